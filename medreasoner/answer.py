@@ -1,0 +1,240 @@
+"""The output format, and nothing else knows it: prompts, rendering, parsing, parsing while it streams.
+
+Is: `<think>…</think><answer>{"bbox": […], "points_1": […], "points_2": […]}</answer>` in both directions. Numbers stay in the model's own
+frame here; `geometry.to_image` turns them into pixels.
+Is not: a judge. Whether the box makes sense in an image is `geometry.repair`'s business.
+
+Tags and keys are those of the published system (arXiv 2508.08177); its single-quoted dicts parse too.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KEYS = ("bbox", "points_1", "points_2")
+LENGTHS = {"bbox": 4, "points_1": 2, "points_2": 2}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Numbers exactly as the model wrote them, in its own frame: `bbox` (4,), two `points` (2,), and the reasoning before them."""
+
+    bbox: tuple[float, float, float, float]
+    points: tuple[tuple[float, float], tuple[float, float]]
+    think: str | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a text turned out to be.
+
+    `answer` is None exactly when `reason` is not: "no answer block", "not closed", "not JSON", "missing key", "wrong shape",
+    "not a number". `detail` is the sentence for a person; `met` names tolerated oddities: "single quotes", "code fence", "text around the
+    object", "no think block", "several answer blocks", "text outside the blocks".
+    """
+
+    answer: Answer | None
+    think: str | None
+    reason: str | None = None
+    detail: str | None = None
+    met: tuple[str, ...] = ()
+
+
+def render(answer: Answer) -> str:
+    """The text a model should write for `answer`; `parse(render(a)).answer == a`. Whole numbers are written without a decimal point."""
+    body = {"bbox": answer.bbox, "points_1": answer.points[0], "points_2": answer.points[1]}
+    text = json.dumps({key: [_plain(v) for v in values] for key, values in body.items()})
+    head = "" if answer.think is None else f"<think>{answer.think}</think>"
+    return f"{head}<answer>{text}</answer>"
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+EXAMPLE = render(Answer((120, 80, 310, 260), ((200, 150), (240, 200)), think="what you see, and why it is this place"))
+
+_TASK = """You look at a medical image (X-ray, CT, MRI, ultrasound, endoscopy, fundus, pathology, dermoscopy, mammography or OCT) and find the \
+one region a clinical question is about. The question does not name it: work out what the clinician has in mind, then find it in the image.
+
+Question: {question}
+
+"""
+_KEYS = """bbox is the tightest box [x_min, y_min, x_max, y_max] around the region; points_1 and points_2 are two different points [x, y] well inside it. \
+Coordinates are pixels of the image as you see it."""
+
+THINK_TEMPLATE = (
+    _TASK
+    + "Reason first inside <think></think>: what is asked, what it looks like on this kind of image, where you see it, and what rules the "
+    "alternatives out. When the words and the image disagree, trust the image. Then give one region and no diagnosis inside "
+    "<answer></answer>, as JSON. "
+    + _KEYS
+    + "\nExample of the form, not of the content:\n"
+    + EXAMPLE.replace("{", "{{").replace("}", "}}")
+)
+DIRECT_TEMPLATE = (
+    _TASK
+    + "Give one region inside <answer></answer>, as JSON, and nothing else. "
+    + _KEYS
+    + "\nExample of the form, not of the content:\n"
+    + EXAMPLE[EXAMPLE.index("<answer>") :].replace("{", "{{").replace("}", "}}")
+)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The text a question is wrapped in. `think` and `direct` hold `{question}` once; doubled braces stand for single ones."""
+
+    think: str = THINK_TEMPLATE
+    direct: str = DIRECT_TEMPLATE
+    system: str | None = None
+
+    def __post_init__(self):
+        for name in ("think", "direct"):
+            if getattr(self, name).count("{question}") != 1:
+                raise ValueError(f"prompt template {name!r} must hold {{question}} exactly once, got {getattr(self, name)[:80]!r}")
+
+    def text(self, question: str, think: bool = True) -> str:
+        """The user turn for `question` (the image goes before it)."""
+        head, tail = (self.think if think else self.direct).split("{question}")
+        return (head + "\0" + tail).replace("{{", "{").replace("}}", "}").replace("\0", question)
+
+    @staticmethod
+    def load(path: str | Path) -> "Prompt":
+        """Read a `prompt.json` that lies beside a checkpoint: an object with `think`, `direct` and, if it has one, `system`."""
+        fields = json.loads(Path(path).read_text(encoding="utf-8"))
+        unknown = set(fields) - {"think", "direct", "system"}
+        if unknown or not {"think", "direct"} <= set(fields):
+            raise ValueError(f"{path}: expected the keys think, direct and optionally system, got {sorted(fields)}")
+        return Prompt(**fields)
+
+
+def messages(prompt_text: str, system: str | None = None) -> list[dict]:
+    """The chat of one sample, image first, in the form transformers' chat templates and TRL take."""
+    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt_text}]}
+    return [user] if system is None else [{"role": "system", "content": [{"type": "text", "text": system}]}, user]
+
+
+TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+_TAG = re.compile("|".join(TAGS))
+_FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*|\s*```\s*$")
+MAX_BODY = 4000  # characters of an answer that are looked at; a true one has about 90
+
+
+def parse(text: str) -> Parsed:
+    """Read a whole model output. Never raises; a failure is a value with its reason."""
+    thoughts, unthought = _split(text, "think")
+    think = thoughts[0].strip() if thoughts else None
+    blocks, _ = _split(text, "answer")
+    met = [] if thoughts else ["no think block"]
+    if not blocks:
+        if "<answer>" in text:
+            return Parsed(None, think, "not closed", "The model began an answer but never closed it.", tuple(met))
+        return Parsed(None, think, "no answer block", "The model stopped without giving an answer block.", tuple(met))
+    if len(blocks) > 1:
+        met.append("several answer blocks")
+    if _split(unthought, "answer")[1].strip():
+        met.append("text outside the blocks")
+    return _parse_body(blocks[0], think, met)
+
+
+def _split(text: str, tag: str) -> tuple[list[str], str]:
+    """The insides of all `<tag>…</tag>` blocks, and the text without the blocks. One pass, where a regular expression would be quadratic in
+    a model that repeats an opening tag for ever."""
+    insides, between, at = [], [], 0
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    while (start := text.find(opening, at)) >= 0 and (end := text.find(closing, start)) >= 0:
+        insides.append(text[start + len(opening) : end])
+        between.append(text[at:start])
+        at = end + len(closing)
+    return insides, "".join(between) + text[at:]
+
+
+def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
+    def failed(reason: str, detail: str) -> Parsed:
+        return Parsed(None, think, reason, detail, tuple(met))
+
+    if len(body) > MAX_BODY:
+        return failed("not JSON", f"The answer is {len(body)} characters long; a box and two points need about 90.")
+    bare = _FENCE.sub("", _FENCE.sub("", body))
+    if bare.strip() != body.strip():
+        met.append("code fence")
+    found = re.search(r"\{.*?\}", bare, re.DOTALL)  # the object is flat: it ends at its first closing brace
+    if found is None:
+        return failed("not JSON", f"The answer holds no object: {body.strip()[:80]!r}.")
+    if found.group() != bare.strip():
+        met.append("text around the object")
+    literal = found.group()
+    if "'" in literal:
+        met.append("single quotes")
+        literal = literal.replace("'", '"')
+    try:
+        fields = json.loads(literal)
+    except (ValueError, RecursionError) as error:
+        return failed("not JSON", f"The answer is not valid JSON ({error}).")
+    missing = [key for key in KEYS if key not in fields]
+    if missing:
+        return failed("missing key", f"The answer lacks {', '.join(missing)}.")
+    for key in KEYS:
+        values = fields[key]
+        if not isinstance(values, list) or len(values) != LENGTHS[key]:
+            return failed("wrong shape", f"{key} must be {LENGTHS[key]} numbers, got {str(values)[:60]}.")
+        if not all(_is_number(v) for v in values):
+            return failed("not a number", f"{key} must hold finite numbers, got {str(values)[:60]}.")
+    bbox, first, second = (tuple(float(v) for v in fields[key]) for key in KEYS)
+    return Parsed(Answer(bbox, (first, second), think), think, met=tuple(met))
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -1e9 < value < 1e9 and math.isfinite(value)
+
+
+@dataclass
+class StreamParser:
+    """Reads a text as it arrives. `feed` returns the new reasoning text; `parsed` is set the moment the answer's block closes.
+
+    What is shown and parsed is the same however the pieces are cut: `text` ends with the first answer block that closes, what comes after is
+    not taken in; the reasoning ends at the next tag of any kind, and no part of a tag is ever shown.
+    """
+
+    text: str = ""
+    parsed: Parsed | None = None
+    _shown: int = field(default=0, repr=False)
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece of output; return what of the reasoning can be shown now and was not shown before."""
+        if self.parsed is not None:
+            return ""
+        self.text += piece
+        start = self.text.find("<answer>")
+        end = self.text.find("</answer>", start) if start >= 0 else -1
+        if end >= 0:
+            self.text = self.text[: end + len("</answer>")]
+            self.parsed = parse(self.text)
+        return self._new_thinking()
+
+    def finish(self) -> Parsed:
+        """The output has ended: the parse of `text`."""
+        if self.parsed is None:
+            self.parsed = parse(self.text)
+        return self.parsed
+
+    def _new_thinking(self) -> str:
+        start = self.text.find("<think>")
+        if start < 0:
+            return ""
+        begin = max(start + len("<think>"), self._shown)
+        tag = _TAG.search(self.text, begin)
+        end = tag.start() if tag else len(self.text) - _begun(self.text[begin:])
+        self._shown = end
+        return self.text[begin:end]
+
+
+def _begun(text: str) -> int:
+    """How many characters at the end of `text` may be the beginning of a tag."""
+    longest = min(max(map(len, TAGS)) - 1, len(text))
+    return next((n for n in range(longest, 0, -1) if any(tag.startswith(text[-n:]) for tag in TAGS)), 0)

@@ -1,0 +1,127 @@
+"""What a score is worth: answers that need no model, or a model that is deceived.
+
+Is: the boxes of a reader that never looks (the training mean of a category, a centre box, the whole image), and samples with the question
+or the image of another sample. A model that beats none of these has not learnt to look, or not to listen.
+Is not: a run; `evaluate.py` runs the model on these samples and sets the scores side by side.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medreasoner.data.load import DataError
+from medreasoner.data.sample import Sample
+from medreasoner.geometry import Box, Grounding
+
+Kind = tuple[str, str, str]
+
+
+def kind(sample: Sample) -> Kind:
+    """What the question alone tells of a sample: (modality, category, side)."""
+    return sample.modality, sample.category, sample.side
+
+
+def scaled(box: Box, by: tuple[float, float]) -> Box:
+    return box[0] * by[0], box[1] * by[1], box[2] * by[0], box[3] * by[1]
+
+
+def centre_box(image_wh: tuple[int, int]) -> Box:
+    """The box in the middle of the image with half its sides."""
+    return scaled((0.25, 0.25, 0.75, 0.75), image_wh)
+
+
+def whole_box(image_wh: tuple[int, int]) -> Box:
+    return scaled((0.0, 0.0, 1.0, 1.0), image_wh)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The mean box of each kind in a training set, as shares of the image's sides. `anything` is the mean over the whole set, for kinds
+    that do not occur in it."""
+
+    boxes: dict[Kind, Box]
+    anything: Box
+
+    def box(self, of: Kind, image_wh: tuple[int, int]) -> Box:
+        """In pixels of an image of this size."""
+        return scaled(self.boxes.get(of, self.anything), image_wh)
+
+
+def prior(train: Iterable[Sample]) -> Prior:
+    """Read the whole training set once; every image of it is opened for its size."""
+    shares: dict[Kind, list[Box]] = defaultdict(list)
+    last, size = None, (0, 0)
+    for sample in train:
+        if sample.image != last:
+            last, size = sample.image, sample.load_image().size
+        shares[kind(sample)].append(scaled(sample.truth().box, (1 / size[0], 1 / size[1])))
+    means = {of: tuple(np.mean(boxes, axis=0).tolist()) for of, boxes in shares.items()}
+    return Prior(means, tuple(np.mean([box for boxes in shares.values() for box in boxes], axis=0).tolist()))
+
+
+def derange(groups: Sequence[object], rng: random.Random) -> list[int]:
+    """A random permutation that sends every item to one of another group, and never to itself.
+
+    Where one group holds more than half of all items this cannot be had for each; then as many as possible are sent to another group.
+    """
+    if len(groups) < 2:
+        raise DataError(f"exchanging needs two samples or more, got {len(groups)}")
+    members: dict[object, list[int]] = defaultdict(list)
+    for index in rng.sample(range(len(groups)), len(groups)):
+        members[groups[index]].append(index)
+    order = [index for group in members.values() for index in group]
+    shift = max(len(group) for group in members.values()) % len(order) or 1  # a turn by the largest group leaves every group
+    target = [0] * len(order)
+    for place, index in enumerate(order):
+        target[index] = order[(place + shift) % len(order)]
+    return target
+
+
+def shuffled_questions(samples: Sequence[Sample], seed: int = 0) -> list[Sample]:
+    """Every sample with the question of another one, of another category where possible; truth and image stay.
+
+    A model that does not listen scores here as it does with the right questions.
+    """
+    target = derange([(s.modality, s.category) for s in samples], random.Random(f"questions {seed}"))
+    return [replace(sample, question=samples[j].question) for sample, j in zip(samples, target, strict=True)]
+
+
+def swapped_images(samples: Sequence[Sample], truths: Sequence[Grounding], sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Sample]:
+    """Every sample with the image of another case, of the same kind where possible; question and truth (as shares of the sides) stay.
+
+    A model that does not look, or sees only what kind of image it has, scores here as it does with the right image.
+
+    Args:
+        truths, sizes: of each sample's own image, in its pixels; (width, height).
+    """
+    rng = random.Random(f"images {seed}")
+    swapped = []
+    for i, j in enumerate(_other_case(samples, rng)):
+        by = (sizes[j][0] / sizes[i][0], sizes[j][1] / sizes[i][1])
+        first, second = ((x * by[0], y * by[1]) for x, y in truths[i].points)
+        moved = replace(samples[i], image=samples[j].image, mask=None, box=scaled(truths[i].box, by), points=(first, second), others=())
+        swapped.append(moved)
+    return swapped
+
+
+def _other_case(samples: Sequence[Sample], rng: random.Random) -> list[int]:
+    """For every sample one of another case: of its kind, else of its modality, else any."""
+    chosen: dict[int, int] = {}
+    for alike in (kind, lambda sample: sample.modality, lambda sample: None):
+        groups: dict[object, list[int]] = defaultdict(list)
+        for index, sample in enumerate(samples):
+            groups[alike(sample)].append(index)
+        for group in groups.values():
+            cases = [samples[index].case for index in group]
+            if len(set(cases)) > 1:
+                pairs = ((index, group[place]) for index, place in zip(group, derange(cases, rng), strict=True))
+                chosen |= {i: j for i, j in pairs if i not in chosen and samples[i].case != samples[j].case}
+    for i in set(range(len(samples))) - set(chosen):  # most samples are of one case
+        others = [j for j in range(len(samples)) if samples[j].case != samples[i].case]
+        if not others:
+            raise DataError(f"swapping images needs samples of two cases or more; all {len(samples)} are of {samples[i].case!r}")
+        chosen[i] = rng.choice(others)
+    return [chosen[i] for i in range(len(samples))]

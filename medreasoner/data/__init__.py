@@ -1,0 +1,1 @@
+"""Samples: what one is (`sample`), reading them (`load`), making them (`build`, `write`, `taxonomy`)."""

@@ -1,0 +1,81 @@
+"""One question about one image, with its truth.
+
+Is: the value that training, evaluation and the page's examples share; picture and mask are read only when asked for.
+Is not: a file format; `data/load.py` knows two.
+"""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from medreasoner.geometry import Box, Grounding, Point, mask_to_box, mask_to_points
+from medreasoner.images import load_image
+
+
+class SampleError(ValueError):
+    """The picture or mask of a sample cannot be used; the message names the sample, what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A question, its image and where the answer is.
+
+    Args:
+        id: unique in its set. case: the patient or study, by which intervals are clustered.
+        image, mask: a file, or the bytes of one. The mask is 0/1 or 0/255 in the image's size; None where only the box is known.
+        side: "left" or "right" of the image where the question says so, else empty.
+        box, points: the truth in pixels of the original image; None where it follows from the mask (see `truth`). Without a mask
+            both are there.
+        others: boxes of the other targets in the same image, for "does the answer fit the asked one better".
+    """
+
+    id: str
+    image: Path | bytes = field(repr=False)
+    mask: Path | bytes | None = field(repr=False)
+    question: str
+    modality: str
+    category: str
+    case: str
+    supercategory: str = ""
+    side: str = ""
+    box: Box | None = None
+    points: tuple[Point, Point] | None = None
+    think: str = ""
+    others: tuple[Box, ...] = ()
+
+    def load_image(self) -> Image.Image:
+        """The picture as RGB, read the way the page reads an upload. Errors: images.ImageError."""
+        return load_image(self.image).image
+
+    def load_mask(self) -> np.ndarray:
+        """(H, W) bool, exactly as stored, never resized. Errors: SampleError if there is none, or it is no 0/1 or 0/255 picture."""
+        if self.mask is None:
+            raise SampleError(f"sample {self.id!r} has no mask, only a box")
+        try:
+            with Image.open(io.BytesIO(self.mask) if isinstance(self.mask, bytes) else self.mask) as picture:
+                values = _levels(picture)
+        except (OSError, UnidentifiedImageError) as error:
+            raise SampleError(f"the mask of sample {self.id!r} is no readable picture ({error})") from error
+        found = np.unique(values)
+        if not (set(found) <= {0, 1} or set(found) <= {0, 255}):
+            raise SampleError(f"the mask of sample {self.id!r} must hold 0 and 1, or 0 and 255; it holds {found[:6].tolist()}…")
+        return values > 0
+
+    def truth(self) -> Grounding:
+        """Box and points in pixels of the original image: as stated, else measured from the mask. Errors: SampleError."""
+        if self.box is not None and self.points is not None:
+            return Grounding(self.box, self.points)
+        mask = self.load_mask()
+        if not mask.any():
+            raise SampleError(f"the mask of sample {self.id!r} is empty, so it has no box")
+        return Grounding(self.box or mask_to_box(mask), self.points or mask_to_points(mask))
+
+
+def _levels(picture: Image.Image) -> np.ndarray:
+    """The values (H, W) uint8 of a mask: a palette's indices, or the brightest channel of a colour picture."""
+    if picture.mode in ("L", "P"):
+        return np.asarray(picture, np.uint8)
+    return np.asarray(picture.convert("RGB"), np.uint8).max(axis=2)

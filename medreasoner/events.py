@@ -1,0 +1,70 @@
+"""What happens during one grounding run, as values.
+
+Is: frozen dataclasses and their order: `Thinking* (Located Segmented Done | Located? Failed)`. All of them pickle (ZeroGPU carries them
+between processes) and hold CPU data only.
+Is not: presentation; the page and the command line decide what an event looks like.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medreasoner.geometry import Grounding
+
+NOTICE = "Research use only. Not for diagnosis."
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """A further piece of the reasoning, to be appended to what came before. The first may be empty: the image has been read."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Located:
+    """The answer's JSON has closed: box and points in pixels of the original image, and the repairs that were needed, if any."""
+
+    grounding: Grounding
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0  # since the run began
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """`mask` is (H, W) bool in the original image's size; `score` the segmenter's own estimate of its IoU, 0..1."""
+
+    mask: np.ndarray = field(repr=False)
+    score: float
+    seconds: float = 0.0  # since the run began
+
+
+@dataclass(frozen=True)
+class Done:
+    """The whole run again, for callers that want only the end."""
+
+    think: str
+    answer_text: str
+    grounding: Grounding
+    mask: np.ndarray = field(repr=False)
+    mask_score: float
+    image_wh: tuple[int, int]
+    notes: tuple[str, ...]
+    timings_s: dict[str, float]  # first_token, located, mask_after_last_token, total; seconds
+    tokens_per_s: float | None
+    model: str
+    segmenter: str
+    notice: str = NOTICE
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended without a mask. `reason` is a short name, `message` one sentence for a person, `text` what the model wrote."""
+
+    reason: str
+    message: str
+    think: str = ""
+    text: str = ""
+
+
+Event = Thinking | Located | Segmented | Done | Failed

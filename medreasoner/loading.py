@@ -1,0 +1,76 @@
+"""What a model folder says about itself beside its weights: `medreasoner.json`.
+
+Is: one small JSON object, the same for a reasoner's folder and for a segmenter's, and the one place that knows its keys.
+
+    {"format": 1, "frame": "0..255", "segmenter": "segmenter"}      a reasoner with a segmenter in a subfolder
+    {"format": 1, "multimask": false}                               a segmenter whose single mask is the tuned one
+
+Is not: the prompt (`prompt.json`, see `answer.Prompt.load`) nor anything transformers' own config files say already.
+A folder without the file is an ordinary one; everything then follows from its `config.json`.
+"""
+
+import json
+import textwrap
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND, THOUSAND_YX, Frame
+
+FORMAT = 1
+FRAMES = {frame.name: frame for frame in (INPUT_PIXELS, THOUSAND, THOUSAND_YX, EMBEDDED)}
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of `medreasoner.json`; None where the folder leaves the choice to the model family.
+
+    Args:
+        frame: how the model writes coordinates.
+        square: side in pixels to which each image is resized first, its aspect not kept.
+        max_pixels: larger images are scaled down to this area first.
+        segmenter: name of the subfolder that holds a segmenter sharing this model's vision tower.
+        multimask: for a segmenter: choose the best of three masks (True), or take the single one (False).
+    """
+
+    frame: Frame | None = None
+    square: int | None = None
+    max_pixels: int | None = None
+    segmenter: str | None = None
+    multimask: bool | None = None
+
+    @staticmethod
+    def read(folder: str | Path) -> "Manifest":
+        """The manifest of `folder`, empty if it has none. ValueError with one sentence if it is not understood."""
+        path = Path(folder) / "medreasoner.json"
+        if not path.exists():
+            return Manifest()
+        values = read_json(path)
+        version = values.pop("format", None)
+        if version != FORMAT:
+            raise ValueError(f"{path}: format {version!r} is not known, expected {FORMAT}; a newer medreasoner may read it")
+        known = {field.name for field in fields(Manifest)}
+        if not set(values) <= known:
+            raise ValueError(f"{path}: unknown keys {sorted(set(values) - known)}, expected some of {sorted(known)}")
+        if "frame" in values:
+            if values["frame"] not in FRAMES:
+                raise ValueError(f"{path}: frame {values['frame']!r} is not known, expected one of {', '.join(map(repr, FRAMES))}")
+            values["frame"] = FRAMES[values["frame"]]
+        return Manifest(**values)
+
+
+def read_json(path: Path) -> dict:
+    """The object in `path`. ValueError with the file's name if it holds anything else, OSError if it is not there."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected a JSON object, got {type(values).__name__}")
+    return values
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, without its full stop and not too long, for use inside a sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[0], 200, placeholder=" …").rstrip(".: ")

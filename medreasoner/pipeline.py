@@ -1,0 +1,163 @@
+"""One grounding run: image and question in, events out. The page, the command line, the Python call and evaluation all consume this.
+
+Is: the order of things. The image is read, the reasoner thinks aloud, its answer becomes box and points in pixels the moment it closes,
+the segmenter, which took in the image meanwhile, draws the mask. Whatever goes wrong with the input or with a model ends as one Failed.
+Is not: a model, a parser or a presentation. Programming errors are not caught here.
+
+    for event in ground(image, question, reasoner, segmenter): ...
+
+Events follow the grammar in `events.py`.
+"""
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+
+from PIL import Image
+
+from medreasoner.answer import Parsed, StreamParser
+from medreasoner.events import Done, Event, Failed, Located, Segmented, Thinking
+from medreasoner.geometry import Grounding, GroundingError, repair, to_image
+from medreasoner.reasoner import Look, Reasoner, ReasonerError
+from medreasoner.segmenter import Segmenter, SegmenterError
+
+MAX_QUESTION = 4000  # characters
+
+
+def ground(
+    image: Image.Image,
+    question: str,
+    reasoner: Reasoner,
+    segmenter: Segmenter,
+    think: bool = True,
+    stop: threading.Event | None = None,
+) -> Iterator[Event]:
+    """Ground `question` in `image`.
+
+    Args:
+        image: RGB, 8 bits a channel.
+        question: up to 4,000 characters with at least one letter or digit.
+        think: False asks for the answer alone.
+        stop: set it from anywhere to end the run; closing the generator does the same.
+
+    Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of `answer.Parsed`.
+    """
+    run = _Run(image, reasoner, segmenter, stop or threading.Event())
+    refusal = refuse(question)
+    if refusal is not None:
+        yield Failed("question", refusal)
+        return
+    try:
+        yield from run.events(clean(question), think)
+    except ReasonerError as error:
+        yield run.failed("model", str(error))
+    except SegmenterError as error:
+        yield run.failed("segmenter", str(error))
+    except GroundingError as error:
+        yield run.failed("empty box", sentence(str(error)))
+    finally:
+        run.pool.shutdown(wait=False)
+
+
+def refuse(question: str) -> str | None:
+    """Why `question` cannot be asked, as a sentence; None if it can."""
+    if not any(letter.isalnum() for letter in question):
+        return "The question is empty; ask about something to be seen in the image."
+    if len(question) > MAX_QUESTION:
+        return f"The question is {len(question):,} characters long; at most {MAX_QUESTION:,} are read."
+    return None
+
+
+def clean(question: str) -> str:
+    """The question without what cannot be written in UTF-8 (halves of surrogate pairs), and without blanks around it."""
+    return question.encode("utf-8", "replace").decode("utf-8").strip()
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+class _Run:
+    """What one run has come to so far."""
+
+    def __init__(self, image: Image.Image, reasoner: Reasoner, segmenter: Segmenter, stop: threading.Event):
+        self.image, self.reasoner, self.segmenter, self.stop = image, reasoner, segmenter, stop
+        self.parser = StreamParser()
+        self.pool = ThreadPoolExecutor(1, "encode")
+        self.started = time.perf_counter()
+        self.timings: dict[str, float] = {}
+        self.pieces = 0
+
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self.started
+
+    def events(self, question: str, think: bool) -> Iterator[Event]:
+        look = self.reasoner.look(self.image)
+        self.timings["read"] = self.now()
+        yield Thinking("")
+        encoded = self.pool.submit(self.segmenter.encode, self.image, look.features)
+        parsed = yield from self.think(look, question, think)
+        if parsed.answer is None:
+            if self.stop.is_set():
+                yield self.failed("stopped", "Stopped before an answer was given.")
+            else:
+                yield self.failed(parsed.reason, parsed.detail)
+            return
+        grounding, notes = self.locate(look, parsed)
+        self.timings["located"] = self.now()
+        yield Located(grounding, notes, self.timings["located"])
+        yield from self.outline(encoded, grounding, parsed, notes)
+
+    def think(self, look: Look, question: str, think: bool) -> Generator[Event, None, Parsed]:
+        """Read the model's text until its answer closes; nothing after that is waited for."""
+        with closing(self.reasoner.stream(look, question, think, self.stop)) as pieces:
+            for piece in pieces:
+                self.pieces += 1
+                self.timings["last_token"] = self.now()
+                self.timings.setdefault("first_token", self.timings["last_token"])
+                shown = self.parser.feed(piece)
+                if shown:
+                    yield Thinking(shown)
+                if self.parser.parsed is not None:
+                    break
+        return self.parser.finish()
+
+    def locate(self, look: Look, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
+        """Box and points in pixels of the original image, and what had to be mended."""
+        answer = parsed.answer
+        raw = to_image(answer.bbox, answer.points, self.reasoner.frame, self.image.size, look.input_wh)
+        grounding, notes = repair(raw, self.image.size)
+        oddities = [oddity for oddity in parsed.met if oddity != "no think block"]
+        if oddities:
+            notes += (f"The answer's form was off ({', '.join(oddities)}); it could be read all the same.",)
+        return grounding, notes
+
+    def outline(self, encoded: Future, grounding: Grounding, parsed: Parsed, notes: tuple[str, ...]) -> Iterator[Event]:
+        mask, score = self.segmenter.segment(encoded.result(), grounding)
+        total = self.now()
+        if not mask.any():
+            notes += ("The segmenter found nothing to outline in the box.",)
+        yield Segmented(mask, score, total)
+        times = self.timings
+        speaking = times["last_token"] - times["first_token"]
+        seconds = {name: times[name] for name in ("read", "first_token", "located")}
+        yield Done(
+            think=parsed.think or "",
+            answer_text=self.parser.text,
+            grounding=grounding,
+            mask=mask,
+            mask_score=score,
+            image_wh=self.image.size,
+            notes=notes,
+            timings_s={**seconds, "mask_after_last_token": total - times["last_token"], "total": total},
+            tokens_per_s=(self.pieces - 1) / speaking if speaking > 0 else None,
+            model=self.reasoner.name,
+            segmenter=self.segmenter.name,
+        )
+
+    def failed(self, reason: str, message: str) -> Failed:
+        return Failed(reason, message, self.parser.finish().think or "", self.parser.text)

@@ -1,0 +1,96 @@
+"""Recorded runs, played back as a Reasoner: for examples that cost nothing, and for tests of dialects whose models are too large.
+
+Is: a `.json` file that holds a list of runs, each with the pieces a model really wrote for one image and one question.
+Is not: a model; an image or a question that was not recorded is refused. Its name says that it is a recording.
+
+A run: {"image_sha256", "question", "think", "pieces": [...], "model", "frame", "input_wh": [w, h]}; `record` makes one.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from medreasoner.geometry import Frame
+from medreasoner.loading import FRAMES
+from medreasoner.reasoner import Look, Reasoner, ReasonerError, prompt_for
+
+KEYS = {"image_sha256", "question", "think", "pieces", "model", "frame", "input_wh"}
+
+
+def image_key(image: Image.Image) -> str:
+    """Name of an RGB image by its content: SHA-256 of size and pixels."""
+    return hashlib.sha256(f"{image.width}x{image.height}".encode() + image.tobytes()).hexdigest()
+
+
+def record(reasoner: Reasoner, image: Image.Image, question: str, think: bool = True) -> dict:
+    """Let `reasoner` answer, and return the run as `ReplayReasoner` reads it."""
+    look = reasoner.look(image)
+    return {
+        "image_sha256": image_key(image),
+        "question": question,
+        "think": think,
+        "pieces": list(reasoner.stream(look, question, think)),
+        "model": reasoner.name,
+        "frame": reasoner.frame.name,
+        "input_wh": list(look.input_wh),
+    }
+
+
+class ReplayReasoner:
+    """See `reasoner.Reasoner`.
+
+    Args:
+        runs: as in the module's head, all of one model and one frame.
+        seconds_per_piece: how long each piece takes; 0 gives them at once.
+    """
+
+    def __init__(self, runs: list[dict], seconds_per_piece: float = 0.0):
+        if not runs:
+            raise ReasonerError("the recording holds no run; expected a list of at least one")
+        for run in runs:
+            if not isinstance(run, dict) or set(run) != KEYS:
+                raise ReasonerError(f"a recorded run must be an object with the keys {', '.join(sorted(KEYS))}, got {str(run)[:80]}")
+        makers = {(run["model"], run["frame"]) for run in runs}
+        if len(makers) > 1:
+            raise ReasonerError(f"one recording is of one model and one frame, got {sorted(makers)}")
+        model, frame = makers.pop()
+        if frame not in FRAMES:
+            raise ReasonerError(f"the recording's frame {frame!r} is not known, expected one of {', '.join(map(repr, FRAMES))}")
+        self.name = f"{model} (recorded)"
+        self.frame: Frame = FRAMES[frame]
+        self.prompt = prompt_for(self.frame)
+        self.eye = None
+        self._runs = {(run["image_sha256"], run["question"], run["think"]): run for run in runs}
+        self._seconds = seconds_per_piece
+
+    @staticmethod
+    def load(path: str | Path, seconds_per_piece: float = 0.0) -> "ReplayReasoner":
+        """Read a recording. Errors: ReasonerError."""
+        try:
+            runs = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ReasonerError(f"the recording {path} cannot be read: {error}") from error
+        if not isinstance(runs, list):
+            raise ReasonerError(f"the recording {path} must be a list of runs, got {type(runs).__name__}")
+        return ReplayReasoner(runs, seconds_per_piece)
+
+    def look(self, image: Image.Image) -> Look:
+        key = image_key(image)
+        for (recorded, _, _), run in self._runs.items():
+            if recorded == key:
+                return Look(image, tuple(run["input_wh"]), inputs={"key": key})
+        raise ReasonerError(f"{self.name} does not know this image; only the recorded examples can be played back")
+
+    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
+        run = self._runs.get((look.inputs["key"], question, think))
+        if run is None:
+            raise ReasonerError(f"{self.name} was not asked this question about this image; only the recorded examples can be played back")
+        stop = stop or threading.Event()
+        for piece in run["pieces"]:
+            if stop.wait(self._seconds) if self._seconds else stop.is_set():
+                return
+            yield piece

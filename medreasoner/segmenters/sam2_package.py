@@ -1,0 +1,105 @@
+"""SAM 2 and MedSAM2 through the `sam2` package, at 512 pixels.
+
+Is: hiera-tiny weights in that package's key names, as safetensors or, where asked for, as the `.pt` its authors publish.
+Is not: video; the memory modules are built with the model but their weights may be absent.
+"""
+
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from sam2.build_sam import build_sam2
+from sam2.modeling.sam2_base import SAM2Base
+from sam2.sam2_image_predictor import SAM2ImagePredictor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from medreasoner.geometry import Grounding
+from medreasoner.loading import first_line
+from medreasoner.segmenter import SegmenterError
+from medreasoner.segmenters.sam2_keys import MEMORY
+
+SIDE = 512  # what MedSAM2 was trained at
+CONFIGS = {"2": "configs/sam2/sam2_hiera_t.yaml", "2.1": "configs/sam2.1/sam2.1_hiera_t.yaml"}
+ONLY_IN_2_1 = ("no_obj_embed_spatial", "obj_ptr_tpos_proj.")
+MAY_BE_ABSENT = (*MEMORY, "sam_mask_decoder.pred_obj_score_head.")  # memory of video, and a score that is not read
+
+
+class PackageSegmenter:
+    """See `segmenter.Segmenter`. Several threads may use one object: each image gets its own predictor over the same weights.
+
+    Args:
+        model: a `SAM2Base` in evaluation mode, of any image size.
+        multimask: choose the mask of highest predicted IoU out of three, or take the single one.
+    """
+
+    def __init__(self, model: SAM2Base, name: str, multimask: bool = True):
+        self.name, self._multimask = name, multimask
+        self._predictor = SAM2ImagePredictor(model)
+        # the package has these fixed for 1024 pixels
+        self._predictor._bb_feat_sizes = [(model.image_size // stride,) * 2 for stride in (4, 8, 16)]
+
+    @staticmethod
+    def load(path: Path, name: str, device: str | None = None, allow_pickle: bool = False) -> "PackageSegmenter":
+        """Open one weights file. Errors: SegmenterError."""
+        state = _read(path, allow_pickle)
+        version = "2.1" if any(key.startswith(ONLY_IN_2_1) for key in state) else "2"
+        model = build(version, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        try:
+            missing, unexpected = model.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            raise SegmenterError(f"{path} does not fit SAM {version} hiera-tiny: {str(error).splitlines()[-1].strip()}") from error
+        lacking = [key for key in missing if not key.startswith(MAY_BE_ABSENT)]
+        if lacking or unexpected:
+            example = (lacking or unexpected)[0]
+            raise SegmenterError(
+                f"{path} does not fit SAM {version} hiera-tiny: {len(lacking)} tensors missing, {len(unexpected)} unknown, {example} for one"
+            )
+        return PackageSegmenter(model, name)
+
+    def encode(self, image: Image.Image, features: object = None) -> SAM2ImagePredictor:
+        """See `Segmenter.encode`; `features` of another encoder are of no use here."""
+        predictor = copy.copy(self._predictor)
+        try:
+            predictor.set_image(image)
+        except RuntimeError as error:
+            raise SegmenterError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
+        return predictor
+
+    def segment(self, encoded: SAM2ImagePredictor, grounding: Grounding) -> tuple[np.ndarray, float]:
+        """See `Segmenter.segment`."""
+        try:
+            masks, scores, _ = encoded.predict(
+                point_coords=np.asarray(grounding.points),
+                point_labels=np.ones(len(grounding.points)),
+                box=np.asarray(grounding.box),
+                multimask_output=self._multimask,
+            )
+        except RuntimeError as error:
+            raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
+        best = int(scores.argmax())
+        return masks[best] > 0, float(np.clip(scores[best], 0, 1))
+
+
+def build(version: str = "2", device: str = "cpu", side: int = SIDE, overrides: tuple[str, ...] = ()) -> SAM2Base:
+    """An untrained hiera-tiny of the `sam2` package ("2" or "2.1") for square images of `side` pixels; `overrides` are Hydra's."""
+    grid = f"[{side // 16},{side // 16}]"
+    sizes = [f"++model.memory_attention.layer.{kind}_attention.feat_sizes={grid}" for kind in ("self", "cross")]
+    return build_sam2(CONFIGS[version], device=device, hydra_overrides_extra=[f"++model.image_size={side}", *sizes, *overrides])
+
+
+def _read(path: Path, allow_pickle: bool) -> dict[str, torch.Tensor]:
+    """Tensors of a weights file under the `sam2` package's names."""
+    if path.suffix != ".safetensors" and not allow_pickle:
+        raise SegmenterError(f"{path} is a pickled file; give .safetensors, or allow_pickle=True if you trust where it comes from")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)["model"]
+    except pickle.UnpicklingError as error:
+        raise SegmenterError(f"{path} holds more than tensors, or is no torch file at all; it was not read") from error
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise SegmenterError(f"the weights {path} cannot be read: {first_line(error)}") from error

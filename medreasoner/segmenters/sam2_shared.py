@@ -1,0 +1,152 @@
+"""SAM 2 through transformers, with an image encoder of its own or with that of a reasoner.
+
+Is: prompt encoder and mask decoder from a folder (`config.json` of a Sam2Config, `model.safetensors`, `medreasoner.json` with
+`multimask`). If the folder holds no `vision_encoder.*` tensors, the encoder is the reasoner's vision tower: its feature maps are adopted
+and a mask costs one decode.
+Is not: video. Object scores are not read (weights converted from the `sam2` package's image model have none).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from torch.nn.functional import interpolate
+from transformers import CLIPImageProcessor, Sam2Config, Sam2Model, Sam2VisionConfig, Sam2VisionModel
+
+from medreasoner.geometry import Grounding
+from medreasoner.loading import Manifest, first_line, read_json
+from medreasoner.segmenter import SegmenterError
+
+ENCODER = "vision_encoder."
+UNUSED = "mask_decoder.pred_obj_score_head."  # feeds object scores only; may be absent
+TOWER = "vision_tower."  # how a LLaVA checkpoint names its encoder, with or without "model." before it
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The three maps the mask decoder reads, (1, 32, 4s, 4s), (1, 64, 2s, 2s), (1, 256, s, s) with s = side / 16, and the image's size."""
+
+    maps: list[torch.Tensor]
+    image_wh: tuple[int, int]
+
+
+class Sam2Segmenter:
+    """See `segmenter.Segmenter`. Holds no state of a run: several threads may use one object.
+
+    Args:
+        model: in evaluation mode; its `vision_encoder` may be the vision tower of a reasoner.
+        shared: whether `features` given to `encode` come from that very encoder and can be adopted.
+        multimask: choose the mask of highest predicted IoU out of three, or take the single one.
+    """
+
+    def __init__(self, model: Sam2Model, name: str, shared: bool, multimask: bool = True):
+        self.name = name
+        self._model, self._shared, self._multimask = model, shared, multimask
+        self._side = model.config.prompt_encoder_config.image_size
+        self._processor = CLIPImageProcessor(
+            size={"height": self._side, "width": self._side},
+            do_center_crop=False,
+            resample=Image.Resampling.BILINEAR,
+            image_mean=[0.485, 0.456, 0.406],
+            image_std=[0.229, 0.224, 0.225],
+        )
+
+    @staticmethod
+    def load(folder: Path, name: str, device: str | None = None, tower: torch.nn.Module | None = None) -> "Sam2Segmenter":
+        """Open a folder; `tower` is taken only if the folder holds no vision encoder. Errors: SegmenterError."""
+        try:
+            config = Sam2Config.from_dict(read_json(folder / "config.json"))
+            manifest = Manifest.read(folder)
+            state = read_tensors(folder / "model.safetensors")
+            own = any(key.startswith(ENCODER) for key in state)
+            shared = tower is not None and not own
+            model = _build(config, state, None if own else tower or _tower_beside(folder))
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+            raise SegmenterError(f"{folder} is not a usable SAM 2 segmenter: {first_line(error)}") from error
+        model.to(next(tower.parameters()).device if shared else _device(device))
+        return Sam2Segmenter(model, name, shared, multimask=manifest.multimask is not False)
+
+    def encode(self, image: Image.Image, features: object = None) -> Encoded:
+        """See `Segmenter.encode`; `features` are the encoder's FPN maps, finest first."""
+        model = self._model
+        with torch.no_grad():
+            try:
+                if features is None or not self._shared:
+                    pixels = self._processor(image, return_tensors="pt")["pixel_values"]
+                    features = model.vision_encoder(pixels.to(model.device), return_dict=True).fpn_hidden_states
+                fine, middle, coarse = features
+                maps = [
+                    model.mask_decoder.conv_s0(fine),
+                    model.mask_decoder.conv_s1(middle),
+                    coarse + model.no_memory_embedding.reshape(1, -1, 1, 1),
+                ]
+            except (RuntimeError, ValueError) as error:
+                raise SegmenterError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
+        return Encoded(maps, image.size)
+
+    def segment(self, encoded: Encoded, grounding: Grounding) -> tuple[np.ndarray, float]:
+        """See `Segmenter.segment`."""
+        width, height = encoded.image_wh
+        scale = torch.tensor([self._side / width, self._side / height])
+        box = torch.tensor(grounding.box).reshape(2, 2) * scale
+        points = torch.tensor(grounding.points) * scale
+        device = self._model.device
+        with torch.no_grad():
+            try:
+                out = self._model(
+                    image_embeddings=encoded.maps,
+                    input_boxes=box.reshape(1, 1, 4).to(device),
+                    input_points=points.reshape(1, 1, 2, 2).to(device),
+                    multimask_output=self._multimask,
+                )
+                scores = out.iou_scores[0, 0]
+                best = int(scores.argmax())
+                logits = out.pred_masks[:, 0, best : best + 1].float()
+                mask = interpolate(logits, (height, width), mode="bilinear", align_corners=False)[0, 0] > 0
+            except RuntimeError as error:
+                raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
+        return mask.cpu().numpy(), float(scores[best].clamp(0, 1))
+
+
+def read_tensors(path: Path, part: str = "") -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file in float32, or only those of `part`, under the names that follow it."""
+    with safe_open(path, "pt") as file:
+        names = list(file.keys())
+        return {name[name.index(part) + len(part) :]: file.get_tensor(name).float() for name in names if part in name}
+
+
+def _build(config: Sam2Config, state: dict[str, torch.Tensor], tower: torch.nn.Module | None) -> Sam2Model:
+    """A Sam2Model that holds exactly `state`, its encoder replaced by `tower` where that is given; ValueError if something is missing."""
+    with torch.device("meta"):
+        model = Sam2Model(config)
+    expected = model.state_dict()
+    if tower is not None:
+        model.vision_encoder = tower
+        expected = {key: value for key, value in expected.items() if not key.startswith(ENCODER)}
+    for key, value in expected.items():
+        if key.startswith(UNUSED) and key not in state:
+            state[key] = torch.zeros(value.shape)
+    wrong = sorted(key for key, value in expected.items() if key not in state or state[key].shape != value.shape)
+    if wrong:
+        raise ValueError(f"{len(wrong)} tensors are missing from the weights or have another shape than config.json says, {wrong[0]} for one")
+    model.load_state_dict({key: state[key] for key in expected}, strict=False, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _tower_beside(folder: Path) -> Sam2VisionModel:
+    """The vision tower of the reasoner one folder up: how an embedded segmenter serves a reasoner with another eye."""
+    vision = read_json(folder.parent / "config.json")["vision_config"]
+    state = read_tensors(folder.parent / "model.safetensors", TOWER)
+    with torch.device("meta"):
+        tower = Sam2VisionModel(Sam2VisionConfig.from_dict(vision))
+    tower.load_state_dict(state, assign=True)
+    return tower.eval()
+
+
+def _device(device: str | None) -> str:
+    if device is not None:
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"

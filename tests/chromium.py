@@ -1,0 +1,61 @@
+"""Where the browser of the browser tests comes from: one that is installed, else Playwright's own, else the system's package.
+
+Is: `find`, which only looks, and, as a program, what `make test` runs before the tests: it fetches a browser if there is none.
+Is not: a reason to fail; without a browser the tests that need one say so (and fail where CI is set).
+
+    python -m tests.chromium
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def find() -> str | None:
+    """Path of a Chromium or Chrome, or None."""
+    for name in NAMES:
+        found = shutil.which(name)
+        if found:
+            return found
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def flags() -> list[str]:
+    """Command-line flags for a browser under test: no traffic of its own, and no sandbox for root, who may not have one."""
+    return [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+
+
+def fetch() -> str | None:
+    """`find`, after trying what can be tried to have one."""
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    ways = [[sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]]
+    if shutil.which("apt-get") and (not as_root or shutil.which("sudo")):
+        install = ["apt-get", "install", "-qy", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
+        ways += [[*as_root, "apt-get", "update", "-q"], [*as_root, *install]]
+    for way in ways:
+        if found := find():
+            return found
+        print("no browser yet:", *way, file=sys.stderr)
+        subprocess.run(way, stdout=sys.stderr, check=False)
+    return find()
+
+
+if __name__ == "__main__":
+    print(fetch() or "no browser could be had; the browser tests will be skipped (with CI set they fail)")

@@ -1,0 +1,372 @@
+"""Evaluation: scores, resuming, failures, and controls that find out a model that does not look or does not listen.
+
+Images here hold a red and a green rectangle, questions ask for one of them, and small reasoners read both through the real pipeline.
+
+    python -m pytest tests/test_evaluate.py
+"""
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medreasoner.answer import Answer, Prompt, render
+from medreasoner.controls import Prior, centre_box, derange, kind, prior, shuffled_questions, swapped_images, whole_box
+from medreasoner.data.load import DataError
+from medreasoner.data.sample import Sample
+from medreasoner.evaluate import evaluate, fingerprint, prompt_hash
+from medreasoner.geometry import THOUSAND, Grounding, mask_to_box, mask_to_points
+from medreasoner.reasoner import Look
+from medreasoner.segmenter import SegmenterError
+
+COLOURS = ("red", "green")
+
+
+def write(place: Path, number: int, size: tuple[int, int] = (80, 60)) -> list[Sample]:
+    """One image of a case of its own, and a sample for each of its two rectangles."""
+    rng = np.random.default_rng(number)
+    width, height = size
+    pixels = np.full((height, width, 3), 20, np.uint8)
+    boxes = {}
+    for channel, colour in enumerate(COLOURS):
+        x, y = int(rng.integers(0, width // 2 - 20)) + channel * width // 2, int(rng.integers(0, height - 20))
+        boxes[colour] = (x, y, x + int(rng.integers(8, 20)), y + int(rng.integers(8, 20)))
+        x1, y1, x2, y2 = boxes[colour]
+        pixels[y1:y2, x1:x2, channel] = 250
+    image = place / f"{number}.png"
+    Image.fromarray(pixels).save(image)
+    samples = []
+    for channel, colour in enumerate(COLOURS):
+        mask = pixels[..., channel] == 250
+        path = place / f"{number}_{colour}.png"
+        Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+        other = tuple(float(v) for v in boxes[COLOURS[1 - channel]])
+        samples.append(Sample(f"{number}-{colour}", image, path, f"Which part is {colour}?", "CT", colour, f"case {number}", others=(other,)))
+    return samples
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory) -> list[Sample]:
+    place = tmp_path_factory.mktemp("set")
+    listed = [sample for number in range(8) for sample in write(place, number)]
+    return random.Random(1).sample(listed, len(listed))
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory) -> list[Sample]:
+    place = tmp_path_factory.mktemp("train")
+    return [sample for number in range(100, 112) for sample in write(place, number, (160, 120))]
+
+
+class Looker:
+    """Finds the colour that the question names; counts what it does."""
+
+    name, frame, prompt = "looker", THOUSAND, Prompt()
+
+    def __init__(self):
+        self.looks, self.questions = 0, 0
+
+    def look(self, image: Image.Image) -> Look:
+        self.looks += 1
+        return Look(image, image.size)
+
+    def colour(self, question: str) -> str:
+        return re.search("red|green", question).group()
+
+    def see(self, image: Image.Image, colour: str) -> Grounding:
+        mask = np.asarray(image)[..., COLOURS.index(colour)] == 250
+        return Grounding(mask_to_box(mask), mask_to_points(mask))
+
+    def stream(self, look, question, think=True, stop=None) -> Iterator[str]:
+        self.questions += 1
+        found = self.see(look.image, self.colour(question))
+        sx, sy = 1000 / look.image.width, 1000 / look.image.height
+        x1, y1, x2, y2 = found.box
+        points = tuple((x * sx, y * sy) for x, y in found.points)
+        yield from re.findall(".{1,7}", render(Answer((x1 * sx, y1 * sy, x2 * sx, y2 * sy), points, think=self.thought(look, found))))
+
+    def thought(self, look: Look, found: Grounding) -> str:
+        return "It is bright."
+
+
+class Deaf(Looker):
+    """Always finds the red one."""
+
+    name = "deaf"
+
+    def colour(self, question: str) -> str:
+        return "red"
+
+
+class Blind(Looker):
+    """Knows only where such things usually are."""
+
+    name = "blind"
+
+    def __init__(self, usual: Prior):
+        super().__init__()
+        self.usual = usual
+
+    def see(self, image: Image.Image, colour: str) -> Grounding:
+        x1, y1, x2, y2 = box = self.usual.box(("CT", colour, ""), image.size)
+        return Grounding(box, ((x1, y1), (x2, y2)))
+
+
+class Painter:
+    """A segmenter that fills the box."""
+
+    name = "painter"
+
+    def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
+        return image.size
+
+    def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
+        mask = np.zeros(encoded[::-1], bool)
+        x1, y1, x2, y2 = (round(v) for v in grounding.box)
+        mask[y1:y2, x1:x2] = True
+        return mask, 0.9
+
+
+def records_in(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+
+
+def test_a_perfect_reader_scores_one_everywhere(samples, tmp_path):
+    result = evaluate(samples, Looker(), Painter(), tmp_path)
+    assert result["n"] == len(samples) == len(records_in(tmp_path))
+    for name in ("box_iou", "acc_50", "mask_dice"):
+        assert result["overall"][name] == pytest.approx({"mean": 1, "low": 1, "high": 1, "n": 16, "clusters": 8})
+    assert result["overall"]["pdice_published"]["mean"] == pytest.approx(2, abs=1e-3), "the published pDice ends at 2"
+    assert result["well_formed"]["mean"] == result["fits_best"]["mean"] == 1
+    assert result["failures"] == {} and result["place_agrees"] is None
+    assert set(result["per_category"]) == {"red", "green"} and result["per_category"]["red"]["box_iou"]["n"] == 8
+    assert (result["model"], result["segmenter"], result["prompt"]) == ("looker", "painter", prompt_hash(Prompt()))
+    assert json.loads((tmp_path / "summary.json").read_text()) == result
+
+
+def test_a_record_says_what_was_asked_answered_and_true(samples, tmp_path):
+    evaluate(samples, Looker(), Painter(), tmp_path)
+    record = records_in(tmp_path)[0]
+    assert record["think"] == "It is bright." and record["answer_text"].endswith("</answer>")
+    assert record["box"] == pytest.approx(record["truth"]["box"]) and record["points"] == [pytest.approx(p) for p in record["truth"]["points"]]
+    assert record["image_wh"] == [80, 60] and record["mask_score"] == 0.9
+    assert set(record["timings_s"]) >= {"first_token", "located", "total"}
+
+
+def test_questions_about_one_image_encode_it_once(samples, tmp_path):
+    looker = Looker()
+    evaluate(samples, looker, Painter(), tmp_path)
+    assert (looker.looks, looker.questions) == (8, 16)
+
+
+def test_without_a_segmenter_only_boxes_are_scored(samples, tmp_path):
+    result = evaluate(samples, Looker(), None, tmp_path)
+    assert result["overall"]["mask_dice"] is None and result["overall"]["box_iou"]["mean"] == pytest.approx(1)
+    assert result["segmenter"] == "none"
+
+
+def test_failed_answers_count_zero_and_are_told_by_reason(samples, tmp_path):
+    class Mute(Looker):
+        def stream(self, look, question, think=True, stop=None):
+            if "green" in question:
+                yield "<think>It is green.</think>I would rather not say."
+            else:
+                yield from super().stream(look, question, think, stop)
+
+    result = evaluate(samples, Mute(), Painter(), tmp_path)
+    assert result["failures"] == {"no answer block": 8}
+    assert result["overall"]["box_iou"]["mean"] == result["overall"]["mask_dice"]["mean"] == pytest.approx(0.5)
+    assert result["well_formed"]["mean"] == result["fits_best"]["mean"] == 0.5
+    assert result["per_category"]["green"]["box_iou"] == {"mean": 0, "low": 0, "high": 0, "n": 8, "clusters": 8}
+    failed = next(record for record in records_in(tmp_path) if record["failure"])
+    assert failed["box"] is None and failed["think"] == "It is green." and "without giving an answer" in failed["message"]
+
+
+def test_a_mask_that_fails_leaves_the_box_its_score(samples, tmp_path):
+    class Broken(Painter):
+        def segment(self, encoded, grounding):
+            raise SegmenterError("Out of ink.")
+
+    result = evaluate(samples, Looker(), Broken(), tmp_path)
+    assert result["failures"] == {"segmenter": 16}
+    assert result["overall"]["box_iou"]["mean"] == pytest.approx(1) and result["overall"]["mask_dice"]["mean"] == 0
+
+
+def test_claims_about_the_place_are_held_against_the_box(samples, tmp_path):
+    class Talker(Looker):
+        def thought(self, look, found):
+            return "I see it in the upper left of the image."
+
+    result = evaluate(samples, Talker(), None, tmp_path)
+    agreed = [record["place_agrees"] for record in records_in(tmp_path)]
+    assert set(agreed) == {True, False}
+    assert result["place_agrees"]["mean"] == sum(agreed) / 16
+
+
+def test_a_killed_run_goes_on_where_it_was(samples, tmp_path):
+    class Killed(Looker):
+        def stream(self, look, question, think=True, stop=None):
+            if self.questions == 5:
+                raise KeyboardInterrupt
+            yield from super().stream(look, question, think, stop)
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(samples, Killed(), Painter(), tmp_path)
+    file = tmp_path / "records.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 5
+    file.write_bytes(b"".join(lines[:4]) + lines[4][:50])  # as if the fifth had been cut short
+    second = Looker()
+    result = evaluate(samples, second, Painter(), tmp_path)
+    assert second.questions == 12, "the four whole records were kept, the half one was dropped"
+    assert file.read_bytes().startswith(b"".join(lines[:4])) and len(records_in(tmp_path)) == 16 == result["n"]
+    third = Looker()
+    again = evaluate(samples, third, Painter(), tmp_path)
+    assert third.questions == third.looks == 0 and again == result
+
+
+def test_records_of_another_model_or_prompt_are_not_continued(samples, tmp_path):
+    evaluate(samples, Looker(), None, tmp_path)
+    with pytest.raises(DataError, match="was made by.*looker.*now it is.*deaf"):
+        evaluate(samples, Deaf(), None, tmp_path)
+    with pytest.raises(DataError, match="was made by"):
+        evaluate(samples, Looker(), None, tmp_path, think=False)
+
+
+def test_a_retrained_model_in_the_same_folder_has_another_fingerprint(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"old")
+    before = fingerprint(str(tmp_path))
+    assert before == fingerprint(str(tmp_path)) and fingerprint("some/hub-id") == ""
+    (tmp_path / "model.safetensors").write_bytes(b"newer")
+    assert fingerprint(str(tmp_path)) != before
+
+
+def test_a_damaged_record_is_named(samples, tmp_path):
+    (tmp_path / "records.jsonl").write_text("{\n")
+    with pytest.raises(DataError, match="records.jsonl, line 1 is not JSON"):
+        evaluate(samples, Looker(), None, tmp_path)
+
+
+def test_samples_whose_files_cannot_be_used_are_named_and_not_counted(samples, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    Image.new("L", (5, 5)).save(tmp_path / "small.png")
+    bad = [replace(samples[0], id="bad-image", image=tmp_path / "broken.png"), replace(samples[1], id="bad-mask", mask=tmp_path / "small.png")]
+    result = evaluate([*samples[2:], *bad], Looker(), Painter(), tmp_path / "out", skipped=["samples.jsonl, row 9: not JSON"])
+    assert result["n"] == 14 and result["overall"]["box_iou"]["mean"] == pytest.approx(1)
+    assert sorted(reason.split(":")[0] for reason in result["unusable"]) == ["bad-image", "bad-mask"]
+    assert any("5 x 5 pixels, the image 80 x 60" in reason for reason in result["unusable"])
+    assert result["skipped_rows"] == ["samples.jsonl, row 9: not JSON"]
+    with pytest.raises(DataError, match="none of the 2 samples can be used; the first: bad-"):
+        evaluate(bad, Looker(), Painter(), tmp_path / "none")
+
+
+def test_controls_show_that_a_good_model_looks_and_listens(samples, train, tmp_path):
+    rows = evaluate(samples, Looker(), Painter(), tmp_path, train=train)["controls"]
+    assert rows["oracle"]["mask_dice"]["mean"] == 1 and rows["oracle"]["model_minus_this"]["mean"] == pytest.approx(0)
+    for name in ("prior", "centre_box", "whole_image", "question_shuffled", "image_swapped"):
+        assert rows[name]["box_iou"]["mean"] < 0.5 and rows[name]["model_minus_this"]["low"] > 0.3, name
+    assert rows["question_shuffled"]["fits_best"]["mean"] == 0, "each question is answered rightly, so it never fits the one that was meant"
+    assert rows["prior"]["kinds_not_in_training"] == []
+
+
+def test_controls_find_out_a_model_that_does_not_look(samples, train, tmp_path):
+    result = evaluate(samples, Blind(prior(train)), None, tmp_path, train=train)
+    rows = result["controls"]
+    assert rows["prior"]["model_minus_this"] == pytest.approx({"mean": 0, "low": 0, "high": 0, "n": 16, "clusters": 8})
+    assert rows["image_swapped"]["model_minus_this"]["mean"] == pytest.approx(0), "another image changes nothing"
+    assert "oracle" not in rows
+
+
+def test_controls_find_out_a_model_that_does_not_listen(samples, train, tmp_path):
+    rows = evaluate(samples, Deaf(), None, tmp_path, train=train)["controls"]
+    assert rows["question_shuffled"]["model_minus_this"]["mean"] == pytest.approx(0), "another question changes nothing"
+    assert rows["image_swapped"]["model_minus_this"]["low"] > 0
+
+
+def test_controls_are_resumed_too(samples, train, tmp_path):
+    first = evaluate(samples, Looker(), Painter(), tmp_path, train=train)
+    second = Looker()
+    assert evaluate(samples, second, Painter(), tmp_path, train=train) == first and second.questions == 0
+
+
+def test_a_prior_learnt_from_the_evaluated_samples_is_refused_before_anything_runs(samples, train, tmp_path):
+    looker = Looker()
+    with pytest.raises(DataError, match="the training samples hold.*--train"):
+        evaluate(samples, looker, None, tmp_path, train=[*train, samples[3]])
+    assert looker.looks == 0
+
+
+def test_the_prior_is_the_mean_box_in_shares_of_the_sides(train):
+    learnt = prior(train)
+    reds = [sample.truth().box for sample in train if sample.category == "red"]
+    assert learnt.box(("CT", "red", ""), (160, 120)) == pytest.approx(tuple(np.mean(reds, axis=0)))
+    assert learnt.box(("CT", "red", ""), (16, 12)) == pytest.approx(tuple(np.mean(reds, axis=0) / 10))
+    everything = [sample.truth().box for sample in train]
+    assert learnt.box(("MRI", "unheard of", ""), (160, 120)) == pytest.approx(tuple(np.mean(everything, axis=0)))
+
+
+def test_fixed_boxes():
+    assert centre_box((80, 60)) == (20, 15, 60, 45) and whole_box((80, 60)) == (0, 0, 80, 60)
+
+
+@pytest.mark.parametrize("groups", ["aabb", "aaabbc", "abcdefg", "aaaab", "aaaa", "ab" * 20])
+def test_deranging_is_a_permutation_that_leaves_the_group_where_it_can(groups):
+    for seed in range(20):
+        target = derange(groups, random.Random(seed))
+        assert sorted(target) == list(range(len(groups)))
+        assert all(place != index for index, place in enumerate(target))
+        inside = sum(groups[place] == groups[index] for index, place in enumerate(target))
+        assert inside == max(0, 2 * max(groups.count(g) for g in groups) - len(groups))
+
+
+def test_deranging_needs_two():
+    with pytest.raises(DataError, match="two samples or more, got 1"):
+        derange("a", random.Random(0))
+
+
+def test_shuffled_questions_are_the_same_questions_asked_of_others(samples):
+    shuffled = shuffled_questions(samples, seed=3)
+    assert sorted(s.question for s in shuffled) == sorted(s.question for s in samples)
+    for before, after in zip(samples, shuffled, strict=True):
+        assert before.category not in after.question and replace(after, question=before.question) == before
+    assert shuffled_questions(samples, seed=3) == shuffled
+
+
+def test_another_seed_deranges_otherwise():
+    assert derange("ab" * 20, random.Random(1)) == derange("ab" * 20, random.Random(1)) != derange("ab" * 20, random.Random(2))
+
+
+def test_swapped_images_are_of_another_case_and_carry_the_truth_along(samples):
+    truths, sizes = [sample.truth() for sample in samples], [(80, 60)] * len(samples)
+    swapped = swapped_images(samples, truths, sizes)
+    for before, after, truth in zip(samples, swapped, truths, strict=True):
+        assert after.image != before.image and after.question == before.question and after.box == truth.box
+    wide = swapped_images(samples[:2], truths[:2], [(80, 60), (160, 30)])
+    x1, y1, x2, y2 = truths[0].box
+    assert wide[0].image == samples[1].image and wide[0].box == (x1 * 2, y1 / 2, x2 * 2, y2 / 2)
+
+
+def test_images_are_swapped_within_a_kind_where_it_has_two_cases():
+    def sample(number: int, category: str, modality: str, case: str) -> Sample:
+        return Sample(str(number), f"{number}.png".encode(), None, "?", modality, category, case)
+
+    listed = [
+        *(sample(i, "liver", "CT", f"case {i}") for i in range(4)),
+        sample(4, "spleen", "CT", "case 4"),
+        *(sample(5 + i, "naevus", "Dermoscopy", "case 5") for i in range(30)),
+    ]
+    truth = Grounding((1, 2, 3, 4), ((1, 2), (3, 4)))
+    swapped = swapped_images(listed, [truth] * 35, [(50, 50)] * 35)
+    source = {s.image: s for s in listed}
+    partners = [source[s.image] for s in swapped]
+    assert all(kind(partner) == kind(s) for s, partner in zip(listed[:4], partners[:4], strict=True))
+    assert partners[4].modality == "CT"
+    assert all(partner.case != s.case for s, partner in zip(listed, partners, strict=True))
+    with pytest.raises(DataError, match="two cases or more; all 30 are of 'case 5'"):
+        swapped_images(listed[5:], [truth] * 30, [(50, 50)] * 30)

@@ -1,0 +1,184 @@
+"""The training parts: cached features, rows, losses, and a short run of the real trainer that can be killed and resumed."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import tiny
+from medreasoner import MedReasoner
+from medreasoner.answer import Prompt, parse
+from medreasoner.data.write import Measured
+from medreasoner.geometry import EMBEDDED, to_image
+from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
+from train.features import SHAPES, FeatureCache, content_key
+from train.rows import Item, cover_of, kinds_of, row
+from train.sft import Options, main
+
+
+def arrays(value: float) -> dict[str, torch.Tensor]:
+    return {"tokens": torch.full(SHAPES["tokens"], value)}
+
+
+def test_cached_features_come_back_and_survive_a_restart(tmp_path):
+    cache = FeatureCache(tmp_path)
+    cache.append("a", arrays(1.5))
+    cache.append("b", arrays(-2.0))
+    again = FeatureCache(tmp_path)
+    assert "a" in again and "c" not in again
+    assert torch.equal(again.get("b"), arrays(-2.0)["tokens"].half())
+    assert again.get("a").unique().tolist() == [1.5]
+
+
+def test_a_row_cut_off_by_a_kill_is_written_again(tmp_path):
+    cache = FeatureCache(tmp_path)
+    cache.append("a", arrays(1.0))
+    with open(tmp_path / "tokens.f16", "ab") as file:
+        file.write(b"\0" * 1000)  # a second row that never got its key
+    again = FeatureCache(tmp_path)
+    again.append("b", arrays(2.0))
+    assert FeatureCache(tmp_path).get("b").unique().tolist() == [2.0]
+    assert FeatureCache(tmp_path).get("a").unique().tolist() == [1.0]
+
+
+def test_the_key_is_the_content_of_the_image():
+    pixels = torch.rand(3, 512, 512)
+    assert content_key(pixels) == content_key(pixels.clone())
+    assert content_key(pixels) != content_key(pixels.flip(-1))
+
+
+def test_cover_is_the_share_of_each_cell():
+    mask = np.zeros((160, 320), bool)
+    mask[10:20, 20:40] = True  # cell (1, 1) whole
+    mask[0:10, 0:10] = True  # half of cell (0, 0)
+    cover = cover_of(mask)
+    assert cover[1, 1] == pytest.approx(1) and cover[0, 0] == pytest.approx(0.5) and cover.sum() == pytest.approx(1.5)
+
+
+def test_cover_keeps_the_area_when_the_grid_does_not_divide_the_image():
+    mask = np.random.default_rng(0).random((123, 211)) > 0.7
+    assert cover_of(mask).mean() == pytest.approx(mask.mean(), abs=1e-6)
+
+
+def item(category: str = "colorectal polyp", box=(20.0, 10.0, 60.0, 50.0)) -> Item:
+    mask = np.zeros((100, 200), bool)
+    mask[int(box[1]) : int(box[3]), int(box[0]) : int(box[2])] = True
+    measured = {"side": "left", "height": "upper", "size": "small", "shape": "about as wide as tall", "brightness": "brighter than"}
+    Measured(**measured)
+    sample = {"category": category, "measured": measured, "box": list(box), "points": [[40.5, 30.5], [30.5, 20.5]], "case": "x"}
+    return Item(sample, "unused.png", (200, 100), cover_of(mask))
+
+
+def test_a_row_is_the_conversation_of_inference_and_its_answer_is_the_box():
+    prompt = Prompt(think="{question}", direct="{question} Answer only.")
+    seen = set()
+    for seed in range(40):
+        made = row(item(), prompt, EMBEDDED, random.Random(seed), kinds_of([item()]))
+        text = made["completion"][0]["content"][0]["text"]
+        parsed = parse(text)
+        assert parsed.reason is None and set(parsed.met) <= {"no think block"}
+        found = to_image(parsed.answer.bbox, parsed.answer.points, EMBEDDED, (200, 100))
+        assert np.allclose(found.box, (20, 10, 60, 50), atol=0.5)
+        question = made["prompt"][0]["content"][1]["text"]
+        assert question.endswith("Answer only.") == (parsed.think is None)
+        seen.add(parsed.think is None)
+    assert seen == {True, False}
+
+
+def test_small_targets_lie_on_top_of_large_ones():
+    small = item("optic cup", (40.0, 20.0, 80.0, 60.0))
+    kinds = kinds_of([small, item("optic disc", (20.0, 0.0, 140.0, 90.0))])
+    inside = kinds[5, 5]
+    assert len(np.unique(kinds)) == 3 and inside != kinds[1, 3] and inside == kinds_of([small]).max()
+
+
+def test_near_numbers_cost_less_than_far_ones():
+    numbers = torch.arange(256) + 10
+    vocabulary = Vocabulary(numbers, answer=0, image=1)
+    labels, rows = numbers[torch.tensor([100] * 8)], torch.zeros(8, dtype=torch.long)
+    box = torch.tensor([[0.2, 0.2, 0.6, 0.6]])
+
+    def cost(guess: int) -> float:
+        logits = torch.zeros(8, 300)
+        logits[:, numbers[guess]] = 9.0
+        return float(completion_losses(logits, labels, rows, torch.ones(8, dtype=torch.bool), box, vocabulary, 0.06)[1])
+
+    assert cost(100) < cost(104) < cost(130)
+
+
+def test_numbers_in_the_reasoning_are_ordinary_words():
+    numbers = torch.arange(256) + 10
+    vocabulary = Vocabulary(numbers, answer=0, image=1)
+    labels = numbers[torch.tensor([12, 100])]
+    logits = torch.zeros(2, 300)
+    logits[0, numbers[12]] = 50.0
+    text, _ = completion_losses(
+        logits, labels, torch.zeros(2, dtype=torch.long), torch.tensor([False, True]), torch.tensor([[0.0, 0, 1, 1]]), vocabulary, 0.06
+    )
+    assert float(text) < 1e-3
+
+
+def test_soft_targets_are_distributions_centred_on_the_value():
+    targets = soft_targets(torch.tensor([0, 128, 255]), torch.tensor([3.0, 3.0, 3.0]), 256)
+    assert torch.allclose(targets.sum(1), torch.ones(3)) and targets.argmax(1).tolist() == [0, 128, 255]
+
+
+def test_the_spread_is_in_units_of_the_object():
+    sigma = coordinate_sigma(torch.tensor([[0.0, 0.0, 1.0, 0.5], [0.0, 0.0, 0.01, 0.01]]), 256, 0.06)
+    assert sigma[0, 0] == pytest.approx(15.3) and sigma[0, 1] == pytest.approx(7.65) and sigma[0, 4] == pytest.approx(30.6)
+    assert (sigma[1] == 1.2).all()
+
+
+def test_giou_loss_has_a_slope_where_nothing_overlaps():
+    truth = torch.tensor([[0.1, 0.1, 0.2, 0.2]])
+    near, far = torch.tensor([[0.3, 0.1, 0.4, 0.2]]), torch.tensor([[0.8, 0.1, 0.9, 0.2]])
+    assert giou_loss(truth, truth) == pytest.approx(0, abs=1e-3)
+    assert 1 < giou_loss(near, truth) < giou_loss(far, truth) < 2
+
+
+@pytest.fixture(scope="module")
+def tiny_data(tmp_path_factory):
+    """A built folder of four drawn images."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    (folder / "masks").mkdir()
+    with open(folder / "samples.jsonl", "w") as file:
+        for i in range(4):
+            mask = np.zeros((64, 64), np.uint8)
+            mask[10 + 5 * i : 30 + 5 * i, 8:40] = 255
+            Image.fromarray(np.stack([mask // 2 + 40] * 3, -1)).save(folder / f"images/{i}.png")
+            Image.fromarray(mask).save(folder / f"masks/{i}.png")
+            measured = {"side": "left", "height": "upper", "size": "small", "shape": "wider than tall", "brightness": "brighter than"}
+            sample = {
+                "id": str(i), "image": f"images/{i}.png", "mask": f"masks/{i}.png", "category": "colorectal polyp", "case": f"case-{i}",
+                "dataset": "kvasir_seg", "split": "train", "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i], "points": [[20.5, 25.5], [12.5, 22.5]],
+                "measured": measured,
+            }  # fmt: skip
+            file.write(json.dumps(sample) + "\n")
+    return folder
+
+
+def options(tmp_path, data, steps: int) -> Options:
+    return Options(
+        model=tmp_path / "start", data=[data], features=[tmp_path / "no_features"], out=tmp_path / "out", steps=steps, batch=2, warmup=1,
+        save_every=2, repeats=4,
+    )  # fmt: skip
+
+
+def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_model(tmp_path, tiny_data):
+    tiny.embedded(tmp_path / "start")
+    main(options(tmp_path, tiny_data, steps=2))
+    first = json.loads((tmp_path / "out/run.json").read_text())
+    main(options(tmp_path, tiny_data, steps=4))  # the same folder: goes on from step 2
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert first["curve"][-1]["step"] == 2 and record["curve"][-1]["step"] == 4
+    assert record["options"]["steps"] == 4 and record["items"] == first["items"] == 4
+    names = (tmp_path / "out/model.safetensors").read_bytes()[:200_000]
+    assert b"dense_heads" not in names and b"vision_tower" in names
+    tiny.segmenter(tmp_path / "out/segmenter", own_encoder=False)
+    loaded = MedReasoner.from_pretrained(tmp_path / "out")
+    events = list(loaded.stream(Image.open(tiny_data / "images/0.png").convert("RGB"), "Where is it?"))
+    assert events  # untrained, so it may well fail to answer; but it loads and speaks

@@ -1,0 +1,113 @@
+"""Samples -> training rows: the same conversation the library builds at inference, in TRL's columns.
+
+Is: `prompt`, `completion`, `image` for SFTTrainer (and `prompt`, `image` for GRPOTrainer), plus what the dense supervision of `train/sft.py`
+reads: the box, where the target covers the image-token grid, and which known target covers each token.
+Is not: augmentation (`train/views.py`).
+"""
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from datasets import Image as ImageFeature
+from PIL import Image
+from scipy import ndimage
+
+from medreasoner.answer import Answer, Prompt, messages, render
+from medreasoner.data.taxonomy import categories
+from medreasoner.data.write import Measured, reasoning, vary
+from medreasoner.geometry import Frame, Grounding, from_image
+
+GRID = 16  # image tokens a side
+DIRECT_SHARE = 0.12  # of rows answered without thinking aloud
+
+
+@dataclass(frozen=True)
+class Item:
+    """One target of one picture, measured: `cover` (16, 16) share of each token's cell that is target; `wh` the picture's size."""
+
+    sample: dict
+    image: str
+    wh: tuple[int, int]
+    cover: np.ndarray
+
+
+def is_dev(case: str, one_in: int = 16) -> bool:
+    """Whether a training case is held back to watch the run by; decided by its name alone."""
+    return int(hashlib.sha256(case.encode()).hexdigest(), 16) % one_in == 0
+
+
+def load_items(folders: list[Path], split: str = "train") -> list[Item]:
+    items = []
+    for folder in folders:
+        for line in (folder / "samples.jsonl").read_text().splitlines():
+            sample = json.loads(line)
+            if sample["split"] == split:
+                mask = np.asarray(Image.open(folder / sample["mask"])) > 127
+                items.append(Item(sample, str(folder / sample["image"]), (mask.shape[1], mask.shape[0]), cover_of(mask)))
+    return items
+
+
+def cover_of(mask: np.ndarray) -> np.ndarray:
+    """(16, 16) float32: the mean of a mask (H, W) over each cell of the token grid."""
+    sums = np.pad(mask.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    rows = np.linspace(0, mask.shape[0], GRID + 1)
+    cols = np.linspace(0, mask.shape[1], GRID + 1)
+    grid = ndimage.map_coordinates(sums, np.meshgrid(rows, cols, indexing="ij"), order=1)
+    cell = mask.shape[0] * mask.shape[1] / GRID**2
+    return ((grid[1:, 1:] - grid[:-1, 1:] - grid[1:, :-1] + grid[:-1, :-1]) / cell).clip(0, 1).astype(np.float32)
+
+
+def kinds_of(items: list[Item]) -> np.ndarray:
+    """(16, 16) int: which known target covers each token of one picture (0 none, else 1 + index in the table); small targets on top."""
+    order = {name: i + 1 for i, name in enumerate(categories())}
+    kinds = np.zeros((GRID, GRID), np.int64)
+    for item in sorted(items, key=lambda it: -it.cover.sum()):
+        limit = min(0.3, 0.9 * item.cover.max())
+        kinds[item.cover > limit] = order[table_name(item.sample["category"])]
+    return kinds
+
+
+def table_name(category: str) -> str:
+    return category.partition(",")[0]
+
+
+def row(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, kinds: np.ndarray) -> dict:
+    """One conversation: a wording drawn anew, reasoning written anew from the measured facts, the answer in the model's frame."""
+    sample, category = item.sample, categories()[table_name(item.sample["category"])]
+    side = sample["category"].partition(", ")[2].split(" ")[0]
+    question = vary(rng.choice(category.questions).replace("{side}", side), rng)
+    think = reasoning(category, Measured(**sample["measured"]), rng)
+    grounding = Grounding(tuple(sample["box"]), tuple(tuple(p) for p in sample["points"]))
+    bbox, points = from_image(grounding, frame, item.wh)
+    direct = rng.random() < DIRECT_SHARE
+    answer = Answer(_whole(bbox), tuple(_whole(p) for p in points), None if direct else think)
+    width, height = item.wh
+    return {
+        "prompt": messages(prompt.text(question, think=not direct), prompt.system),
+        "completion": [{"role": "assistant", "content": [{"type": "text", "text": render(answer)}]}],
+        "image": item.image,
+        "box01": [v / s for v, s in zip(sample["box"], (width, height, width, height), strict=True)],
+        "cover": item.cover.ravel().tolist(),
+        "kinds": kinds.ravel().tolist(),
+    }
+
+
+def _whole(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(float(round(v)) for v in values)
+
+
+def make_rows(items: list[Item], prompt: Prompt, frame: Frame, repeats: int, seed: int) -> Dataset:
+    """`repeats` conversations per item, each with another wording, as a Dataset in random order."""
+    by_image: dict[str, list[Item]] = {}
+    for item in items:
+        by_image.setdefault(item.image, []).append(item)
+    kinds = {image: kinds_of(group) for image, group in by_image.items()}
+    rng = random.Random(seed)
+    rows = [row(item, prompt, frame, rng, kinds[item.image]) for _ in range(repeats) for item in items]
+    rng.shuffle(rows)
+    return Dataset.from_list(rows).cast_column("image", ImageFeature())
