@@ -14,13 +14,13 @@ help: ## list what can be made
 
 install: $(STAMP) ## put everything into .venv (a second time takes no time)
 
-# sam2 is built after torch, against the torch that is there; its CUDA extension is not needed.
+# sam2 is built after torch, against the torch that is there; its CUDA extension is not needed. torch asks for setuptools under 82.
 $(STAMP): requirements.txt pyproject.toml
 	@python="$$($(ENTRY))"; if [ -z "$$python" ]; then \
 		echo "Python 3.11 or 3.12 with its venv module is needed, and was not found as python3, python3.12 or python3.11." >&2; \
 		echo "On Debian or Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; fi; \
 	test -x $(PY) || "$$python" -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt 'setuptools>=77' wheel
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt 'setuptools>=77,<82' wheel
 	SAM2_BUILD_CUDA=0 $(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation sam2==1.1.0
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[test]'
 	@touch $(STAMP)

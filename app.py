@@ -43,7 +43,8 @@ Update = dict[gr.blocks.Block, object]
 class Model(Protocol):
     """What the page needs of a `medreasoner.MedReasoner`."""
 
-    def stream(self, image: Image.Image, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[Event]: ...
+    def stream(self, image: Image.Image, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[Event]:
+        """The events of one run; see `pipeline.ground`."""
 
 
 class Page:

@@ -197,8 +197,8 @@ def _is_number(value: object) -> bool:
 class StreamParser:
     """Reads a text as it arrives. `feed` returns the new reasoning text; `parsed` is set the moment the answer's block closes.
 
-    What is shown and parsed is the same however the pieces are cut: `text` ends with the first answer block that closes, what comes after is
-    not taken in; the reasoning ends at the next tag of any kind, and no part of a tag is ever shown.
+    What is shown and parsed is the same however the pieces are cut: `text` ends with the first answer block that closes, and what comes
+    after is not taken in; the reasoning ends at the next tag of any kind, and no part of a tag is ever shown.
     """
 
     text: str = ""

@@ -10,6 +10,7 @@ Exit codes: 0 fine; 2 what the user gave cannot be used; 1 the model or the prog
 """
 
 import argparse
+import io
 import os
 import random
 import sys
@@ -208,12 +209,22 @@ def make_folder(folder: Path) -> None:
         raise UsageError(f"--out {folder} cannot be written to; choose another")
 
 
+def settle_terminal() -> None:
+    """A letter that the terminal cannot show becomes a question mark; moving bars stay out of files and pipes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")
+
+
 def say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. argparse itself exits with 0 for --help and 2 for wrong options."""
+    settle_terminal()
     options = vars(build_parser().parse_args(arguments))
     command = options.pop("command")(**options)
     from medreasoner.data.load import DataError

@@ -16,12 +16,12 @@ from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample
 from medreasoner.geometry import Box, Grounding
 
-Kind = tuple[str, str, str]
+Kind = tuple[str, str]
 
 
 def kind(sample: Sample) -> Kind:
-    """What the question alone tells of a sample: (modality, category, side)."""
-    return sample.modality, sample.category, sample.side
+    """What the question alone tells of a sample: (modality, category)."""
+    return sample.modality, sample.category
 
 
 def scaled(box: Box, by: tuple[float, float]) -> Box:
@@ -85,7 +85,7 @@ def shuffled_questions(samples: Sequence[Sample], seed: int = 0) -> list[Sample]
 
     A model that does not listen scores here as it does with the right questions.
     """
-    target = derange([(s.modality, s.category) for s in samples], random.Random(f"questions {seed}"))
+    target = derange([kind(s) for s in samples], random.Random(f"questions {seed}"))
     return [replace(sample, question=samples[j].question) for sample, j in zip(samples, target, strict=True)]
 
 
@@ -102,8 +102,9 @@ def swapped_images(samples: Sequence[Sample], truths: Sequence[Grounding], sizes
     for i, j in enumerate(_other_case(samples, rng)):
         by = (sizes[j][0] / sizes[i][0], sizes[j][1] / sizes[i][1])
         first, second = ((x * by[0], y * by[1]) for x, y in truths[i].points)
-        moved = replace(samples[i], image=samples[j].image, mask=None, box=scaled(truths[i].box, by), points=(first, second), others=())
-        swapped.append(moved)
+        name = f"{samples[i].id} in the image of {samples[j].id}"
+        box = scaled(truths[i].box, by)
+        swapped.append(replace(samples[i], id=name, image=samples[j].image, mask=None, box=box, points=(first, second), others=()))
     return swapped
 
 

@@ -12,7 +12,7 @@ A failed answer counts zero in every mean.
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -146,7 +146,7 @@ class _Bench:
             "whole_image": [whole_box(size) for size in sizes],
         }
         rows = {name: self.row(records, _scored(samples, records, of)) for name, of in boxes.items()}
-        rows["prior"]["kinds_not_in_training"] = sorted({" ".join(kind(s)).strip() for s in samples if kind(s) not in mean.boxes})
+        rows["prior"]["kinds_not_in_training"] = sorted({" ".join(kind(s)) for s in samples if kind(s) not in mean.boxes})
         truths = [Grounding(tuple(r["truth"]["box"]), tuple(tuple(p) for p in r["truth"]["points"])) for r in records]
         deceived = {
             "question_shuffled": shuffled_questions(samples, self.seed),
@@ -191,7 +191,7 @@ def _scored(samples: Sequence[Sample], records: Sequence[Record], boxes: Sequenc
     ]
 
 
-def _unseen(train: Iterable[Sample], asked: set[str]) -> Iterable[Sample]:
+def _unseen(train: Iterable[Sample], asked: set[str]) -> Iterator[Sample]:
     for sample in train:
         if sample.id in asked:
             raise DataError(f"the training samples hold {sample.id!r}, which is being evaluated too; give another --train or --train-split")

@@ -59,8 +59,8 @@ def _repository(name: str | Path) -> str:
 
 def _ask(repository: str, revision: str | None, fetch, filename: str | None = None) -> str:
     """Run `fetch`, and put each way in which the Hub says no into one sentence."""
-    from huggingface_hub import errors
     from httpx2 import TransportError
+    from huggingface_hub import errors
 
     what = repository if filename is None else f"{filename} of {repository}"
     try:

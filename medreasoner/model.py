@@ -77,9 +77,7 @@ class MedReasoner:
 
     def ground(self, image: Source, question: str, think: bool = True) -> Done:
         """The last event of `stream`. Errors: GroundingFailed where that is a Failed, ImageError."""
-        last = None
-        for last in self.stream(image, question, think):
-            pass
+        *_, last = self.stream(image, question, think)
         if not isinstance(last, Done):
             raise GroundingFailed(last)
         return last

@@ -52,11 +52,11 @@ def ground(
     try:
         yield from run.events(clean(question), think)
     except ReasonerError as error:
-        yield run.failed("model", str(error))
+        yield run.failed("model", f"{error}.")
     except SegmenterError as error:
-        yield run.failed("segmenter", str(error))
+        yield run.failed("segmenter", f"{error}.")
     except GroundingError as error:
-        yield run.failed("empty box", sentence(str(error)))
+        yield run.failed("empty box", f"{error}.")
     finally:
         run.pool.shutdown(wait=False)
 
@@ -73,11 +73,6 @@ def refuse(question: str) -> str | None:
 def clean(question: str) -> str:
     """The question without what cannot be written in UTF-8 (halves of surrogate pairs), and without blanks around it."""
     return question.encode("utf-8", "replace").decode("utf-8").strip()
-
-
-def sentence(text: str) -> str:
-    """`text` with a capital and a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 class _Run:

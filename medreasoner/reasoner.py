@@ -77,7 +77,7 @@ FAMILIES = {
     "qwen3_vl": Family(THOUSAND),
     "qwen3_vl_moe": Family(THOUSAND),
     "internvl": Family(THOUSAND),
-    "llava": Family(THOUSAND),
+    "llava": Family(THOUSAND, max_pixels=4096 * 4096),  # its processor makes every image small itself; this only bounds the work
 }
 ANY_OTHER = Family(THOUSAND)
 

@@ -9,6 +9,7 @@ Coordinates in records are pixels of the original image.
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class OneLook:
             self._kept = image, self.reasoner.look(image)
         return self._kept[1]
 
-    def stream(self, look, question, think=True, stop=None) -> Iterator[str]:
+    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
         return self.reasoner.stream(look, question, think, stop)
 
 
@@ -167,7 +168,7 @@ def resume(
     with path.open("a", encoding="utf-8") as file:
         for number, sample in enumerate(samples, 1):
             record = done.get((sample.id, sample.question))
-            if record is None:
+            if record is None or sample.box not in (None, tuple(record["truth"]["box"])):  # not asked yet, or the truth was mended since
                 try:
                     case = opener.open(sample)
                 except (ImageError, SampleError) as error:
@@ -189,7 +190,6 @@ def _about(case: Case) -> Record:
         "question": sample.question,
         "modality": sample.modality,
         "category": sample.category,
-        "side": sample.side,
         "case": sample.case,
         "image_wh": case.image.size,
         "truth": asdict(case.truth),

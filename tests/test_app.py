@@ -128,10 +128,9 @@ def test_a_folder_without_examples_has_none(tmp_path):
     assert load_examples(tmp_path) == []
 
 
-@pytest.mark.parametrize("entry, said", [({"image": "a.png"}, "expected the keys"), (dict.fromkeys("image question".split()), "expected the keys")])
-def test_an_example_that_lacks_a_key_is_named(tmp_path, entry, said):
-    (tmp_path / "examples.json").write_text(json.dumps([entry]))
-    with pytest.raises(ValueError, match=f"entry 0: {said}"):
+def test_an_example_that_lacks_a_key_is_named(tmp_path):
+    (tmp_path / "examples.json").write_text(json.dumps([{"image": "a.png", "question": "Where?"}]))
+    with pytest.raises(ValueError, match="entry 0: expected the keys"):
         load_examples(tmp_path)
 
 
@@ -224,8 +223,7 @@ def test_only_the_endpoint_is_offered_to_programs(client):
 
 
 def test_a_wrong_model_ends_with_one_sentence_and_exit_code_2(tmp_path):
-    run = subprocess.run(
-        [sys.executable, "app.py", "--model", str(tmp_path)], cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True
-    )
+    command = [sys.executable, "app.py", "--model", str(tmp_path / "nowhere")]
+    run = subprocess.run(command, cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True)
     assert run.returncode == 2
     assert len(run.stderr.strip().splitlines()) == 1 and str(tmp_path) in run.stderr

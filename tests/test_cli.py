@@ -50,7 +50,13 @@ def data(tmp_path_factory) -> Path:
         Image.fromarray(mask).save(folder / f"{number}_mask.png")
         Image.fromarray(mask).convert("RGB").save(folder / f"{number}.png")
         split = "train" if number < 3 else "validation"
-        line = {"id": f"s{number}", "image": f"{number}.png", "mask": f"{number}_mask.png", "question": f"{QUESTION} {number}", "split": split}
+        line = {
+            "id": f"s{number}",
+            "image": f"{number}.png",
+            "mask": f"{number}_mask.png",
+            "question": f"{QUESTION} {number}",
+            "split": split,
+        }
         lines.append(line | {"modality": "CT", "category": f"part {number % 2}", "case": f"case {number}"})
     lines.append(lines[-1] | {"id": "bad", "image": "gone.png"})
     (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -123,7 +129,9 @@ def test_what_the_user_gives_wrongly_is_exit_2_with_one_sentence(model, image, d
     assert message in last_line(err) and "Traceback" not in err and out == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["ground"], ["ground", "a.png", "why?"], ["evaluate", "--data", "x"], ["fly"], ["ground", "--fly"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["ground"], ["ground", "a.png", "why?"], ["evaluate", "--data", "x"], ["fly"], ["ground", "--fly"]]
+)
 def test_missing_and_unknown_options_are_exit_2(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         run(*arguments)

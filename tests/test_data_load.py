@@ -1,6 +1,6 @@
 """Reading sets of samples: the project's folder, the published parquet files, and what is wrong with their rows.
 
-    python -m pytest tests/test_data_load.py
+python -m pytest tests/test_data_load.py
 """
 
 import io
@@ -81,9 +81,9 @@ def test_a_line_becomes_a_sample_whose_truth_is_measured_from_its_mask(tmp_path)
 
 
 def test_a_stated_box_and_points_are_taken_as_they_are(tmp_path):
-    [sample] = load(folder(tmp_path, row(mask=None, box=[1, 2, 3, 4], points=[[1, 3], [2, 3.5]], others=[[5, 6, 7, 8]], side="left")))
+    [sample] = load(folder(tmp_path, row(mask=None, box=[1, 2, 3, 4], points=[[1, 3], [2, 3.5]], others=[[5, 6, 7, 8]])))
     assert sample.truth().box == (1, 2, 3, 4) and sample.truth().points == ((1, 3), (2, 3.5))
-    assert sample.others == ((5, 6, 7, 8),) and sample.side == "left"
+    assert sample.others == ((5, 6, 7, 8),)
 
 
 def test_a_split_selects_its_rows_and_those_that_name_none(tmp_path):
@@ -153,7 +153,12 @@ def test_masks_of_0_and_1_and_of_0_and_255_and_palettes_are_the_same(tmp_path):
 
 @pytest.mark.parametrize(
     ("mask", "message"),
-    [(png(rectangle(value=3)), "it holds"), (b"no picture", "no readable picture"), (png(rectangle())[:60], "no readable picture"), (None, "has no mask")],
+    [
+        (png(rectangle(value=3)), "it holds"),
+        (b"no picture", "no readable picture"),
+        (png(rectangle())[:60], "no readable picture"),
+        (None, "has no mask"),
+    ],
 )
 def test_a_mask_that_is_none_is_an_error_that_names_the_sample(mask, message):
     with pytest.raises(SampleError, match=f"'a'.*{message}"):

@@ -1,6 +1,6 @@
 """The three files of a finished run.
 
-    python -m pytest tests/test_export.py
+python -m pytest tests/test_export.py
 """
 
 import json
@@ -20,7 +20,9 @@ def finished() -> tuple[Done, Image.Image]:
     mask = np.zeros((40, 60), bool)
     mask[10:20, 10:30] = True
     grounding = Grounding((10.0, 10.0, 30.0, 20.0), ((12.5, 11.5), (27.5, 18.5)))
-    done = Done("Die Läsion – hier.", "<answer>…</answer>", grounding, mask, 0.75, (60, 40), (), {"total": 1.5}, 80.0, "a model", "a segmenter")
+    done = Done(
+        "Die Läsion – hier.", "<answer>…</answer>", grounding, mask, 0.75, (60, 40), (), {"total": 1.5}, 80.0, "a model", "a segmenter"
+    )
     return done, image
 
 

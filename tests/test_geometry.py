@@ -26,7 +26,7 @@ from medreasoner.geometry import (
 from medreasoner.metrics import box_iou, points_in_mask
 
 FRAMES = (INPUT_PIXELS, THOUSAND, THOUSAND_YX, EMBEDDED)
-MANY = settings(deadline=None, max_examples=150, database=None, derandomize=True)
+MANY = settings(deadline=None, max_examples=100, database=None, derandomize=True)
 
 sides = st.integers(1, 4000)
 shares = st.floats(0, 1)

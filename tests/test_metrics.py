@@ -21,7 +21,7 @@ from medreasoner.metrics import (
     summary,
 )
 
-MANY = settings(deadline=None, max_examples=150, database=None, derandomize=True)
+MANY = settings(deadline=None, max_examples=100, database=None, derandomize=True)
 
 whole = st.integers(0, 12)
 boxes = st.tuples(whole, whole, st.integers(1, 8), st.integers(1, 8)).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))

@@ -24,6 +24,7 @@ from tests import chromium
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
+expect.set_options(timeout=20_000)  # a patience, not a wait: on a busy machine a page is slow
 pytestmark = pytest.mark.browser
 
 THOUGHT = " ".join(f"Sentence {n} of the reasoning looks at another part of the image." for n in range(1, 13))
@@ -155,7 +156,7 @@ def put(page, question: str) -> None:
 
 
 def finished(page) -> None:
-    expect(status(page)).to_have_text("Done", timeout=15_000)
+    expect(status(page)).to_have_text("Done")
 
 
 def place(page, box: tuple[float, ...], size: tuple[int, int]) -> list[float]:
@@ -343,6 +344,17 @@ def test_a_new_image_clears_the_answer_to_the_old_one(visit, files):
     expect(page.get_by_text("900 × 60 px")).to_be_visible()
     expect(reasoning(page)).to_have_text("")
     expect(page.get_by_role("button", name="Box")).to_be_disabled()
+
+
+def test_a_new_image_ends_a_run_on_the_old_one(visit, files):
+    page = visit()
+    opened(page, files / "scan.png")
+    put(page, ENDLESS)
+    expect(reasoning(page)).to_contain_text("word9")
+    opened(page, files / "strip.png")
+    expect(reasoning(page)).to_have_text("")
+    put(page, ELSEWHERE)
+    finished(page)
 
 
 @pytest.mark.parametrize("key, name, layer", [("b", "Box", "box"), ("p", "Points", "points"), ("m", "Mask", "mask")])

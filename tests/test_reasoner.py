@@ -140,12 +140,14 @@ def test_two_visitors_at_once_hear_what_each_would_hear_alone(load, family):
     assert together == alone * 2
 
 
-def test_a_waiting_visitor_can_leave_while_another_is_served(load):
+def test_runs_of_one_model_wait_for_each_other_and_who_waits_can_leave(load):
     reasoner = load("embedded_loop")
     look, stop = reasoner.look(picture()), threading.Event()
     with reasoner._running:  # as if another visitor's run were long
         with ThreadPoolExecutor(1) as thread:
             waiting = thread.submit(lambda: list(reasoner.stream(look, QUESTION, stop=stop)))
+            time.sleep(0.2)
+            assert not waiting.done()
             stop.set()
             assert waiting.result(timeout=5) == []
 

@@ -26,8 +26,12 @@ from medreasoner.segmenters.sam2_shared import Sam2Segmenter
 
 REAL = Path(__file__).parents[2] / "shared" / "weights" / "sam2_hiera_tiny_image_fp16.safetensors"
 GROUNDING = Grounding((120.0, 90.0, 380.0, 400.0), ((250.0, 240.0), (300.0, 300.0)))
-SMALL_TRUNK = ("++model.image_encoder.trunk.embed_dim=16", "++model.image_encoder.trunk.stages=[1,1,2,1]",
-               "++model.image_encoder.trunk.global_att_blocks=[3]", "++model.image_encoder.neck.backbone_channel_list=[128,64,32,16]")  # fmt: skip
+SMALL_TRUNK = (
+    "++model.image_encoder.trunk.embed_dim=16",
+    "++model.image_encoder.trunk.stages=[1,1,2,1]",
+    "++model.image_encoder.trunk.global_att_blocks=[3]",
+    "++model.image_encoder.neck.backbone_channel_list=[128,64,32,16]",
+)
 
 
 @pytest.fixture(scope="module")

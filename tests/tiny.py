@@ -69,7 +69,11 @@ def embedded(folder: Path, script: str | None = None, loop: bool = False, max_ne
     )
     model = LlavaForConditionalGeneration(config)
     image_processor = CLIPImageProcessor(
-        size={"height": 512, "width": 512}, do_center_crop=False, resample=2, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
+        size={"height": 512, "width": 512},
+        do_center_crop=False,
+        resample=2,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
     )
     template = TURNS % "<image>"
     processor = LlavaProcessor(image_processor, tokenizer, patch_size=32, vision_feature_select_strategy="full", chat_template=template)
@@ -86,13 +90,19 @@ def segmenter(folder: Path, own_encoder: bool = True, multimask: bool = False) -
         vision_config=_vision(),
         prompt_encoder_config={"hidden_size": 32, "image_size": 512, "mask_input_channels": 8},
         mask_decoder_config={
-            "hidden_size": 32, "mlp_dim": 64, "iou_head_hidden_dim": 32, "num_attention_heads": 4, "dynamic_multimask_via_stability": False
+            "hidden_size": 32,
+            "mlp_dim": 64,
+            "iou_head_hidden_dim": 32,
+            "num_attention_heads": 4,
+            "dynamic_multimask_via_stability": False,
         },  # fmt: skip
     )
     model = Sam2Model(config)
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
-    save_file({key: value for key, value in state.items() if own_encoder or not key.startswith("vision_encoder.")}, folder / "model.safetensors")
+    save_file(
+        {key: value for key, value in state.items() if own_encoder or not key.startswith("vision_encoder.")}, folder / "model.safetensors"
+    )
     config.save_pretrained(folder)
     (folder / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": multimask}))
     return folder
@@ -117,7 +127,14 @@ def qwen3_vl(folder: Path, script: str | None = None, loop: bool = False, max_ne
     tokenizer, chunks = _tokenizer(_QWEN_TOKENS, script)
     rope = {"rope_type": "default", "mrope_section": [3, 3, 2], "mrope_interleaved": True, "rope_theta": 10000.0}
     text = {**_text(tokenizer), "head_dim": 16, "rope_parameters": rope}
-    vision = {"depth": 3, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64, "deepstack_visual_indexes": [0, 1]}
+    vision = {
+        "depth": 3,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+        "deepstack_visual_indexes": [0, 1],
+    }
     model = Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, vision_config=vision, **_qwen_ids(tokenizer)))
     image_processor = Qwen2VLImageProcessor(patch_size=16, size={"shortest_edge": 64 * 64, "longest_edge": 256 * 256})
     processor = Qwen3VLProcessor(image_processor, tokenizer, Qwen3VLVideoProcessor(), chat_template=TURNS % QWEN_IMAGE)
@@ -170,17 +187,22 @@ def _vision() -> dict:
 def _tokenizer(image_tokens: list[str], script: str | None) -> tuple[PreTrainedTokenizerFast, list[str]]:
     """A small byte-level BPE, and `script` cut into chunks that are single tokens, each at most once."""
     bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     bpe.decoder = decoders.ByteLevel()
     special = ["<|pad|>", "<|im_start|>", "<|im_end|>", *image_tokens]
     bpe.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+        CORPUS,
+        trainers.BpeTrainer(
+            vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        ),
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<|pad|>", eos_token="<|im_end|>", padding_side="left")
     plain = ["<think>", "</think>", "<answer>", "</answer>", *map(str, range(256))]
     chunks: list[str] = []
     for word in re.findall(r"\s*\S+", script or ""):
-        if chunks and chunks[-1] in chunks[:-1]:
+        while word in chunks:
             word = chunks.pop() + word
         chunks.append(word)
     tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in [*plain, *chunks]])
@@ -193,7 +215,7 @@ def _finish(folder: Path, model, processor, chunks: list[str], loop: bool, max_n
     if chunks:
         start = tokenizer.encode("<|im_start|>assistant\n", add_special_tokens=False)[-1]
         spoken = tokenizer.convert_tokens_to_ids(chunks)
-        _speak(model, [start, *spoken, spoken[0] if loop else tokenizer.eos_token_id])
+        _speak(model, [start, *spoken, spoken[1] if loop else tokenizer.eos_token_id])
     model.generation_config.max_new_tokens = max_new_tokens
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id

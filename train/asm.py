@@ -90,6 +90,7 @@ def save_segmenter(sam2, out: Path) -> None:
     state = {k: v.half().contiguous() for k, v in sam2.state_dict().items() if not k.startswith("vision_encoder.")}
     sam2.config.save_pretrained(out)
     save_file(state, out / "model.safetensors", metadata={"format": "pt"})
+    (out / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": False}) + "\n")
 
 
 def train(sam2, examples: Examples, steps: int, batch: int, lr: float, seed: int) -> list[float]:

@@ -5,7 +5,7 @@ counted; with `strict` it stops the reading.
 Is not: a downloader, and not a reader of pictures; a sample opens its own when asked.
 
 The project's folder: FOLDER/samples.jsonl, one object a line with `id`, `image`, `mask`, `question`, `modality`, `category`, `case`; paths
-are relative to the folder. Optional: `split`, `supercategory`, `side`, `box`, `points`, `think`, `others`. With `box` and `points` the mask
+are relative to the folder. Optional: `split`, `supercategory`, `box`, `points`, `think`, `others`. With `box` and `points` the mask
 may be left out.
 
 The published parquet (a file, or FOLDER/SPLIT.parquet): `prompt[0].content` the question, `images[0]`, `masks[0]`, `extra_info` (`id`,
@@ -144,7 +144,7 @@ def _folder_sample(line: str, folder: Path, split: str | None) -> Sample | None:
         points=_points(row["points"]) if row.get("points") else None,
         others=tuple(_box(other) for other in row.get("others") or ()),
         **{key: _text(row, key) for key in ("id", "question", "modality", "category", "case")},
-        **{key: str(row.get(key) or "") for key in ("supercategory", "side", "think")},
+        **{key: str(row.get(key) or "") for key in ("supercategory", "think")},
     )
 
 

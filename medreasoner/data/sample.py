@@ -26,7 +26,6 @@ class Sample:
     Args:
         id: unique in its set. case: the patient or study, by which intervals are clustered.
         image, mask: a file, or the bytes of one. The mask is 0/1 or 0/255 in the image's size; None where only the box is known.
-        side: "left" or "right" of the image where the question says so, else empty.
         box, points: the truth in pixels of the original image; None where it follows from the mask (see `truth`). Without a mask
             both are there.
         others: boxes of the other targets in the same image, for "does the answer fit the asked one better".
@@ -40,7 +39,6 @@ class Sample:
     category: str
     case: str
     supercategory: str = ""
-    side: str = ""
     box: Box | None = None
     points: tuple[Point, Point] | None = None
     think: str = ""

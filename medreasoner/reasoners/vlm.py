@@ -31,8 +31,8 @@ MAX_NEW_TOKENS = 2048  # where the checkpoint's generation_config sets none
 
 
 class VlmReasoner:
-    """See `reasoner.Reasoner`. Safe to use from several threads: runs of one model wait for each other, because some families
-    (Qwen's rotary offsets) keep the state of the current run on the model.
+    """See `reasoner.Reasoner`. Safe to use from several threads: runs of one model wait for each other, because some families write the
+    rotary offsets of the current run on the model, and transformers promises no family to be free of such state.
 
     Args:
         square, max_pixels: what an image is resized to before the model's own processor, as in `reasoner.Family`.
@@ -74,7 +74,9 @@ class VlmReasoner:
         device = pick_device(device)
         model = open_model(folder, config, device, _dtype(config, device))
         if manifest.segmenter is not None and not shares_eye(config):
-            raise ReasonerError(f"{folder}/medreasoner.json names a segmenter, but this {config.model_type} has no SAM 2 vision tower to share")
+            raise ReasonerError(
+                f"{folder}/medreasoner.json names a segmenter, but this {config.model_type} has no SAM 2 vision tower to share"
+            )
         segmenter = None if manifest.segmenter is None else folder / manifest.segmenter
         square, max_pixels = manifest.square or family.square, manifest.max_pixels or family.max_pixels
         return VlmReasoner(model, processor, name, frame, prompt, square, max_pixels, segmenter)
@@ -93,6 +95,7 @@ class VlmReasoner:
             raise ReasonerError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
         # generate counts one token per row of each entry, so the 16 x 16 grid goes in flat
         tokens = BaseModelOutputWithPooling(pooler_output=[grid.flatten(0, -2) for grid in seen.pooler_output])
+        image = image.resize(input_wh, Image.Resampling.NEAREST)  # only its size matters from here on
         return Look(image, input_wh, tuple(seen.fpn_hidden_states), {"mm_encoder_outputs": {"image": tokens}})
 
     def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from medreasoner.geometry import Grounding
 from medreasoner.loading import first_line
@@ -55,9 +55,8 @@ class PackageSegmenter:
         lacking = [key for key in missing if not key.startswith(MAY_BE_ABSENT)]
         if lacking or unexpected:
             example = (lacking or unexpected)[0]
-            raise SegmenterError(
-                f"{path} does not fit SAM {version} hiera-tiny: {len(lacking)} tensors missing, {len(unexpected)} unknown, {example} for one"
-            )
+            counts = f"{len(lacking)} tensors missing, {len(unexpected)} unknown, {example} for one"
+            raise SegmenterError(f"{path} does not fit SAM {version} hiera-tiny: {counts}")
         return PackageSegmenter(model, name)
 
     def encode(self, image: Image.Image, features: object = None) -> SAM2ImagePredictor:

@@ -84,7 +84,9 @@ class Sam2Segmenter:
                     coarse + model.no_memory_embedding.reshape(1, -1, 1, 1),
                 ]
             except (RuntimeError, ValueError) as error:
-                raise SegmenterError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
+                raise SegmenterError(
+                    f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
+                ) from error
         return Encoded(maps, image.size)
 
     def segment(self, encoded: Encoded, grounding: Grounding) -> tuple[np.ndarray, float]:
@@ -131,7 +133,9 @@ def _build(config: Sam2Config, state: dict[str, torch.Tensor], tower: torch.nn.M
             state[key] = torch.zeros(value.shape)
     wrong = sorted(key for key, value in expected.items() if key not in state or state[key].shape != value.shape)
     if wrong:
-        raise ValueError(f"{len(wrong)} tensors are missing from the weights or have another shape than config.json says, {wrong[0]} for one")
+        raise ValueError(
+            f"{len(wrong)} tensors are missing from the weights or have another shape than config.json says, {wrong[0]} for one"
+        )
     model.load_state_dict({key: state[key] for key in expected}, strict=False, assign=True)
     return model.eval().requires_grad_(False)
 
@@ -139,7 +143,9 @@ def _build(config: Sam2Config, state: dict[str, torch.Tensor], tower: torch.nn.M
 def _tower_beside(folder: Path) -> Sam2VisionModel:
     """The vision tower of the reasoner one folder up: how an embedded segmenter serves a reasoner with another eye."""
     vision = read_json(folder.parent / "config.json")["vision_config"]
-    state = read_tensors(folder.parent / "model.safetensors", TOWER)
+    state: dict[str, torch.Tensor] = {}
+    for shard in sorted(folder.parent.glob("model*.safetensors")):
+        state |= read_tensors(shard, TOWER)
     with torch.device("meta"):
         tower = Sam2VisionModel(Sam2VisionConfig.from_dict(vision))
     tower.load_state_dict(state, assign=True)
