@@ -220,10 +220,10 @@ class Page:
         try:
             loaded = load_image(Path(image))
         except ImageError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(str(error), print_exception=False) from error
         *_, last = self.events(loaded.image, question)
         if isinstance(last, Failed):
-            raise gr.Error(last.message)
+            raise gr.Error(last.message, print_exception=False)
         return as_json(last), Image.fromarray(last.mask.astype(np.uint8) * 255)
 
 

@@ -56,23 +56,21 @@ def _plain(value: float) -> float | int:
 
 EXAMPLE = render(Answer((120, 80, 310, 260), ((200, 150), (240, 200)), think="what you see, and why it is this place"))
 
-_TASK = """You look at a medical image (X-ray, CT, MRI, ultrasound, endoscopy, fundus, pathology, dermoscopy, mammography or OCT) and find the \
-one region a clinical question is about. The question does not name it: work out what the clinician has in mind, then find it in the image.
+_TASK = """You look at a medical image (X-ray, CT, MRI, ultrasound, endoscopy, fundus, pathology, dermoscopy, mammography or OCT) \
+and find the one region a clinical question is about. The question does not name it: work out what the clinician has in mind, then find it \
+in the image.
 
 Question: {question}
 
 """
-_KEYS = """bbox is the tightest box [x_min, y_min, x_max, y_max] around the region; points_1 and points_2 are two different points [x, y] well inside it. \
-Coordinates are pixels of the image as you see it."""
+_KEYS = """bbox is the tightest box [x_min, y_min, x_max, y_max] around the region; points_1 and points_2 are two different points [x, y] \
+well inside it. Coordinates are pixels of the image as you see it."""
 
 THINK_TEMPLATE = (
     _TASK
     + "Reason first inside <think></think>: what is asked, what it looks like on this kind of image, where you see it, and what rules the "
     "alternatives out. When the words and the image disagree, trust the image. Then give one region and no diagnosis inside "
-    "<answer></answer>, as JSON. "
-    + _KEYS
-    + "\nExample of the form, not of the content:\n"
-    + EXAMPLE.replace("{", "{{").replace("}", "}}")
+    "<answer></answer>, as JSON. " + _KEYS + "\nExample of the form, not of the content:\n" + EXAMPLE.replace("{", "{{").replace("}", "}}")
 )
 DIRECT_TEMPLATE = (
     _TASK

@@ -11,13 +11,14 @@ A folder without the file is an ordinary one; everything then follows from its `
 
 import json
 import textwrap
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND, THOUSAND_YX, Frame
 
 FORMAT = 1
 FRAMES = {frame.name: frame for frame in (INPUT_PIXELS, THOUSAND, THOUSAND_YX, EMBEDDED)}
+TYPES = {"frame": str, "square": int, "max_pixels": int, "segmenter": str, "multimask": bool}
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
@@ -49,9 +50,11 @@ class Manifest:
         version = values.pop("format", None)
         if version != FORMAT:
             raise ValueError(f"{path}: format {version!r} is not known, expected {FORMAT}; a newer medreasoner may read it")
-        known = {field.name for field in fields(Manifest)}
-        if not set(values) <= known:
-            raise ValueError(f"{path}: unknown keys {sorted(set(values) - known)}, expected some of {sorted(known)}")
+        for key, value in values.items():
+            if key not in TYPES:
+                raise ValueError(f"{path}: unknown key {key!r}, expected some of {', '.join(TYPES)}")
+            if type(value) is not TYPES[key]:
+                raise ValueError(f"{path}: {key} must be of type {TYPES[key].__name__}, got {value!r}")
         if "frame" in values:
             if values["frame"] not in FRAMES:
                 raise ValueError(f"{path}: frame {values['frame']!r} is not known, expected one of {', '.join(map(repr, FRAMES))}")

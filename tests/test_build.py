@@ -86,13 +86,13 @@ def test_a_training_copy_of_a_validation_image_is_dropped(tmp_path):
 def test_two_regions_of_like_size_are_no_single_target():
     both = disc((200, 150), (50, 75), 20) | disc((200, 150), (150, 75), 19)
     assert regions(both, "largest") == ([], "several regions of like size")
-    (_, found), = regions(both | disc((200, 150), (150, 75), 8), "sides")[0][:1]
+    ((_, found),) = regions(both | disc((200, 150), (150, 75), 8), "sides")[0][:1]
     assert np.array_equal(found, disc((200, 150), (50, 75), 20))
 
 
 def test_the_largest_region_is_taken_when_it_stands_out():
     large, small = disc((200, 150), (50, 75), 30), disc((200, 150), (150, 75), 10)
-    (side, found), = regions(large | small, "largest")[0]
+    ((side, found),) = regions(large | small, "largest")[0]
     assert side == "" and np.array_equal(found, large)
 
 

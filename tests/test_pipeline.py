@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 from PIL import Image
 
 from medreasoner import GroundingFailed, MedReasoner, ReasonerError, SegmenterError
@@ -23,6 +22,7 @@ from medreasoner.images import ImageError
 from medreasoner.pipeline import MAX_QUESTION, ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenter import load_segmenter
+from tests import tiny
 
 QUESTION = "Which part explains a cough that does not go away?"
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8))

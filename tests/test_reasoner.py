@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -23,6 +22,7 @@ from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND, THOUSAND_YX
 from medreasoner.reasoner import FAMILIES, ReasonerError, load_reasoner, prompt_for
 from medreasoner.reasoners.listener import Listener
 from medreasoner.reasoners.replay import ReplayReasoner, record
+from tests import tiny
 
 BUILDERS = {"embedded": tiny.embedded, "qwen2_5_vl": tiny.qwen2_5_vl, "qwen3_vl": tiny.qwen3_vl}
 LIMIT = 60  # tokens of a model that never closes its answer
@@ -227,7 +227,7 @@ def test_a_shared_look_writes_what_the_pixels_would(load):
     look = reasoner.look(picture())
     inputs = reasoner._inputs(look, QUESTION, think=True)
     assert "pixel_values" not in inputs
-    pixels = reasoner._processor.image_processor(images=[look.image], return_tensors="pt")
+    pixels = reasoner._processor.image_processor(images=[picture()], return_tensors="pt")
     plain = {key: value for key, value in inputs.items() if key != "mm_encoder_outputs"}
     assert torch.equal(reasoner._model.generate(**inputs), reasoner._model.generate(**plain, **pixels))
 
@@ -307,7 +307,8 @@ SPOILT = {
     "no chat template": (lambda f: (f / "chat_template.jinja").unlink(), "no chat template"),
     "a newer format": (lambda f: (f / "medreasoner.json").write_text('{"format": 2}'), "format 2 is not known"),
     "an unknown frame": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "frame": "0..7"}'), "frame '0..7' is not known"),
-    "an unknown key": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "fram": 1}'), "unknown keys"),
+    "an unknown key": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "fram": 1}'), "unknown key 'fram'"),
+    "a size in words": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "square": "big"}'), "must be of type int"),
     "a prompt without a place for the question": (
         lambda f: (f / "prompt.json").write_text('{"think": "a", "direct": "b"}'), "exactly once"
     ),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -23,6 +22,7 @@ from medreasoner.reasoner import load_reasoner
 from medreasoner.segmenter import SegmenterError, load_segmenter
 from medreasoner.segmenters import sam2_keys, sam2_package
 from medreasoner.segmenters.sam2_shared import Sam2Segmenter
+from tests import tiny
 
 REAL = Path(__file__).parents[2] / "shared" / "weights" / "sam2_hiera_tiny_image_fp16.safetensors"
 GROUNDING = Grounding((120.0, 90.0, 380.0, 400.0), ((250.0, 240.0), (300.0, 300.0)))

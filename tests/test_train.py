@@ -5,10 +5,10 @@ import random
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from PIL import Image
 
-import tiny
 from medreasoner import MedReasoner
 from medreasoner.answer import Prompt, parse
 from medreasoner.data.write import Measured
@@ -16,7 +16,7 @@ from medreasoner.geometry import EMBEDDED, to_image
 from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.features import SHAPES, FeatureCache, content_key
 from train.rows import Item, cover_of, kinds_of, row
-from train.sft import Options, main
+from train.sft import Options, main, newest_checkpoint, prepare
 
 
 def arrays(value: float) -> dict[str, torch.Tensor]:
@@ -154,7 +154,8 @@ def tiny_data(tmp_path_factory):
             measured = {"side": "left", "height": "upper", "size": "small", "shape": "wider than tall", "brightness": "brighter than"}
             sample = {
                 "id": str(i), "image": f"images/{i}.png", "mask": f"masks/{i}.png", "category": "colorectal polyp", "case": f"case-{i}",
-                "dataset": "kvasir_seg", "split": "train", "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i], "points": [[20.5, 25.5], [12.5, 22.5]],
+                "dataset": "kvasir_seg", "split": "train", "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i],
+                "points": [[20.5, 25.5], [12.5, 22.5]],
                 "measured": measured,
             }  # fmt: skip
             file.write(json.dumps(sample) + "\n")
@@ -170,8 +171,16 @@ def options(tmp_path, data, steps: int) -> Options:
 
 def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_model(tmp_path, tiny_data):
     tiny.embedded(tmp_path / "start")
+    tiny.segmenter(tmp_path / "asm", own_encoder=True)
     main(options(tmp_path, tiny_data, steps=2))
     first = json.loads((tmp_path / "out/run.json").read_text())
+    kept = newest_checkpoint(tmp_path / "out/checkpoints")
+    fresh, resumed = prepare(options(tmp_path, tiny_data, 4))[0], prepare(options(tmp_path, tiny_data, 4), kept)[0]
+    trained = MedReasoner.from_pretrained(tmp_path / "out", segmenter=tmp_path / "asm").reasoner._model.state_dict()
+    for name, value in trained.items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+    assert any(not torch.equal(fresh.state_dict()[name], value) for name, value in trained.items())
+    (tmp_path / "out/checkpoints/checkpoint-3").mkdir()  # a save that was killed half-way
     main(options(tmp_path, tiny_data, steps=4))  # the same folder: goes on from step 2
     record = json.loads((tmp_path / "out/run.json").read_text())
     assert first["curve"][-1]["step"] == 2 and record["curve"][-1]["step"] == 4

@@ -77,7 +77,10 @@ class Examples:
 def masks_of(sam2, maps, boxes, points) -> tuple[torch.Tensor, torch.Tensor]:
     """(logits (B, SIDE, SIDE), predicted IoU (B,)) of the single-mask output; boxes (B, 1, 4), points (B, 1, 2, 2) in 512 px."""
     out = sam2(
-        image_embeddings=maps, input_boxes=boxes, input_points=points, input_labels=torch.ones(points.shape[:3], dtype=torch.int64),
+        image_embeddings=maps,
+        input_boxes=boxes,
+        input_points=points,
+        input_labels=torch.ones(points.shape[:3], dtype=torch.int64),
         multimask_output=False,
     )
     logits = F.interpolate(out.pred_masks[:, 0], (SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
@@ -140,7 +143,11 @@ def main() -> None:
     sam2.config.mask_decoder_config.dynamic_multimask_via_stability = False
     curve = train(sam2, examples, args.steps, args.batch, args.lr, args.seed)
     save_segmenter(sam2, args.out)
-    record = {"options": {k: str(v) for k, v in vars(args).items()}, "examples": len(examples.rows), "curve": [round(v, 4) for v in curve[::10]]}
+    record = {
+        "options": {k: str(v) for k, v in vars(args).items()},
+        "examples": len(examples.rows),
+        "curve": [round(v, 4) for v in curve[::10]],
+    }
     (args.out / "run.json").write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -76,7 +76,13 @@ def coordinate_sigma(box01: torch.Tensor, count: int, share: float, floor: float
 
 
 def completion_losses(
-    logits: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor, in_answer: torch.Tensor, box01: torch.Tensor, vocabulary: Vocabulary, share: float
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    rows: torch.Tensor,
+    in_answer: torch.Tensor,
+    box01: torch.Tensor,
+    vocabulary: Vocabulary,
+    share: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(text loss, coordinate loss) of the completion tokens of a batch, flattened.
 

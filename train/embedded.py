@@ -89,13 +89,22 @@ def tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
     raw.train_from_iterator(
         corpus(),
         trainers.BpeTrainer(
-            vocab_size=kept, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), min_frequency=2, show_progress=False
+            vocab_size=kept,
+            special_tokens=SPECIAL,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            min_frequency=2,
+            show_progress=False,
         ),
     )
     raw.add_tokens([AddedToken(text, normalized=False) for text in (*WHOLE, *numbers)])
     return PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="<pad>", eos_token="<|im_end|>", padding_side="left", additional_special_tokens=["<image>", "<|im_start|>"],
-        model_max_length=4096, clean_up_tokenization_spaces=False,
+        tokenizer_object=raw,
+        pad_token="<pad>",
+        eos_token="<|im_end|>",
+        padding_side="left",
+        additional_special_tokens=["<image>", "<|im_start|>"],
+        model_max_length=4096,
+        clean_up_tokenization_spaces=False,
     )
 
 
@@ -104,7 +113,10 @@ def initialise(model: LlavaForConditionalGeneration, tok: PreTrainedTokenizerFas
     table = model.get_input_embeddings().weight.data
     ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(256)])
     generator = torch.Generator().manual_seed(0)
-    waves = torch.linspace(0, 1, 256)[:, None] * torch.rand(table.shape[1], generator=generator) * 40 + torch.rand(table.shape[1], generator=generator) * 7
+    waves = (
+        torch.linspace(0, 1, 256)[:, None] * torch.rand(table.shape[1], generator=generator) * 40
+        + torch.rand(table.shape[1], generator=generator) * 7
+    )
     table[ids] = waves.sin() * table.std() * 1.4
     if features is None:
         return
@@ -117,20 +129,38 @@ def initialise(model: LlavaForConditionalGeneration, tok: PreTrainedTokenizerFas
     linear.bias.data = -(weight / std) @ mean
 
 
-def make(sam2: Sam2Model, out: Path, features: FeatureCache | None, layers: int, hidden: int, intermediate: int, vocab_size: int) -> LlavaForConditionalGeneration:
+def make(
+    sam2: Sam2Model, out: Path, features: FeatureCache | None, layers: int, hidden: int, intermediate: int, vocab_size: int
+) -> LlavaForConditionalGeneration:
     """Build the model and write `out`; returns the model (tower in eval mode and frozen)."""
     torch.manual_seed(0)
     tok = tokenizer(vocab_size)
     image_id, eos, pad = (tok.convert_tokens_to_ids(t) for t in ("<image>", "<|im_end|>", "<pad>"))
     text = Qwen3Config(
-        vocab_size=(len(tok) + 31) // 32 * 32, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=hidden // 64,
-        num_key_value_heads=hidden // 64, head_dim=64, intermediate_size=intermediate, max_position_embeddings=4096,
-        tie_word_embeddings=True, pad_token_id=pad, eos_token_id=eos, bos_token_id=None,
+        vocab_size=(len(tok) + 31) // 32 * 32,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 64,
+        num_key_value_heads=hidden // 64,
+        head_dim=64,
+        intermediate_size=intermediate,
+        max_position_embeddings=4096,
+        tie_word_embeddings=True,
+        pad_token_id=pad,
+        eos_token_id=eos,
+        bos_token_id=None,
     )
     vision = sam2.config.vision_config.to_dict() | {"hidden_size": 768}
     config = LlavaConfig(
-        vision_config=Sam2VisionConfig(**vision), text_config=text, image_token_index=image_id, image_seq_length=256, vision_feature_layer=12,
-        vision_feature_select_strategy="full", tie_word_embeddings=True, pad_token_id=pad, eos_token_id=eos,
+        vision_config=Sam2VisionConfig(**vision),
+        text_config=text,
+        image_token_index=image_id,
+        image_seq_length=256,
+        vision_feature_layer=12,
+        vision_feature_select_strategy="full",
+        tie_word_embeddings=True,
+        pad_token_id=pad,
+        eos_token_id=eos,
     )
     model = LlavaForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(sam2.vision_encoder.state_dict())
@@ -140,7 +170,11 @@ def make(sam2: Sam2Model, out: Path, features: FeatureCache | None, layers: int,
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     LlavaProcessor(
-        image_processor=image_processor(), tokenizer=tok, patch_size=32, vision_feature_select_strategy="full", chat_template=TEMPLATE,
+        image_processor=image_processor(),
+        tokenizer=tok,
+        patch_size=32,
+        vision_feature_select_strategy="full",
+        chat_template=TEMPLATE,
         num_additional_image_tokens=0,
     ).save_pretrained(out)
     (out / "prompt.json").write_text(json.dumps(PROMPT, indent=1) + "\n")
@@ -158,6 +192,10 @@ if __name__ == "__main__":
     parser.add_argument("--intermediate", type=int, default=960)
     parser.add_argument("--vocab-size", type=int, default=4096)
     a = parser.parse_args()
-    made = make(load_sam2(a.sam2), a.out, FeatureCache(a.features) if a.features else None, a.layers, a.hidden, a.intermediate, a.vocab_size)
+    made = make(
+        load_sam2(a.sam2), a.out, FeatureCache(a.features) if a.features else None, a.layers, a.hidden, a.intermediate, a.vocab_size
+    )
     trained = sum(p.numel() for p in made.parameters() if p.requires_grad)
-    print(f"{a.out}: {trained / 1e6:.2f} M trainable of {sum(p.numel() for p in made.parameters()) / 1e6:.2f} M, vocabulary {made.config.text_config.vocab_size}")
+    print(
+        f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {made.config.text_config.vocab_size}"
+    )

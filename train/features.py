@@ -14,7 +14,6 @@ training views only).
 
 import argparse
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +85,7 @@ def encode(sam2, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
 def main() -> None:
     from PIL import Image
     from tqdm import tqdm
-    from transformers import CLIPImageProcessor, Sam2Model
+    from transformers import Sam2Model
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", required=True, nargs="+", help="folders (searched below) or text files with one path a line")
@@ -120,8 +119,11 @@ def image_processor():
     from transformers import CLIPImageProcessor
 
     return CLIPImageProcessor(
-        size={"height": 512, "width": 512}, do_center_crop=False, resample=2,
-        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
+        size={"height": 512, "width": 512},
+        do_center_crop=False,
+        resample=2,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
     )
 
 

@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from medreasoner.answer import Prompt
@@ -27,6 +26,8 @@ from medreasoner.geometry import EMBEDDED
 from train.dense import DenseHeads, Vocabulary, completion_losses
 from train.features import FeatureCache, content_key
 from train.rows import Item, is_dev, load_items, make_rows
+
+HEADS = "dense_heads."
 
 
 @dataclass
@@ -95,7 +96,10 @@ class GroundingTrainer(SFTTrainer):
         ids, labels = inputs["input_ids"], inputs["labels"]
         with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):  # the Trainer puts autocast on model.forward, which is not called here
             states = model.model(
-                input_ids=ids, attention_mask=inputs["attention_mask"], pixel_values=inputs["pixel_values"], output_hidden_states=True,
+                input_ids=ids,
+                attention_mask=inputs["attention_mask"],
+                pixel_values=inputs["pixel_values"],
+                output_hidden_states=True,
                 use_cache=False,
             ).hidden_states
             states = [state.float() for state in states]
@@ -115,7 +119,7 @@ class GroundingTrainer(SFTTrainer):
             "coordinates": coordinates * o.weight_coordinates,
             "kinds": heads.kind_loss(at[0], inputs["kinds"]) * o.weight_kinds,
             "point": heads.point_loss(at[1], states[heads.point_layer][batch, asked], inputs["cover"]) * o.weight_point,
-            "box": (heads.box_loss(last[batch, asked], inputs["box01"]) + heads.box_loss(last[batch, written], inputs["box01"])) * o.weight_box,
+            "box": sum(heads.box_loss(last[batch, place], inputs["box01"]) for place in (asked, written)) * o.weight_box,
         }
         for name, value in parts.items():
             self._sums.setdefault(name, []).append(float(value.detach()))
@@ -128,9 +132,19 @@ class GroundingTrainer(SFTTrainer):
         super().log(logs, *args, **kwargs)
 
 
-def prepare(options: Options):
-    """(model with heads, processor, vocabulary)."""
-    model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=torch.float32)
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end (`trainer_state.json` comes last), or None."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def prepare(options: Options, checkpoint: Path | None = None):
+    """(model with heads, processor, vocabulary); the weights of `checkpoint` if one is given, else those training starts from.
+
+    The checkpoint's weights are read here because Trainer's own resume compares names as they are on disk, where LLaVA's differ from
+    those in memory, and then silently keeps what it has.
+    """
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint or options.model, dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(options.model)
     tok = processor.tokenizer
     ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(int(EMBEDDED.limit) + 1)])
@@ -138,9 +152,9 @@ def prepare(options: Options):
     text = model.config.text_config
     torch.manual_seed(options.seed)
     model.dense_heads = DenseHeads(text.hidden_size, len(categories()) + 1, text.num_hidden_layers // 3, text.num_hidden_layers * 2 // 3)
-    heads_file = options.model / "dense_heads.safetensors"
-    if heads_file.exists():
-        model.dense_heads.load_state_dict(load_file(heads_file))
+    if checkpoint is not None:
+        state = load_file(checkpoint / "model.safetensors")
+        model.dense_heads.load_state_dict({k.removeprefix(HEADS): v for k, v in state.items() if k.startswith(HEADS)})
     model.model.vision_tower.requires_grad_(False)
     remember_features(model.model.vision_tower, [FeatureCache(folder) for folder in options.features])
     return model, processor, vocabulary
@@ -152,35 +166,48 @@ def trainable_items(options: Options) -> list[Item]:
 
 def main(options: Options) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    model, processor, vocabulary = prepare(options)
+    newest = newest_checkpoint(options.out / "checkpoints")
+    model, processor, vocabulary = prepare(options, newest)
     items = trainable_items(options)
     rows = make_rows(items, Prompt.load(options.model / "prompt.json"), EMBEDDED, options.repeats, options.seed)
     data_hash = hashlib.sha256(json.dumps(sorted(i.sample["id"] for i in items)).encode()).hexdigest()[:16]
     config = SFTConfig(
-        output_dir=str(options.out / "checkpoints"), use_cpu=not torch.cuda.is_available(), bf16=options.bf16, gradient_checkpointing=False,
-        max_length=None, per_device_train_batch_size=options.batch, max_steps=options.steps, learning_rate=options.lr, adam_beta2=0.98,
-        weight_decay=options.weight_decay, lr_scheduler_type="cosine", warmup_steps=options.warmup, max_grad_norm=1.0, logging_steps=20,
-        save_steps=options.save_every, save_total_limit=2, report_to="none", seed=options.seed, remove_unused_columns=False,
+        output_dir=str(options.out / "checkpoints"),
+        use_cpu=not torch.cuda.is_available(),
+        bf16=options.bf16,
+        gradient_checkpointing=False,
+        max_length=None,
+        per_device_train_batch_size=options.batch,
+        max_steps=options.steps,
+        learning_rate=options.lr,
+        adam_beta2=0.98,
+        weight_decay=options.weight_decay,
+        lr_scheduler_type="cosine",
+        warmup_steps=options.warmup,
+        max_grad_norm=1.0,
+        logging_steps=20,
+        save_steps=options.save_every,
+        save_total_limit=2,
+        report_to="none",
+        seed=options.seed,
+        remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
     )
     trainer = GroundingTrainer(model, args=config, train_dataset=rows, processing_class=processor, options=options, vocabulary=vocabulary)
-    newest = get_last_checkpoint(config.output_dir) if os.path.isdir(config.output_dir) else None
-    trainer.train(resume_from_checkpoint=newest)
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     save(model, processor, options, {"data_hash": data_hash, "rows": len(rows), "items": len(items)}, trainer.state.log_history)
 
 
 def save(model, processor, options: Options, facts: dict, history: list[dict]) -> None:
     """The trained folder: model without heads, processor, the start folder's small files, and the run's record."""
     options.out.mkdir(parents=True, exist_ok=True)
-    heads = model.dense_heads
     del model.dense_heads
     model.save_pretrained(options.out)
     processor.save_pretrained(options.out)
-    save_file(heads.state_dict(), options.out / "dense_heads.safetensors")
     for name in ("prompt.json", "medreasoner.json"):
         (options.out / name).write_bytes((options.model / name).read_bytes())
-    record = {"options": {k: str(v) if isinstance(v, Path) else [str(p) for p in v] if isinstance(v, list) else v for k, v in asdict(options).items()}}
-    (options.out / "run.json").write_text(json.dumps(record | facts | {"curve": history}, indent=1) + "\n")
+    record = {"options": asdict(options), **facts, "curve": history}
+    (options.out / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
 
 
 def parse() -> Options:

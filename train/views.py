@@ -21,10 +21,31 @@ from medreasoner.data.write import measure
 from medreasoner.geometry import mask_to_box, mask_to_points
 
 MIRRORED = {
-    "busi", "us_breast_busi", "us_breast_busbra", "hc18_fetal_head", "us_kidney_stone", "isic2017", "kvasir_seg", "endo_edd2020",
-    "histo_glomeruli", "cyto_wbc_krd", "cxr_lungs_mc_shenzhen", "xray_angio_coronary", "mammo_cesm", "ct_lung_tumour_msd",
-    "ct_brain_haemorrhage_ich", "mri_brain_ms_flair", "mri_brain_tumour_t2", "mri_brain_tumour_brisc", "mri_nasopharynx", "mri_prostate158",
-    "petct_mri_sarcoma", "idrid_optic_disc", "fundus_disc_drishti", "fundus_rop_ridge", "oct_lesions",
+    "busi",
+    "us_breast_busi",
+    "us_breast_busbra",
+    "hc18_fetal_head",
+    "us_kidney_stone",
+    "isic2017",
+    "kvasir_seg",
+    "endo_edd2020",
+    "histo_glomeruli",
+    "cyto_wbc_krd",
+    "cxr_lungs_mc_shenzhen",
+    "xray_angio_coronary",
+    "mammo_cesm",
+    "ct_lung_tumour_msd",
+    "ct_brain_haemorrhage_ich",
+    "mri_brain_ms_flair",
+    "mri_brain_tumour_t2",
+    "mri_brain_tumour_brisc",
+    "mri_nasopharynx",
+    "mri_prostate158",
+    "petct_mri_sarcoma",
+    "idrid_optic_disc",
+    "fundus_disc_drishti",
+    "fundus_rop_ridge",
+    "oct_lesions",
 }  # sets where a mirror image could be another patient's
 TURNED = {"isic2017", "histo_glomeruli", "cyto_wbc_krd", "kvasir_seg", "endo_edd2020"}  # sets without an up and a down
 KEPT = 0.85  # share of a target that must stay in the window
@@ -47,7 +68,7 @@ def transform(image: Image.Image, crop: tuple[int, int, int, int], mirror: bool,
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), kind)
     if mirror:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return image if not turns else image.transpose((Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)[turns - 1])
+    return image.rotate(90 * turns, expand=True)
 
 
 def expose(image: Image.Image, rng: random.Random) -> Image.Image:

@@ -93,7 +93,9 @@ def targets_of(row: dict, mask: np.ndarray, rejects: collections.Counter) -> lis
     return found
 
 
-def write_sample(out: Path, stem: str, image_name: str, grey: np.ndarray, target: Target, row: dict, split: str, rng: random.Random) -> dict:
+def write_sample(
+    out: Path, stem: str, image_name: str, grey: np.ndarray, target: Target, row: dict, split: str, rng: random.Random
+) -> dict:
     """Write the target's mask and return its line of samples.jsonl (without `others`)."""
     category, region = target.category, target.region
     box = mask_to_box(region)

@@ -69,16 +69,26 @@ def reasoning(category: Category, measured: Measured, rng: random.Random) -> str
     """A chain of thought of three sentences: what is asked, what to look for or why it matters, what was measured."""
     article = "an" if category.name[0] in "aeiou" else "a"
     opening = rng.choice(_OPENINGS).format(a=article, name=category.name)
-    knowledge = rng.choice(
-        [f"I look for {rng.choice(category.look)}.", f"It is expected {rng.choice(category.place)}."]
-    )
+    knowledge = rng.choice([f"I look for {rng.choice(category.look)}.", f"It is expected {rng.choice(category.place)}."])
     seen = rng.choice(_SEEN).format(
         place=place_phrase(measured.side, measured.height), size=measured.size, shape=measured.shape, bright=measured.brightness
     )
     return f"{opening} {knowledge} {seen}"
 
 
-_LEADS = ["", "", "", "", "", "Please help: ", "On this image, ", "Looking at this: ", "Doctor asks: ", "Quick question, ", "For the report, "]
+_LEADS = [
+    "",
+    "",
+    "",
+    "",
+    "",
+    "Please help: ",
+    "On this image, ",
+    "Looking at this: ",
+    "Doctor asks: ",
+    "Quick question, ",
+    "For the report, ",
+]
 _TAILS = ["", "", "", "", "", " Mark it.", " Show me.", " Please outline it.", " Where is it?", " Thank you."]
 
 

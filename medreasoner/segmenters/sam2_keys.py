@@ -12,8 +12,16 @@ import torch
 
 POSITIONAL = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 POINTS = "sam_prompt_encoder.point_embeddings"
-MEMORY = ("memory_attention.", "memory_encoder.", "maskmem_tpos_enc", "no_mem_pos_enc", "mask_downsample.", "obj_ptr_", "no_obj_ptr",
-          "no_obj_embed_spatial")
+MEMORY = (
+    "memory_attention.",
+    "memory_encoder.",
+    "maskmem_tpos_enc",
+    "no_mem_pos_enc",
+    "mask_downsample.",
+    "obj_ptr_",
+    "no_obj_ptr",
+    "no_obj_embed_spatial",
+)
 
 _MLP_OF_THREE = r"(output_hypernetworks_mlps\.\d+|iou_prediction_head|pred_obj_score_head)"
 # (pattern in sam2, template in transformers), applied in order to each key
@@ -69,7 +77,7 @@ def to_transformers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def to_sam2(state: dict[str, torch.Tensor], sam2_keys: list[str]) -> dict[str, torch.Tensor]:
-    """The way back: `Sam2Model` tensors under the names in `sam2_keys` (those of a built `sam2` model); keys without a source are left out."""
+    """The way back: `Sam2Model` tensors under the names in `sam2_keys`, those of a built `sam2` model; keys without a source are left out."""
     out = {}
     for key in sam2_keys:
         if key == POSITIONAL:
