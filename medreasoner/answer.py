@@ -106,6 +106,8 @@ class Prompt:
         unknown = set(fields) - {"think", "direct", "system"}
         if unknown or not {"think", "direct"} <= set(fields):
             raise ValueError(f"{path}: expected the keys think, direct and optionally system, got {sorted(fields)}")
+        if not all(isinstance(text, str) for text in fields.values()):
+            raise ValueError(f"{path}: think, direct and system must be text, got {fields}")
         return Prompt(**fields)
 
 

@@ -41,7 +41,7 @@ def pair(folder) -> MedReasoner:
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory) -> MedReasoner:
     """Never closes its answer."""
-    made = tiny.embedded(tmp_path_factory.mktemp("endless") / "m", script="<think>on and on and", loop=True, max_new_tokens=500)
+    made = tiny.embedded(tmp_path_factory.mktemp("endless") / "m", script="<think>on and on and", loop=True, max_new_tokens=150)
     return MedReasoner.from_pretrained(made, device="cpu")
 
 

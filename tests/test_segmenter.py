@@ -155,12 +155,16 @@ def test_two_threads_share_one_package_segmenter_without_mixing_images(package_m
         assert (mask == alone).all()
 
 
-def test_medsam2s_layout_loads_only_when_pickles_are_allowed(tmp_path, whole_state):
-    torch.save({"model": whole_state}, tmp_path / "medsam2.pt")
+def test_medsam2s_layout_loads_only_when_pickles_are_allowed(tmp_path):
+    state = {key: value.half() for key, value in sam2_package.build("2.1").state_dict().items()}  # MedSAM2 is a SAM 2.1
+    torch.save({"model": state}, tmp_path / "medsam2.pt")
     with pytest.raises(SegmenterError, match="allow_pickle"):
         load_segmenter(tmp_path / "medsam2.pt")
     segmenter = load_segmenter(tmp_path / "medsam2.pt", device="cpu", allow_pickle=True, name="m")
     assert segmenter.name == "m"
+    loaded = segmenter._predictor.model.state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[key].half(), state[key]) for key in state)
 
 
 class Intruder:

@@ -97,7 +97,7 @@ def test_small_targets_lie_on_top_of_large_ones():
 
 def test_near_numbers_cost_less_than_far_ones():
     numbers = torch.arange(256) + 10
-    vocabulary = Vocabulary(numbers, answer=0, image=1)
+    vocabulary = Vocabulary(numbers, answer=0, image=1, weights=torch.ones(300))
     labels, rows = numbers[torch.tensor([100] * 8)], torch.zeros(8, dtype=torch.long)
     box = torch.tensor([[0.2, 0.2, 0.6, 0.6]])
 
@@ -111,7 +111,7 @@ def test_near_numbers_cost_less_than_far_ones():
 
 def test_numbers_in_the_reasoning_are_ordinary_words():
     numbers = torch.arange(256) + 10
-    vocabulary = Vocabulary(numbers, answer=0, image=1)
+    vocabulary = Vocabulary(numbers, answer=0, image=1, weights=torch.ones(300))
     labels = numbers[torch.tensor([12, 100])]
     logits = torch.zeros(2, 300)
     logits[0, numbers[12]] = 50.0

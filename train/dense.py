@@ -15,11 +15,27 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Token ids the loss must know. `numbers` (n,) the ids of "0".."n-1"; `answer` the id of "<answer>"; `image` of "<image>"."""
+    """Token ids the loss must know.
+
+    Args:
+        numbers: (n,) the ids of "0".."n-1".
+        answer: the id of "<answer>".
+        image: the id of "<image>".
+        weights: (V,) what each word of the reasoning counts: facts of this image (its target's name, place, size) more than phrasing.
+    """
 
     numbers: torch.Tensor
     answer: int
     image: int
+    weights: torch.Tensor
+
+
+def word_weights(tokenizer, size: int, facts: list[str], weight: float) -> torch.Tensor:
+    """(size,) ones, and `weight` for every token that the words of `facts` are made of, as they stand inside a sentence."""
+    weights = torch.ones(size)
+    for fact in facts:
+        weights[tokenizer(" " + fact, add_special_tokens=False).input_ids] = weight
+    return weights
 
 
 class DenseHeads(nn.Module):
@@ -94,7 +110,7 @@ def completion_losses(
     number_of[vocabulary.numbers] = torch.arange(count)
     value = number_of[labels]
     is_coordinate = in_answer & (value >= 0)
-    text = F.cross_entropy(logits[~is_coordinate].float(), labels[~is_coordinate])
+    text = F.cross_entropy(logits[~is_coordinate].float(), labels[~is_coordinate], weight=vocabulary.weights)
     row = rows[is_coordinate]
     first = torch.cat([torch.ones(1, dtype=torch.bool), row[1:] != row[:-1]])
     starts = torch.cummax(torch.where(first, torch.arange(len(row)), torch.zeros(len(row), dtype=torch.long)), 0).values

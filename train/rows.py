@@ -1,6 +1,7 @@
 """Samples -> training rows: the same conversation the library builds at inference, in TRL's columns.
 
-Is: `prompt`, `completion`, `image` for SFTTrainer, plus what the dense supervision of `train/dense.py` reads: the box, where the target covers the image-token grid, and which known target covers each token.
+Is: `prompt`, `completion`, `image` for SFTTrainer, plus what the dense supervision of `train/dense.py` reads: the box, where the target
+covers the image-token grid, and which known target covers each token.
 Is not: augmentation (`train/views.py`).
 """
 

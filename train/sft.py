@@ -23,7 +23,8 @@ from trl import SFTConfig, SFTTrainer
 from medreasoner.answer import Prompt
 from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import EMBEDDED
-from train.dense import DenseHeads, Vocabulary, completion_losses
+from medreasoner.place import HEIGHTS, SIDES, SIZES
+from train.dense import DenseHeads, Vocabulary, completion_losses, word_weights
 from train.features import FeatureCache, content_key
 from train.rows import Item, is_dev, load_items, make_rows
 
@@ -44,6 +45,7 @@ class Options:
     warmup: int = 100
     weight_decay: float = 0.05
     spread: float = 0.06  # of coordinate targets, as a share of the object's side
+    weight_facts: float = 5.0
     weight_coordinates: float = 1.0
     weight_kinds: float = 0.5
     weight_point: float = 0.5
@@ -148,8 +150,9 @@ def prepare(options: Options, checkpoint: Path | None = None):
     processor = AutoProcessor.from_pretrained(options.model)
     tok = processor.tokenizer
     ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(int(EMBEDDED.limit) + 1)])
-    vocabulary = Vocabulary(ids, tok.convert_tokens_to_ids("<answer>"), tok.convert_tokens_to_ids("<image>"))
     text = model.config.text_config
+    weights = word_weights(tok, text.vocab_size, [*SIDES, *HEIGHTS, *SIZES, "mid-height", *categories()], options.weight_facts)
+    vocabulary = Vocabulary(ids, tok.convert_tokens_to_ids("<answer>"), tok.convert_tokens_to_ids("<image>"), weights)
     torch.manual_seed(options.seed)
     model.dense_heads = DenseHeads(text.hidden_size, len(categories()) + 1, text.num_hidden_layers // 3, text.num_hidden_layers * 2 // 3)
     if checkpoint is not None:

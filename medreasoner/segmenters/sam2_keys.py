@@ -77,7 +77,7 @@ def to_transformers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def to_sam2(state: dict[str, torch.Tensor], sam2_keys: list[str]) -> dict[str, torch.Tensor]:
-    """The way back: `Sam2Model` tensors under the names in `sam2_keys`, those of a built `sam2` model; keys without a source are left out."""
+    """The way back: `Sam2Model` tensors under the names in `sam2_keys`, those of a built `sam2` model; the rest is left out."""
     out = {}
     for key in sam2_keys:
         if key == POSITIONAL:
