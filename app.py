@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -37,7 +38,7 @@ TEXT_EVERY = 0.05  # seconds between two updates of the reasoning: smooth to the
 GPU_SECONDS = 30  # what one run asks of a ZeroGPU visitor's quota
 RUNS_AT_ONCE = 1  # a model answers one question at a time; the next visitor waits in line, and is told so
 
-Update = dict[gr.blocks.Block, object]
+Update = dict[gr.blocks.Block, object]  # outputs that do not change are left out
 
 
 class Model(Protocol):
@@ -81,14 +82,14 @@ class Page:
                     self.question = gr.Textbox(label="Question", lines=2, max_lines=5, placeholder="Ask about one place in the image")
                     with gr.Row(elem_id="actions"):
                         self.ask = gr.Button("Ask", variant="primary", elem_id="ask")
-                        self.stop = gr.Button("Stop", elem_id="stop", interactive=False)
+                        self.stop = gr.Button("Stop", elem_id="stop", interactive=False)  # from here on, status.js enables the two
                         gr.HTML(f"<p>{NOTICE}</p>", elem_id="notice")
                 self.status = _drawn("status", views.status("empty"))
                 self.reading = _drawn("reading", views.reading())
 
     def _wire(self) -> None:
         page = {"show_progress": "hidden", "api_visibility": "private"}
-        shown = [self.ask, self.stop, self.status, self.reading, self.layers]
+        shown = [self.status, self.reading, self.layers]
         opened = [*shown, self.loaded, self.viewer]
         run = self.ask.click(
             self.on_ask, [self.loaded, self.question], shown, concurrency_id="model", concurrency_limit=RUNS_AT_ONCE, **page
@@ -107,10 +108,6 @@ class Page:
                 concurrency_id="model",
             )
 
-    @property
-    def idle(self) -> Update:
-        return {self.ask: gr.Button(interactive=True), self.stop: gr.Button(interactive=False)}
-
     # --- What a visitor does ---
 
     def on_ask(self, loaded: Loaded | None, question: str) -> Iterator[Update]:
@@ -119,18 +116,13 @@ class Page:
         if refusal is not None:
             yield {self.status: views.status("error", refusal)}
             return
-        yield {
-            self.ask: gr.Button(interactive=False),
-            self.stop: gr.Button(interactive=True),
-            self.status: views.status("reading", "Reading the image"),
-            self.reading: views.reading(),
-            self.layers: None,
-        }
+        run = uuid.uuid4().hex  # goes with every value, see page/follow.js
         with closing(self.events(loaded.image, question)) as events:
-            yield from self._updates(events, loaded.spacing_mm)
-        yield self.idle
+            for update in self._updates(events, loaded.spacing_mm):
+                yield {component: {**value, "run": run} for component, value in update.items()}
 
     def _updates(self, events: Iterator[Event], spacing_mm: views.Spacing) -> Iterator[Update]:
+        yield {self.status: views.status("reading", "Reading the image"), self.reading: views.reading(), self.layers: {}}
         think, located, shown_at = "", None, None
         for event in events:
             match event:
@@ -175,11 +167,11 @@ class Page:
 
     def on_stop(self) -> Update:
         """The run has been cancelled by the same click; what was said stays."""
-        return {**self.idle, self.status: views.status("stopped", "Stopped")}
+        return {self.status: views.status("stopped", "Stopped")}
 
     def on_breakdown(self) -> Update:
         """An error nobody foresaw; its traceback is in the server's log."""
-        return {**self.idle, self.status: views.status("error", "Something broke on our side. Your image and question are still here.")}
+        return {self.status: views.status("error", "Something broke on our side. Your image and question are still here.")}
 
     def on_upload(self, path: str) -> Iterator[Update]:
         """Show the image in the file at `path`; a file that is none leaves the one before in place."""
@@ -197,12 +189,11 @@ class Page:
         try:
             loaded = load_image(path)
         except ImageError as error:
-            return {**self.idle, self.status: views.status("error", str(error))}
+            return {self.status: views.status("error", str(error))}
         return {
-            **self.idle,
             self.loaded: loaded,
             self.viewer: views.picture(loaded, credit),
-            self.layers: None,
+            self.layers: {},
             self.reading: views.reading(),
             self.status: views.status("ready", "Ready"),
         }
@@ -229,11 +220,11 @@ class Page:
 
 def _drawn(name: str, value: object = None, **options: object) -> gr.HTML:
     """A component of our own: `page/NAME.html` once, then `page/NAME.js`, if there is one, puts its value on the page."""
-    script = HERE / "page" / f"{name}.js"
+    scripts = [HERE / "page" / "follow.js", HERE / "page" / f"{name}.js"]
     return gr.HTML(
         value,
         html_template=(HERE / "page" / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load=script.read_text(encoding="utf-8") if script.exists() else None,
+        js_on_load="".join(script.read_text(encoding="utf-8") for script in scripts) if scripts[1].exists() else None,
         elem_id=name,
         apply_default_css=False,
         **options,

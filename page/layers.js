@@ -59,4 +59,4 @@ document.addEventListener("keydown", (event) => {
   const button = buttons.find((candidate) => candidate.dataset.key === event.key.toLowerCase());
   if (button && !button.disabled) toggle(button);
 });
-watch("value", draw);
+follow(draw);

@@ -42,4 +42,4 @@ function show() {
   answer.querySelector(".times").textContent = times;
 }
 
-watch("value", show);
+follow(show);

@@ -1,11 +1,15 @@
 // The status line. Its phase is also set on the room, so that the style sheet can follow it.
 // A click on Ask says so at once; the server's first word replaces it (another visitor may be ahead).
+// Ask and Stop are enabled here, by the phase: a visitor in line can leave it, and no late update leaves a button as it should not be.
 const line = element.querySelector("[role=status]");
+const RUNNING = ["waiting", "reading", "thinking", "outlining"];
 
 function say(phase, text) {
   line.textContent = text;
   element.dataset.phase = phase;
   document.querySelector("#room").dataset.phase = phase;
+  const running = RUNNING.includes(phase);
+  document.querySelectorAll("#ask, #stop").forEach((button) => (button.disabled = running === (button.id === "ask")));
 }
 
 function show() {
@@ -19,8 +23,8 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#ask")) return;
-  props.value = { phase: "waiting", text: "Waiting for a free place" };
+  props.value = { phase: "waiting", text: "Waiting for a free place", run: null };
   show();
 });
-watch("value", show);
+follow(show);
 show();

@@ -36,7 +36,7 @@ function show() {
   );
 }
 
-watch("value", show);
+follow(show);
 image.addEventListener("load", fit);
 new ResizeObserver(fit).observe(stage);
 element.querySelector(".invitation").addEventListener("click", () => input()?.click());

@@ -30,16 +30,18 @@ pytestmark = pytest.mark.browser
 THOUGHT = " ".join(f"Sentence {n} of the reasoning looks at another part of the image." for n in range(1, 13))
 WHERE = Answer((160, 96, 400, 288), ((250, 180), (320, 200)), think=THOUGHT)
 WHAT, ELSEWHERE, BROKEN, ENDLESS = "What passes sound?", "And what does not?", "What breaks?", "What never ends?"
+BUG, UNKNOWN = "What meets a bug?", "What was never recorded?"
 ANSWERS = {
     WHAT: render(WHERE),
     ELSEWHERE: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A short second thought.")),
     BROKEN: "<think>Almost there.</think><answer>{'bbox': [1, 2, 3]}</answer>",
+    BUG: render(Answer((0, 0, 1, 1), ((0, 0), (1, 1)), think="Into the corner.")),
     ENDLESS: "<think>" + " ".join(f"word{n}" for n in range(4000)),
 }
 
 
 class Oval:
-    """A segmenter that fills the box with an oval."""
+    """A segmenter that fills the box with an oval, and has a bug in the corner."""
 
     name = "oval"
 
@@ -47,6 +49,7 @@ class Oval:
         return image.size
 
     def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
+        assert grounding.box != (0, 0, 1, 1), "the bug in the corner, which this test wants"
         canvas = Image.new("1", encoded)
         ImageDraw.Draw(canvas).ellipse(grounding.box, fill=1)
         return np.asarray(canvas), 0.87
@@ -235,6 +238,7 @@ def test_stop_ends_the_run_keeps_what_was_said_and_leaves_the_page_ready(visit, 
     opened(page, files / "scan.png")
     put(page, ENDLESS)
     expect(reasoning(page)).to_contain_text("word20")
+    expect(ask(page)).to_be_disabled()
     page.get_by_role("button", name="Stop").click()
     expect(status(page)).to_have_text("Stopped")
     said = reasoning(page).inner_text()
@@ -254,6 +258,22 @@ def test_a_visitor_who_leaves_makes_room_for_the_next(visit, files):
     expect(status(second)).to_have_text("Waiting for a free place")
     first.close()
     finished(second)
+
+
+def test_a_visitor_in_line_can_leave_it_and_ask_again(visit, files):
+    first, second = visit(), visit()
+    opened(first, files / "scan.png")
+    opened(second, files / "scan.png")
+    put(first, ENDLESS)
+    expect(reasoning(first)).to_contain_text("word9")
+    put(second, WHAT)
+    expect(status(second)).to_have_text("Waiting for a free place")
+    second.get_by_role("button", name="Stop").click()
+    expect(status(second)).to_have_text("Stopped")
+    first.get_by_role("button", name="Stop").click()
+    put(second, ELSEWHERE)
+    finished(second)
+    expect(reasoning(second)).to_have_text("A short second thought.")
 
 
 def test_two_visitors_see_their_own_images_and_answers(visit, files):
@@ -321,6 +341,16 @@ def test_a_malformed_answer_is_shown_with_what_is_wrong_and_the_next_question_wo
     put(page, ELSEWHERE)
     finished(page)
     expect(problem).to_be_hidden()
+
+
+@pytest.mark.parametrize("question, said", [(UNKNOWN, "was not asked this question"), (BUG, "Something broke on our side")])
+def test_a_run_that_breaks_off_says_so_and_leaves_the_page_usable(visit, files, question, said):
+    page = visit()
+    opened(page, files / "scan.png")
+    put(page, question)
+    expect(status(page)).to_contain_text(said)
+    put(page, ELSEWHERE)
+    finished(page)
 
 
 def test_a_second_question_replaces_the_first_answer(visit, files):
