@@ -18,7 +18,7 @@ from medreasoner.data.load import load
 from medreasoner.geometry import Grounding, mask_to_box, mask_to_points
 from medreasoner.metrics import dice, paired, summary
 from medreasoner.segmenters.sam2_shared import Sam2Segmenter
-from train.embedded import load_sam2
+from train.sam2 import load_sam2
 
 MODES = ("untuned, single mask", "untuned, best of three", "tuned, single mask")
 

@@ -8,6 +8,7 @@ import pytest
 import tiny
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from medreasoner import MedReasoner
 from medreasoner.answer import Prompt, parse
@@ -15,6 +16,7 @@ from medreasoner.data.write import Measured
 from medreasoner.geometry import EMBEDDED, to_image
 from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.features import SHAPES, FeatureCache, content_key
+from train.pack import pack
 from train.rows import Item, cover_of, kinds_of, row
 from train.sft import Options, main, newest_checkpoint, prepare
 
@@ -191,3 +193,18 @@ def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_m
     loaded = MedReasoner.from_pretrained(tmp_path / "out")
     events = list(loaded.stream(Image.open(tiny_data / "images/0.png").convert("RGB"), "Where is it?"))
     assert events  # untrained, so it may well fail to answer; but it loads and speaks
+
+
+def test_a_packed_folder_answers_as_its_parts_did(tmp_path, tiny_data):
+    tiny.embedded(tmp_path / "crm", script=tiny.SCRIPT)
+    (tmp_path / "crm/run.json").write_text("{}")
+    tiny.segmenter(tmp_path / "asm", own_encoder=False)
+    (tmp_path / "asm/run.json").write_text("{}")
+    pack(tmp_path / "crm", tmp_path / "asm", tmp_path / "packed")
+    shards = sorted((tmp_path / "packed").glob("model-*.safetensors"))
+    towers = [sum("vision_tower" in key for key in load_file(shard)) for shard in shards]
+    assert len(shards) == 3 and towers[0] and towers[1] and not towers[2]  # a retrained CRM changes the last file only
+    image = Image.open(tiny_data / "images/0.png").convert("RGB")
+    before = MedReasoner.from_pretrained(tmp_path / "crm").ground(image, "Where is it?")
+    after = MedReasoner.from_pretrained(tmp_path / "packed").ground(image, "Where is it?")
+    assert after.answer_text == before.answer_text == tiny.SCRIPT and after.grounding == before.grounding

@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 from tqdm import trange
 
 from medreasoner.geometry import mask_to_points
-from train.embedded import load_sam2
-from train.features import FeatureCache, content_key, image_processor
+from train.features import FeatureCache, content_key
 from train.rows import Item, is_dev, load_items
+from train.sam2 import image_processor, load_sam2
 
 SIDE = 256  # masks are compared at this size
 NOISE = [(0.4, 0.02), (0.4, 0.08), (0.2, 0.2)]  # (share, spread as a share of the box's sides): near-exact, usual and bad answers

@@ -15,7 +15,6 @@ import random
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
@@ -24,7 +23,6 @@ from transformers import (
     LlavaProcessor,
     PreTrainedTokenizerFast,
     Qwen3Config,
-    Sam2Config,
     Sam2Model,
     Sam2VisionConfig,
 )
@@ -33,8 +31,8 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import BRIGHTNESS, SHAPES, Measured, reasoning
 from medreasoner.geometry import EMBEDDED
 from medreasoner.place import HEIGHTS, SIDES, SIZES
-from medreasoner.segmenters.sam2_keys import to_transformers
-from train.features import FeatureCache, image_processor
+from train.features import FeatureCache
+from train.sam2 import image_processor, load_sam2
 
 SPECIAL = ["<pad>", "<image>", "<|im_start|>", "<|im_end|>"]
 WHOLE = ["<think>", "</think>", "<answer>", "</answer>", '{"bbox": [', '], "points_1": [', '], "points_2": [', "]}"]
@@ -45,27 +43,6 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 PROMPT = {"think": "{question}", "direct": "{question}\nAnswer only."}
-
-
-def sam2_config() -> Sam2Config:
-    """SAM 2 hiera-tiny for 512 px input, as `Sam2Model` wants it."""
-    config = Sam2Config()
-    vision, prompt = config.vision_config.to_dict(), config.prompt_encoder_config.to_dict()
-    vision["backbone_feature_sizes"] = [[128, 128], [64, 64], [32, 32]]
-    vision["backbone_config"]["image_size"] = [512, 512]
-    vision["hidden_size"] = 768  # Sam2VisionConfig has none; LLaVA's projector reads it
-    prompt["image_size"] = 512
-    return Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=config.mask_decoder_config.to_dict())
-
-
-def load_sam2(weights: Path) -> Sam2Model:
-    """`Sam2Model` from a safetensors file under the `sam2` package's names; only the unused object-score head may be missing."""
-    model = Sam2Model(sam2_config()).eval()
-    state = {key: value.float() for key, value in to_transformers(load_file(weights)).items()}
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if unexpected or any("pred_obj_score_head" not in key for key in missing):
-        raise ValueError(f"{weights} is not a SAM 2 hiera-tiny image model: missing {missing[:3]}, unexpected {unexpected[:3]}")
-    return model
 
 
 def corpus() -> list[str]:
@@ -196,6 +173,4 @@ if __name__ == "__main__":
         load_sam2(a.sam2), a.out, FeatureCache(a.features) if a.features else None, a.layers, a.hidden, a.intermediate, a.vocab_size
     )
     trained = sum(p.numel() for p in made.parameters() if p.requires_grad)
-    print(
-        f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {made.config.text_config.vocab_size}"
-    )
+    print(f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {made.config.text_config.vocab_size}")

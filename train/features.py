@@ -3,8 +3,8 @@
 Is: an append-only store keyed by the content of `pixel_values`, and the command that fills it. A killed fill goes on where it stopped.
 Is not: used at inference; the page and the library always encode the image they are given.
 
-    python -m train.features --images DIR --sam2 FOLDER --out runs/features          # CRM tokens only
-    python -m train.features --images DIR --sam2 FOLDER --out runs/features_asm --mask-inputs   # and what the mask decoder reads
+    python -m train.features --images DIR --sam2 FILE --out runs/features          # CRM tokens only
+    python -m train.features --images DIR --sam2 FILE --out runs/features_asm --mask-inputs   # and what the mask decoder reads
 
 Per image, fp16: `tokens` (16, 16, 768), the last trunk stage at 512 px, and with --mask-inputs also `high0` (32, 128, 128),
 `high1` (64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads (after its own 1x1 convolutions and the no-memory
@@ -85,11 +85,12 @@ def encode(sam2, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
 def main() -> None:
     from PIL import Image
     from tqdm import tqdm
-    from transformers import Sam2Model
+
+    from train.sam2 import image_processor, load_sam2
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", required=True, nargs="+", help="folders (searched below) or text files with one path a line")
-    parser.add_argument("--sam2", required=True, help="folder of a transformers Sam2Model at 512 px")
+    parser.add_argument("--sam2", type=Path, required=True, help="safetensors of SAM 2 hiera-tiny under the names of the sam2 package")
     parser.add_argument("--out", required=True)
     parser.add_argument("--mask-inputs", action="store_true", help="also store what the mask decoder reads (2 MB an image)")
     parser.add_argument("--bf16", action="store_true", help="encode in bfloat16: faster, for augmented views only")
@@ -102,7 +103,7 @@ def main() -> None:
         else:
             paths += [Path(line) for line in source.read_text().splitlines()]
     dtype = torch.bfloat16 if args.bf16 else torch.float32
-    sam2 = Sam2Model.from_pretrained(args.sam2, dtype=dtype).eval()
+    sam2 = load_sam2(args.sam2).to(dtype)
     processor = image_processor()
     cache = FeatureCache(args.out, tuple(SHAPES) if args.mask_inputs else ("tokens",))
     for start in tqdm(range(0, len(paths), BATCH), desc="features", mininterval=20):
@@ -111,20 +112,6 @@ def main() -> None:
         if new:
             for key, arrays in zip(new, encode(sam2, torch.stack(list(new.values())).to(dtype)), strict=True):
                 cache.append(key, arrays)
-
-
-def image_processor():
-    """512 px square, bilinear, ImageNet statistics: what SAM 2 was trained on, as a stock CLIPImageProcessor
-    (Sam2ImageProcessor would add `original_sizes`, which `generate` inside GRPOTrainer refuses)."""
-    from transformers import CLIPImageProcessor
-
-    return CLIPImageProcessor(
-        size={"height": 512, "width": 512},
-        do_center_crop=False,
-        resample=2,
-        image_mean=[0.485, 0.456, 0.406],
-        image_std=[0.229, 0.224, 0.225],
-    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Is: one command from built samples to a trained checkpoint; killed, it goes on f
 and the curve are left beside the weights (`run.json`, `trainer_state.json`).
 Is not: the recipe for a 7B model; that needs neither the cache nor the heads.
 
-    python -m train.sft --model runs/start --data runs/data runs/views --features runs/features --out runs/sft --steps 2000
+    python -m train.sft --model runs/start --data runs/data runs/views --features runs/features --out runs/sft --bf16
 """
 
 import argparse
@@ -39,18 +39,18 @@ class Options:
     data: list[Path]
     features: list[Path]
     out: Path
-    steps: int = 2000
+    steps: int = 2600
     batch: int = 16
     lr: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.05
-    spread: float = 0.06  # of coordinate targets, as a share of the object's side
+    spread: float = 0.13  # of coordinate targets, as a share of the object's side
     weight_facts: float = 5.0
     weight_coordinates: float = 1.0
     weight_kinds: float = 0.5
     weight_point: float = 0.5
     weight_box: float = 0.5
-    repeats: int = 4
+    repeats: int = 8
     seed: int = 0
     save_every: int = 200
     bf16: bool = False
