@@ -198,7 +198,14 @@ def main(options: Options) -> None:
     )
     trainer = GroundingTrainer(model, args=config, train_dataset=rows, processing_class=processor, options=options, vocabulary=vocabulary)
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-    save(model, processor, options, {"data_hash": data_hash, "rows": len(rows), "items": len(items)}, trainer.state.log_history)
+    trained = round(sum(p.numel() for n, p in model.named_parameters() if p.requires_grad and not n.startswith(HEADS)) / 1e6, 2)
+    save(
+        model,
+        processor,
+        options,
+        {"trainable_m": trained, "data_hash": data_hash, "rows": len(rows), "items": len(items)},
+        trainer.state.log_history,
+    )
 
 
 def save(model, processor, options: Options, facts: dict, history: list[dict]) -> None:

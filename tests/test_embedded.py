@@ -1,0 +1,65 @@
+"""The pair that is shipped: it loads without a network, fits its size, and answers on real images it was not trained on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from medreasoner import MedReasoner
+from medreasoner.answer import parse
+from medreasoner.events import Done, Located, Segmented, Thinking
+from medreasoner.loading import EMBEDDED_FOLDER
+from medreasoner.place import agrees
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+LISTED = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def pair() -> MedReasoner:
+    return MedReasoner.from_pretrained(device="cpu")
+
+
+def test_the_weights_fit_the_repository():
+    sizes = [path.stat().st_size for path in EMBEDDED_FOLDER.rglob("*.safetensors")]
+    assert sum(sizes) <= 100e6 and max(sizes) < 50e6
+
+
+@pytest.mark.parametrize("example", LISTED, ids=lambda example: example["image"])
+def test_every_example_ends_with_a_mask_and_reasoning_that_agrees_with_the_box(pair, example):
+    done = pair.ground(EXAMPLES / example["image"], example["question"])
+    size = Image.open(EXAMPLES / example["image"]).size
+    assert parse(done.answer_text).reason is None
+    assert done.image_wh == size and done.mask.shape == (size[1], size[0]) and done.mask.any()
+    assert agrees(done.think, done.grounding.box, done.image_wh) is True
+    left, top, right, bottom = done.grounding.box
+    inside = done.mask[int(top) : int(bottom) + 1, int(left) : int(right) + 1].sum()
+    assert inside > 0.5 * done.mask.sum(), "most of the mask lies outside the box that asked for it"
+
+
+def test_the_events_come_in_order_and_token_by_token(pair):
+    events = list(pair.stream(EXAMPLES / LISTED[0]["image"], LISTED[0]["question"]))
+    kinds = [type(event) for event in events]
+    assert kinds[-3:] == [Located, Segmented, Done] and set(kinds[:-3]) == {Thinking} and len(kinds) > 20
+    assert "".join(event.text for event in events[:-3]).strip() == events[-1].think
+
+
+def test_an_answer_without_thinking_aloud_can_be_had(pair):
+    events = list(pair.stream(EXAMPLES / LISTED[0]["image"], LISTED[0]["question"], think=False))
+    assert isinstance(events[-1], Done) and events[-1].think == ""
+
+
+def test_the_side_that_is_asked_for_is_the_side_that_is_shown(pair):
+    name = next(example["image"] for example in LISTED if example["modality"] == "X-ray")
+    width = Image.open(EXAMPLES / name).width
+    left = pair.ground(EXAMPLES / name, "Which organ fills with air on the left side of this image?").grounding.box
+    right = pair.ground(EXAMPLES / name, "Which organ fills with air on the right side of this image?").grounding.box
+    assert (left[0] + left[2]) / 2 < width / 2 < (right[0] + right[2]) / 2
+
+
+def test_the_image_matters(pair):
+    """The same question on two images: a model that never looks would give one answer."""
+    question = "What on this would you want to look at more closely?"
+    boxes = {pair.ground(EXAMPLES / example["image"], question).grounding.box for example in LISTED[:4]}
+    assert len(boxes) == 4
