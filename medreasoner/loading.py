@@ -18,7 +18,7 @@ from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND, THOUSAND_YX, 
 
 FORMAT = 1
 FRAMES = {frame.name: frame for frame in (INPUT_PIXELS, THOUSAND, THOUSAND_YX, EMBEDDED)}
-TYPES = {"frame": str, "square": int, "max_pixels": int, "segmenter": str, "multimask": bool}
+TYPES = {"frame": str, "square": int, "max_pixels": int, "segmenter": str, "multimask": bool, "specks": float}
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
@@ -32,6 +32,7 @@ class Manifest:
         max_pixels: larger images are scaled down to this area first.
         segmenter: name of the subfolder that holds a segmenter sharing this model's vision tower.
         multimask: for a segmenter: choose the best of three masks (True), or take the single one (False).
+        specks: for a segmenter: regions and holes smaller than this share of the mask are taken out, see `segmenters/tidy.py`.
     """
 
     frame: Frame | None = None
@@ -39,6 +40,7 @@ class Manifest:
     max_pixels: int | None = None
     segmenter: str | None = None
     multimask: bool | None = None
+    specks: float | None = None
 
     @staticmethod
     def read(folder: str | Path) -> "Manifest":

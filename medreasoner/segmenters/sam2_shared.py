@@ -19,6 +19,7 @@ from transformers import CLIPImageProcessor, Sam2Config, Sam2Model, Sam2VisionCo
 from medreasoner.geometry import Grounding
 from medreasoner.loading import Manifest, first_line, read_json
 from medreasoner.segmenter import SegmenterError
+from medreasoner.segmenters.tidy import tidy
 
 ENCODER = "vision_encoder."
 UNUSED = "mask_decoder.pred_obj_score_head."  # feeds object scores only; may be absent
@@ -40,11 +41,12 @@ class Sam2Segmenter:
         model: in evaluation mode; its `vision_encoder` may be the vision tower of a reasoner.
         shared: whether `features` given to `encode` come from that very encoder and can be adopted.
         multimask: choose the mask of highest predicted IoU out of three, or take the single one.
+        specks: share of the mask under which a region or a hole is taken out.
     """
 
-    def __init__(self, model: Sam2Model, name: str, shared: bool, multimask: bool = True):
+    def __init__(self, model: Sam2Model, name: str, shared: bool, multimask: bool = True, specks: float = 0.0):
         self.name = name
-        self._model, self._shared, self._multimask = model, shared, multimask
+        self._model, self._shared, self._multimask, self._specks = model, shared, multimask, specks
         self._side = model.config.prompt_encoder_config.image_size
         self._processor = CLIPImageProcessor(
             size={"height": self._side, "width": self._side},
@@ -67,7 +69,7 @@ class Sam2Segmenter:
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
             raise SegmenterError(f"{folder} is not a usable SAM 2 segmenter: {first_line(error)}") from error
         model.to(next(tower.parameters()).device if shared else _device(device))
-        return Sam2Segmenter(model, name, shared, multimask=manifest.multimask is not False)
+        return Sam2Segmenter(model, name, shared, manifest.multimask is not False, manifest.specks or 0.0)
 
     def encode(self, image: Image.Image, features: object = None) -> Encoded:
         """See `Segmenter.encode`; `features` are the encoder's FPN maps, finest first."""
@@ -106,11 +108,13 @@ class Sam2Segmenter:
                 )
                 scores = out.iou_scores[0, 0]
                 best = int(scores.argmax())
-                logits = out.pred_masks[:, 0, best : best + 1].float()
+                logits = out.pred_masks[:, 0, best : best + 1].float().cpu()
+                if self._specks:
+                    logits[0, 0] = torch.from_numpy(tidy(logits[0, 0].numpy(), self._specks))
                 mask = interpolate(logits, (height, width), mode="bilinear", align_corners=False)[0, 0] > 0
             except RuntimeError as error:
                 raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
-        return mask.cpu().numpy(), float(scores[best].clamp(0, 1))
+        return mask.numpy(), float(scores[best].clamp(0, 1))
 
 
 def read_tensors(path: Path, part: str = "") -> dict[str, torch.Tensor]:
