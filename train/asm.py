@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tqdm import trange
 
 from medreasoner.geometry import mask_to_points
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--sam2", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="folder of a tuned segmenter to go on from")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=2e-4)
@@ -152,6 +153,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     sam2 = load_sam2(args.sam2)
+    if args.start:
+        tuned = load_file(args.start / "model.safetensors")
+        sam2.load_state_dict({key: value.float() for key, value in tuned.items()}, strict=False)
     items = [item for item in load_items([args.data]) if not is_dev(item.sample["case"])]
     examples = Examples(items, args.data, FeatureCache(args.features, ("tokens", "high0", "high1", "low")))
     sam2.mask_decoder.dynamic_multimask_via_stability = False
