@@ -52,7 +52,8 @@ features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 c
 train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on after a kill)
 	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
 	$(RUN) train.sft --model runs/start --data runs/data runs/views --features runs/features runs/features_views --out runs/sft --bf16
-	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm
+	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm_first
+	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_first --out runs/asm --steps 800 --seed 1
 
 pack: $(STAMP) ## put the trained pair into medreasoner/embedded
 	$(RUN) train.pack --crm runs/sft --asm runs/asm --out medreasoner/embedded

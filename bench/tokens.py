@@ -17,10 +17,11 @@ from torch import nn
 from tqdm import tqdm
 
 from medreasoner.metrics import box_iou, summary
+from medreasoner.segmenters.sam2_shared import image_processor
 from train.dense import giou_loss
 from train.features import FeatureCache, content_key
 from train.rows import is_dev, load_items
-from train.sam2 import image_processor
+from train.sam2 import SIDE
 
 
 class Head(nn.Module):
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args()
-    items, cache, processor = load_items([args.data]), FeatureCache(args.features, ("tokens", "low")), image_processor()
+    items, cache, processor = load_items([args.data]), FeatureCache(args.features, ("tokens", "low")), image_processor(SIDE)
     images: dict[str, dict[str, torch.Tensor]] = {}
     for item in tqdm(items, desc="features", mininterval=20):
         if item.image not in images:

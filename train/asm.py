@@ -21,9 +21,11 @@ from safetensors.torch import load_file, save_file
 from tqdm import trange
 
 from medreasoner.geometry import mask_to_points
+from medreasoner.segmenters.sam2_shared import image_processor
 from train.features import FeatureCache, content_key
 from train.rows import Item, is_dev, load_items
-from train.sam2 import image_processor, load_sam2
+from train.sam2 import SIDE as INPUT_SIDE
+from train.sam2 import load_sam2
 
 SIDE = 256  # masks are compared at this size
 NOISE = [(0.5, 0.02), (0.35, 0.08), (0.15, 0.2)]  # (share, spread as a share of the box's sides): near-exact, usual and bad answers
@@ -61,7 +63,7 @@ class Examples:
     """Cached maps, full masks and prompts by index."""
 
     def __init__(self, items: list[Item], folder: Path, cache: FeatureCache):
-        processor = image_processor()
+        processor = image_processor(INPUT_SIDE)
         self.cache, self.rows, self.sets = cache, [], []
         keys: dict[str, str] = {}
         for item in items:

@@ -31,8 +31,9 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import BRIGHTNESS, SHAPES, Measured, reasoning
 from medreasoner.geometry import EMBEDDED
 from medreasoner.place import HEIGHTS, SIDES, SIZES
+from medreasoner.segmenters.sam2_shared import image_processor
 from train.features import FeatureCache
-from train.sam2 import image_processor, load_sam2
+from train.sam2 import SIDE, load_sam2
 
 SPECIAL = ["<pad>", "<image>", "<|im_start|>", "<|im_end|>"]
 WHOLE = ["<think>", "</think>", "<answer>", "</answer>", '{"bbox": [', '], "points_1": [', '], "points_2": [', "]}"]
@@ -147,7 +148,7 @@ def make(
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     LlavaProcessor(
-        image_processor=image_processor(),
+        image_processor=image_processor(SIDE),
         tokenizer=tok,
         patch_size=32,
         vision_feature_select_strategy="full",

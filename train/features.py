@@ -8,8 +8,8 @@ Is not: used at inference; the page and the library always encode the image they
 
 Per image, fp16: `tokens` (16, 16, 768), the last trunk stage at 512 px, and with --mask-inputs also `high0` (32, 128, 128),
 `high1` (64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads (after its own 1x1 convolutions and the no-memory
-embedding). On 2 CPU cores an image takes about 0.5 s in fp32 and 0.2 s with --bf16 (2.6 % relative difference: for augmented
-training views only).
+embedding). On 2 CPU cores an image takes about 0.5 s in fp32 and 0.2 s with --bf16 (less exact: for augmented training
+views only).
 """
 
 import argparse
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+from medreasoner.segmenters.sam2_shared import image_processor, mask_inputs
 
 BATCH = 4
 SHAPES = {"tokens": (16, 16, 768), "high0": (32, 128, 128), "high1": (64, 64, 64), "low": (256, 32, 32)}
@@ -64,20 +66,11 @@ class FeatureCache:
         self.rows[key] = row
 
 
-def mask_inputs(sam2, fpn: list[torch.Tensor]) -> list[torch.Tensor]:
-    """The three maps `Sam2Model.forward(image_embeddings=…)` takes, from the FPN maps of its vision encoder."""
-    return [
-        sam2.mask_decoder.conv_s0(fpn[0]),
-        sam2.mask_decoder.conv_s1(fpn[1]),
-        fpn[2] + sam2.no_memory_embedding.reshape(1, -1, 1, 1),
-    ]
-
-
 @torch.no_grad()
 def encode(sam2, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
     """All cached arrays of each image, pixel_values (B, 3, 512, 512)."""
     out = sam2.vision_encoder(pixel_values)
-    maps = mask_inputs(sam2, list(out.fpn_hidden_states))
+    maps = mask_inputs(sam2, out.fpn_hidden_states)
     arrays = {"tokens": out.last_hidden_state, "high0": maps[0], "high1": maps[1], "low": maps[2]}
     return [{name: array[i] for name, array in arrays.items()} for i in range(len(pixel_values))]
 
@@ -86,7 +79,7 @@ def main() -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    from train.sam2 import image_processor, load_sam2
+    from train.sam2 import SIDE, load_sam2
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", required=True, nargs="+", help="folders (searched below) or text files with one path a line")
@@ -104,7 +97,7 @@ def main() -> None:
             paths += [Path(line) for line in source.read_text().splitlines()]
     dtype = torch.bfloat16 if args.bf16 else torch.float32
     sam2 = load_sam2(args.sam2).to(dtype)
-    processor = image_processor()
+    processor = image_processor(SIDE)
     cache = FeatureCache(args.out, tuple(SHAPES) if args.mask_inputs else ("tokens",))
     for start in tqdm(range(0, len(paths), BATCH), desc="features", mininterval=20):
         pixels = processor([Image.open(path).convert("RGB") for path in paths[start : start + BATCH]], return_tensors="pt").pixel_values

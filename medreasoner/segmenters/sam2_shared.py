@@ -6,6 +6,7 @@ and a mask costs one decode.
 Is not: video. Object scores are not read (weights converted from the `sam2` package's image model have none).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,7 @@ class Sam2Segmenter:
         self.name = name
         self._model, self._shared, self._multimask, self._specks = model, shared, multimask, specks
         self._side = model.config.prompt_encoder_config.image_size
-        self._processor = CLIPImageProcessor(
-            size={"height": self._side, "width": self._side},
-            do_center_crop=False,
-            resample=Image.Resampling.BILINEAR,
-            image_mean=[0.485, 0.456, 0.406],
-            image_std=[0.229, 0.224, 0.225],
-        )
+        self._processor = image_processor(self._side)
 
     @staticmethod
     def load(folder: Path, name: str, device: str | None = None, tower: torch.nn.Module | None = None) -> "Sam2Segmenter":
@@ -79,12 +74,7 @@ class Sam2Segmenter:
                 if features is None or not self._shared:
                     pixels = self._processor(image, return_tensors="pt")["pixel_values"]
                     features = model.vision_encoder(pixels.to(model.device), return_dict=True).fpn_hidden_states
-                fine, middle, coarse = features
-                maps = [
-                    model.mask_decoder.conv_s0(fine),
-                    model.mask_decoder.conv_s1(middle),
-                    coarse + model.no_memory_embedding.reshape(1, -1, 1, 1),
-                ]
+                maps = mask_inputs(model, features)
             except (RuntimeError, ValueError) as error:
                 raise SegmenterError(
                     f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
@@ -115,6 +105,28 @@ class Sam2Segmenter:
             except RuntimeError as error:
                 raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
         return mask.numpy(), float(scores[best].clamp(0, 1))
+
+
+def image_processor(side: int) -> CLIPImageProcessor:
+    """Square of `side` pixels, bilinear, ImageNet statistics: SAM 2's own preprocessing as a stock class. (Sam2ImageProcessor would add
+    `original_sizes`, which `generate` inside GRPOTrainer refuses.)"""
+    return CLIPImageProcessor(
+        size={"height": side, "width": side},
+        do_center_crop=False,
+        resample=Image.Resampling.BILINEAR,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    )
+
+
+def mask_inputs(model: Sam2Model, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The three maps `Sam2Model.forward(image_embeddings=…)` takes, from its encoder's FPN maps, finest first."""
+    fine, middle, coarse = features
+    return [
+        model.mask_decoder.conv_s0(fine),
+        model.mask_decoder.conv_s1(middle),
+        coarse + model.no_memory_embedding.reshape(1, -1, 1, 1),
+    ]
 
 
 def read_tensors(path: Path, part: str = "") -> dict[str, torch.Tensor]:
