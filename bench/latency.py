@@ -23,9 +23,9 @@ QUESTION = "Which part of this breast scan would you put the biopsy needle into?
 def plain_seconds(pair: MedReasoner, look) -> tuple[float, int]:
     """(seconds, tokens) of the same answer through `generate` alone, the image already encoded; the same number of tokens as streamed."""
     reasoner = pair.reasoner
-    inputs = reasoner._inputs(look, QUESTION, True)
     stop = reasoner._processor.tokenizer.convert_tokens_to_ids("</answer>")
     started = time.perf_counter()
+    inputs = reasoner._inputs(look, QUESTION, True)
     out = reasoner._model.generate(**inputs, eos_token_id=stop)
     return time.perf_counter() - started, out.shape[1] - inputs["input_ids"].shape[1]
 
