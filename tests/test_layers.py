@@ -21,6 +21,7 @@ LAYERS = (
     {"reasoners", "segmenters"},
     {"pipeline"},
     {"evaluate", "hub", "model", "records", "controls", "report", "medreasoner", "page"},
+    {"commands"},
     {"cli", "__main__", "app", "train", "space"},
 )
 # A protocol's registry names what implements it, which lies above; only inside a function, when a model is asked for.

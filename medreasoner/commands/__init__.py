@@ -1,0 +1,1 @@
+"""What one can type: one file per command, see `cli.py`."""

@@ -1,0 +1,80 @@
+"""What commands have in common: how options are declared, exit codes, and the options that name what runs.
+
+Is: the parts of which the other files here are made. A command is a frozen dataclass; its docstring is its help, its fields are its
+options, `run()` does the work and returns the exit code. Is not: the parser (`cli.py`). Nothing heavy is imported before a command runs.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medreasoner.model import MedReasoner
+
+FINE, OURS, INPUT, STOPPED = 0, 1, 2, 130
+
+
+class UsageError(ValueError):
+    """What the user gave cannot be used; the message says what was expected, what came and what to do."""
+
+
+def argument(text: str, kind: Callable[[str], object] = str) -> Any:
+    """A field that is a positional argument."""
+    return field(metadata={"help": text, "kind": kind})
+
+
+def option(text: str, default: object = MISSING, kind: Callable[[str], object] = str, shown: str | None = None) -> Any:
+    """A field that is an option: required where it has no default, a switch where the default is False."""
+    return field(default=default, metadata={"help": text, "kind": kind, "option": True, "shown": shown})
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """The options that name what runs."""
+
+    model: str | None = option("reasoning model; the embedded one if left out", None, shown="ID_OR_FOLDER")
+    segmenter: str | None = option("segmenter; the one that fits the model if left out", None, shown="ID_OR_FOLDER")
+    device: str | None = option("cpu, cuda or mps; a GPU is taken if there is one", None, shown="D")
+    prompt: Path | None = option("a prompt.json to ask with, instead of the model's own", None, Path, "FILE")
+    no_think: bool = option("answer at once, without reasoning", False)
+
+    def open(self) -> "MedReasoner":
+        """Load both models. Errors: UsageError."""
+        from medreasoner.answer import Prompt
+        from medreasoner.model import MedReasoner
+        from medreasoner.reasoner import ReasonerError
+        from medreasoner.segmenter import SegmenterError
+
+        try:
+            prompt = None if self.prompt is None else Prompt.load(self.prompt)
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(f"--prompt {self.prompt} is no prompt file ({error})") from error
+        try:
+            return MedReasoner.from_pretrained(self.model, self.segmenter, self.device, prompt)
+        except (ReasonerError, SegmenterError) as error:
+            raise UsageError(str(error)) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make sure that files can be written into `folder`. Errors: UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {folder} cannot be a folder ({error.strerror}); choose another") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--out {folder} cannot be written to; choose another")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,63 @@
+"""`ground`: one image and one question, from the terminal."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from medreasoner.commands.base import FINE, OURS, Models, UsageError, argument, make_folder, option
+
+if TYPE_CHECKING:
+    from medreasoner.events import Done, Event, Failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground(Models):
+    """Find what a question is about in one image: reasoning, box, two points and mask."""
+
+    image: Path = argument("PNG, JPEG, TIFF, WebP, BMP, GIF, DICOM or NIfTI", Path)
+    question: str = argument("what to look for, which need not be named")
+    out: Path = option("folder for grounding.json, mask.png and overlay.png", kind=Path, shown="DIR")
+    json: bool = option("print the JSON alone; the reasoning goes to standard error", False)
+
+    def run(self) -> int:
+        from medreasoner.events import Failed
+        from medreasoner.export import dumps, save
+        from medreasoner.images import load_image
+        from medreasoner.pipeline import refuse
+
+        loaded = load_image(self.image)
+        if refusal := refuse(self.question):
+            raise UsageError(refusal)
+        make_folder(self.out)
+        model = self.open()
+        talk = sys.stderr if self.json else sys.stdout
+        last = think_aloud(model.stream(loaded.image, self.question, not self.no_think), talk)
+        if isinstance(last, Failed):
+            print(last.message, file=sys.stderr)
+            return OURS
+        for note in (*loaded.notes, *last.notes):
+            print(note, file=sys.stderr)
+        files = save(last, loaded.image, self.out)
+        if self.json:
+            sys.stdout.write(dumps(last))
+        else:
+            print(f"Box {', '.join(f'{v:.1f}' for v in last.grounding.box)}; wrote {', '.join(map(str, files))}\n{last.notice}")
+        return FINE
+
+
+def think_aloud(events: "Iterable[Event]", talk: TextIO) -> "Done | Failed":
+    """Write the reasoning to `talk` as it comes; returns the last event."""
+    from medreasoner.events import Thinking
+
+    last, begun = None, False
+    for last in events:
+        if isinstance(last, Thinking):
+            talk.write(last.text)
+            talk.flush()
+            begun = begun or bool(last.text)
+        elif begun:
+            talk.write("\n")
+            begun = False
+    return last
