@@ -13,7 +13,8 @@ SIDES = ("left", "centre", "right")
 HEIGHTS = ("upper", "middle", "lower")
 SIZES = ("tiny", "small", "mid-sized", "large")
 SIZE_LIMITS = (0.01, 0.06, 0.25)  # box area as a share of the image: below the first is tiny, …
-TOLERANCE = 0.05  # of a side or, for sizes, of the limit's ratio: a claim this near to a border is not held against the answer
+SIZE_TOLERANCE = 1.3  # ratio: a share of the image this near to a limit may go by either word
+TOLERANCE = 0.05  # of a side: a claim this near to a border is not held against the answer
 
 
 def place_words(box: Box, image_wh: tuple[int, int]) -> tuple[str, str]:
@@ -39,12 +40,23 @@ _SAID = [
     (re.compile(r"\bat mid-height on the (left|right)\b"), lambda m: (m[1], "middle")),
     (re.compile(r"\bat the centre\b"), lambda m: ("centre", "middle")),
 ]
+_SENTENCE = re.compile(r"[^.!?]*[.!?]?")
+_SIZE = re.compile(r"\b(tiny|small|mid-sized|large)\b")
 
 
 def place_said(text: str) -> tuple[str, str] | None:
     """The first (side, height) that `text` claims in the words of `place_phrase`, or None if it claims none."""
     found = [(match.start(), read(match)) for pattern, read in _SAID if (match := pattern.search(text))]
     return min(found)[1] if found else None
+
+
+def size_said(text: str) -> str | None:
+    """The size word in the first sentence that also says a place, or None: elsewhere such words may be about anything."""
+    for sentence in _SENTENCE.findall(text):
+        if place_said(sentence) is not None:
+            found = _SIZE.search(sentence)
+            return found[1] if found else None
+    return None
 
 
 def agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
@@ -55,6 +67,17 @@ def agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
     centre = (box[0] + box[2]) / 2 / image_wh[0], (box[1] + box[3]) / 2 / image_wh[1]
     wanted = SIDES.index(said[0]), HEIGHTS.index(said[1])
     return all(w / 3 - TOLERANCE <= c <= (w + 1) / 3 + TOLERANCE for w, c in zip(wanted, centre, strict=True))
+
+
+def size_agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
+    """Whether `box` is as big as `text` says (`size_said`), within SIZE_TOLERANCE; None if nothing is said."""
+    said = size_said(text)
+    if said is None:
+        return None
+    share = (box[2] - box[0]) * (box[3] - box[1]) / (image_wh[0] * image_wh[1])
+    limits = (0.0, *SIZE_LIMITS, 1.0)
+    low, high = limits[SIZES.index(said)], limits[SIZES.index(said) + 1]
+    return low / SIZE_TOLERANCE <= share <= high * SIZE_TOLERANCE
 
 
 def _third(value: float) -> int:
