@@ -83,27 +83,35 @@ class Sam2Segmenter:
 
     def segment(self, encoded: Encoded, grounding: Grounding) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""
+        return self.segment_many(encoded, [grounding])[0]
+
+    def segment_many(self, encoded: Encoded, groundings: Sequence[Grounding]) -> list[tuple[np.ndarray, float]]:
+        """`segment` of several groundings in the same image, decoded in one batch."""
         width, height = encoded.image_wh
         scale = torch.tensor([self._side / width, self._side / height])
-        box = torch.tensor(grounding.box).reshape(2, 2) * scale
-        points = torch.tensor(grounding.points) * scale
+        boxes = torch.tensor([g.box for g in groundings]).reshape(-1, 2, 2) * scale
+        points = torch.tensor([g.points for g in groundings]) * scale
         device = self._model.device
         with torch.no_grad():
             try:
                 out = self._model(
                     image_embeddings=encoded.maps,
-                    input_boxes=box.reshape(1, 1, 4).to(device),
-                    input_points=points.reshape(1, 1, 2, 2).to(device),
+                    input_boxes=boxes.reshape(1, -1, 4).to(device),
+                    input_points=points.reshape(1, -1, 2, 2).to(device),
                     multimask_output=self._multimask,
                 )
-                scores = out.iou_scores[0, 0]
-                best = int(scores.argmax())
-                logits = out.pred_masks[:, 0, best : best + 1].float().cpu()
-                if self._specks:
-                    logits[0, 0] = torch.from_numpy(tidy(logits[0, 0].numpy(), self._specks))
-                mask = interpolate(logits, (height, width), mode="bilinear", align_corners=False)[0, 0] > 0
+                return [self._mask(out, n, (height, width)) for n in range(len(groundings))]
             except RuntimeError as error:
                 raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
+
+    def _mask(self, out, n: int, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+        """(mask of `size` (height, width), predicted IoU) of the n-th object: of its masks the one that is expected to fit best."""
+        scores = out.iou_scores[0, n]
+        best = int(scores.argmax())
+        logits = out.pred_masks[:, n, best : best + 1].float().cpu()
+        if self._specks:
+            logits[0, 0] = torch.from_numpy(tidy(logits[0, 0].numpy(), self._specks))
+        mask = interpolate(logits, size, mode="bilinear", align_corners=False)[0, 0] > 0
         return mask.numpy(), float(scores[best].clamp(0, 1))
 
 
