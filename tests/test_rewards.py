@@ -38,7 +38,7 @@ def total(name: str, text: str, **row) -> float:
     return sum(weights[key] * value for key, value in terms(name, text, **row).items() if value is not None)
 
 
-def no_mask(images, groundings):
+def no_mask(images, groundings, sizes):
     raise AssertionError("a row without a mask must not be segmented")
 
 
@@ -118,7 +118,7 @@ MASK = np.zeros((840, 840), bool)
 MASK[136:729, 445:708] = np.hypot(*np.meshgrid(np.linspace(-1, 1, 263), np.linspace(-1, 1, 593))) <= 1
 
 
-def box_painter(images, groundings):
+def box_painter(images, groundings, sizes):
     """Stands where a segmenter stands: the ellipse in each box."""
     masks = []
     rows, cols = np.mgrid[0.5:840, 0.5:840]
@@ -285,9 +285,9 @@ def test_every_finite_answer_gets_between_nothing_and_all(numbers):
 def test_a_group_is_segmented_in_one_call_and_failures_are_not():
     calls = []
 
-    def painter(images, groundings):
+    def painter(images, groundings, sizes):
         calls.append(list(images))
-        return box_painter(images, groundings)
+        return box_painter(images, groundings, sizes)
 
     functions, _ = reward_functions("mask", paint=painter)
     dice = next(f for f in functions if f.__name__ == "mask_dice")

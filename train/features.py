@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.segmenters.sam2_shared import image_processor, mask_inputs
 
@@ -64,6 +65,21 @@ class FeatureCache:
         with open(self.folder / "keys.txt", "a") as file:
             file.write(key + "\n")
         self.rows[key] = row
+
+
+def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> None:
+    """Let a frozen vision tower answer from the caches; pictures not in them are encoded as ever."""
+    encode = tower.forward
+
+    def forward(pixel_values, **kwargs):
+        keys = [content_key(p) for p in pixel_values]
+        homes = [next((c for c in caches if key in c), None) for key in keys]
+        if any(home is None for home in homes):
+            return encode(pixel_values, **kwargs)
+        tokens = torch.stack([home.get(key).to(pixel_values.dtype) for key, home in zip(keys, homes, strict=True)])
+        return BaseModelOutputWithPooling(last_hidden_state=tokens, hidden_states=(None,) * 12 + (tokens,))
+
+    tower.forward = forward
 
 
 @torch.no_grad()

@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 from trl import SFTConfig, SFTTrainer
 
 from medreasoner.answer import Prompt
@@ -25,7 +24,7 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import EMBEDDED
 from medreasoner.place import HEIGHTS, SIDES, SIZES
 from train.dense import DenseHeads, Vocabulary, completion_losses, word_weights
-from train.features import FeatureCache, content_key
+from train.features import FeatureCache, remember_features
 from train.rows import Item, is_dev, load_items, make_rows
 
 HEADS = "dense_heads."
@@ -54,21 +53,6 @@ class Options:
     seed: int = 0
     save_every: int = 200
     bf16: bool = False
-
-
-def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> None:
-    """Let a frozen vision tower answer from the caches; pictures not in them are encoded as ever."""
-    encode = tower.forward
-
-    def forward(pixel_values, **kwargs):
-        keys = [content_key(p) for p in pixel_values]
-        homes = [next((c for c in caches if key in c), None) for key in keys]
-        if any(home is None for home in homes):
-            return encode(pixel_values, **kwargs)
-        tokens = torch.stack([home.get(key).to(pixel_values.dtype) for key, home in zip(keys, homes, strict=True)])
-        return BaseModelOutputWithPooling(last_hidden_state=tokens, hidden_states=(None,) * 12 + (tokens,))
-
-    tower.forward = forward
 
 
 class WithTargets:

@@ -20,8 +20,8 @@ from medreasoner.rewards.case import Case
 
 WORDS = 250  # a reasoning of up to so many words costs nothing
 SPREAD = 0.15  # of the object's diagonal: two points this far apart are different enough
-# (images, groundings) -> masks (H, W) bool: the frozen segmenter, which lives with the models (`segmenters/`, `train/`)
-Painter = Callable[[Sequence[object], Sequence[Grounding]], Sequence[np.ndarray]]
+# (images, groundings, (width, height) of the originals) -> masks (H, W) bool of those sizes: the frozen segmenter, which lives with the models
+Painter = Callable[[Sequence[object], Sequence[Grounding], Sequence[tuple[int, int]]], Sequence[np.ndarray]]
 
 
 def grounding_of(answer: Answer | None, case: Case) -> Grounding | None:
@@ -115,7 +115,7 @@ def mask_dice(texts: Sequence[str], cases: Sequence[Case | None], images: Sequen
     judged = {i: case for i, case in enumerate(cases) if case is not None and case.mask is not None}
     found = {i: grounding_of(parse(texts[i]).answer, case) for i, case in judged.items()}
     asked = [i for i, grounding in found.items() if grounding is not None]
-    masks = paint([images[i] for i in asked], [found[i] for i in asked]) if asked else []
+    masks = paint(*zip(*((images[i], found[i], judged[i].image_wh) for i in asked), strict=True)) if asked else []
     scores = {i: dice(mask, judged[i].mask) for i, mask in zip(asked, masks, strict=True)}
     return [scores.get(i, 0.0) if i in judged else None for i in range(len(cases))]
 

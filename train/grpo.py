@@ -1,0 +1,132 @@
+"""Reinforcement learning of a CRM with TRL's GRPOTrainer, unmodified, and the rewards of `medreasoner.rewards`.
+
+Is: one command from a model and a set of samples to a better model; killed, it goes on from its newest whole checkpoint. Its options are
+TRL's own GRPOConfig and a few more; a recipe holds overrides only, the command line overrides the recipe.
+Is not: a trainer. What would go wrong without a word is refused by `train/preflight.py` before the first step.
+
+    python -m train.grpo --recipe train/recipes/embedded_grpo.yaml
+    accelerate launch --config_file train/accelerate/zero3.yaml -m train.grpo --recipe train/recipes/qwen25vl7b_mask_zero3_vllm.yaml
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForImageTextToText
+from trl import GRPOConfig, GRPOTrainer
+
+from medreasoner.data.load import load
+from medreasoner.data.sample import Sample
+from medreasoner.rewards import SETS, reward_functions
+from medreasoner.segmenter import load_segmenter
+from train.album import Album
+from train.features import FeatureCache, remember_features
+from train.options import run
+from train.painter import MAPS, Painter
+from train.preflight import PreflightError, check_run, usable
+from train.prompts import fixed_frame, prompt_rows
+from train.rows import is_dev
+from train.run import Checkpoints, finish, lora, newest_checkpoint
+from train.subject import Subject, open_subject
+
+
+@dataclass
+class Options(GRPOConfig):
+    """TRL's options and ours. What differs from TRL's defaults says why."""
+
+    model: str = field(default="", metadata={"help": "folder or Hub id of the model to train"})
+    data: list[str] = field(default_factory=list, metadata={"help": "sets of samples: folders, parquet files or Hub ids"})
+    split: str = field(default="train", metadata={"help": "of each set"})
+    hold_back: bool = field(default=False, metadata={"help": "leave out one case in sixteen, to choose by (train/compare.py --dev)"})
+    wordings: int = field(default=1, metadata={"help": "rows per sample; more than one words the questions of known categories anew"})
+    direct_share: float = field(default=0.0, metadata={"help": "of the rows, 0..1, ask for an answer without reasoning"})
+    limit: int = field(default=0, metadata={"help": "only so many samples, the first; 0 takes all"})
+    skip_broken: bool = field(default=False, metadata={"help": "leave out samples that cannot be used, instead of stopping"})
+    rewards: str = field(default="mask", metadata={"help": f"reward set: {', '.join(SETS)}"})
+    weigh: str = field(default="", metadata={"help": "term=weight,… instead of the set's own weights"})
+    segmenter: str = field(default="", metadata={"help": "frozen segmenter of the set 'mask': folder or Hub id"})
+    features: list[str] = field(default_factory=list, metadata={"help": "caches of train/features.py, for the embedded model"})
+    freeze_vision: bool = field(default=False, metadata={"help": "train the language part and the projector only"})
+    lora_rank: int = field(default=0, metadata={"help": "train a LoRA adapter of this rank; 0 trains all weights"})
+    lora_alpha: int = field(default=64, metadata={"help": "scale of the adapter"})
+    draw_every: int = field(default=25, metadata={"help": "steps between two sheets of completions drawn on their images"})
+
+    output_dir: str = field(default="runs/grpo", metadata={"help": "checkpoints, sheets, logs and at the end the model"})
+    max_completion_length: int = field(default=1024, metadata={"help": "tokens; TRL's 512 cut off a reasoning and its JSON"})
+    save_steps: float = field(default=50)
+    save_total_limit: int | None = field(default=2)
+    logging_steps: float = field(default=1)
+    remove_unused_columns: bool | None = field(default=False, metadata={"help": "the rewards read the columns"})
+    report_to: None | str | list[str] = field(default="none", metadata={"help": "none, trackio or tensorboard"})
+
+
+def open_samples(options: Options) -> list[Sample]:
+    """The samples of all sets that can be trained on, those held back left out if asked for.
+
+    Errors: DataError for a set that cannot be read at all, PreflightError for samples that cannot be used.
+    """
+    sets = [load(source, options.split) for source in options.data]
+    samples = [sample for loaded in sets for sample in loaded if not (options.hold_back and is_dev(sample.case))]
+    samples = samples[: options.limit] if options.limit else samples
+    return usable(samples, [str(row) for loaded in sets for row in loaded.skipped], options.skip_broken)
+
+
+def open_model(options: Options, folder: Path, checkpoint: Path | None):
+    """The model in the precision it is trained in; the weights of `checkpoint` if one is given (see `train.run.newest_checkpoint`)."""
+    init = {"dtype": torch.float32} | (options.model_init_kwargs or {})
+    whole = checkpoint is not None and not options.lora_rank
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint if whole else folder, **init)
+    tower = getattr(model.model, "vision_tower", None) or getattr(model.model, "visual", None)
+    if options.freeze_vision:
+        tower.requires_grad_(False)
+    if options.features:
+        remember_features(tower, [FeatureCache(cache) for cache in options.features])
+    if options.use_cpu and options.bf16:  # generate runs outside the Trainer's autocast, at twice the memory traffic
+        model.generate = torch.autocast("cpu", torch.bfloat16)(model.generate)
+    return model
+
+
+def rewards_of(options: Options, subject: Subject, side: int | None) -> tuple[list, list[float]]:
+    """(reward functions, weights). Errors: PreflightError, SegmenterError."""
+    paint = None
+    if SETS[options.rewards].painted:
+        if not options.segmenter:
+            raise PreflightError(f"the reward set {options.rewards!r} scores masks: name a --segmenter, or choose another set")
+        maps = FeatureCache(Path(options.output_dir) / f"maps-{options.process_index}", MAPS)
+        given = [FeatureCache(cache) for cache in options.features]
+        paint = Painter(load_segmenter(options.segmenter), [c for c in given if (c.folder / f"{MAPS[0]}.f16").exists()] + [maps])
+    functions, weights = reward_functions(options.rewards, subject.frame, side and (side, side), paint)
+    if options.weigh:
+        asked = {name: float(value) for name, value in (pair.split("=") for pair in options.weigh.split(","))}
+        weights = [asked.get(f.__name__, w) for f, w in zip(functions, weights, strict=True)]
+    return functions, weights
+
+
+def main(options: Options) -> Path:
+    """Train; returns the folder with the model."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    subject = open_subject(options.model)
+    resize, side = fixed_frame(subject.processor, subject.square)
+    samples = open_samples(options)
+    check_run(options, subject, side, len(samples) * options.wordings)
+    functions, options.reward_weights = rewards_of(options, subject, side)
+    album = Album(Path(options.output_dir) / "completions", options.draw_every, subject.frame, side and (side, side))
+    newest = newest_checkpoint(Path(options.output_dir))
+    saver = Checkpoints(subject.folder, samples, options.hub_model_id, options.hub_private_repo is not False)
+    trainer = GRPOTrainer(
+        model=open_model(options, subject.folder, newest),
+        reward_funcs=[album.watch(functions[0]), *functions[1:]],
+        args=options,
+        train_dataset=prompt_rows(samples, subject.prompt, resize, options.wordings, options.direct_share, options.seed),
+        processing_class=subject.processor,
+        peft_config=lora(options) if options.lora_rank else None,
+        callbacks=[saver],
+    )
+    saver.trainer = trainer
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    return finish(trainer, saver, options)
+
+
+if __name__ == "__main__":
+    run(Options, main)
