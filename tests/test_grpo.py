@@ -209,14 +209,16 @@ def test_a_recipe_holds_overrides_and_a_misspelt_one_is_named(tmp_path, capsys):
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "train" / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_is_understood(recipe, tmp_path):
-    from train.grpo import Options
+    from train import grpo, sft
     from train.options import parse
 
     head = recipe.read_text().split("\nmodel:")[0]
     assert head.startswith("# ") and ("not run" in head or "LOG.md" in head)
+    supervised = recipe.stem.endswith("_sft")
+    Options = (sft if supervised else grpo).Options
     # what needs a GPU is not asked of this machine
     options = parse(Options, ["--recipe", str(recipe), "--use_cpu", "--output_dir", str(tmp_path), "--optim", "adamw_torch"])
-    assert options.model and options.data and options.rewards in ("mask", "paper-soft")
+    assert options.model and options.data and (supervised or options.rewards in ("mask", "paper-soft"))
 
 
 @pytest.mark.slow

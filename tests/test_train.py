@@ -12,13 +12,16 @@ from safetensors.torch import load_file
 
 from medreasoner import MedReasoner
 from medreasoner.answer import Prompt, parse
+from medreasoner.data.load import load
 from medreasoner.data.write import Measured
 from medreasoner.geometry import EMBEDDED, to_image
 from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.features import SHAPES, FeatureCache, content_key
 from train.pack import pack
 from train.rows import Item, cover_of, kinds_of, row
-from train.sft import Options, main, newest_checkpoint, prepare
+from train.run import newest_checkpoint, open_model
+from train.sft import Options, main, rows
+from train.subject import open_subject
 
 
 def arrays(value: float) -> dict[str, torch.Tensor]:
@@ -155,8 +158,8 @@ def tiny_data(tmp_path_factory):
             Image.fromarray(mask).save(folder / f"masks/{i}.png")
             measured = {"side": "left", "height": "upper", "size": "small", "shape": "wider than tall", "brightness": "brighter than"}
             sample = {
-                "id": str(i), "image": f"images/{i}.png", "mask": f"masks/{i}.png", "category": "colorectal polyp", "case": f"case-{i}",
-                "dataset": "kvasir_seg", "split": "train", "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i],
+                "id": str(i), "image": f"images/{i}.png", "mask": f"masks/{i}.png", "question": "Where is it?", "modality": "Endoscopy",
+                "category": "colorectal polyp", "case": f"case-{i}", "dataset": "kvasir_seg", "split": "train", "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i],
                 "points": [[20.5, 25.5], [12.5, 22.5]],
                 "measured": measured,
             }  # fmt: skip
@@ -164,35 +167,58 @@ def tiny_data(tmp_path_factory):
     return folder
 
 
-def options(tmp_path, data, steps: int) -> Options:
-    return Options(
-        model=tmp_path / "start", data=[data], features=[tmp_path / "no_features"], out=tmp_path / "out", steps=steps, batch=2, warmup=1,
-        save_every=2, repeats=4,
-    )  # fmt: skip
+def options(tmp_path, data, steps: int, **others) -> Options:
+    given = {
+        "model": str(tmp_path / "start"), "data": [str(data)], "output_dir": str(tmp_path / "out"), "max_steps": steps, "wordings": 4,
+        "per_device_train_batch_size": 2, "save_steps": 2, "use_cpu": True, "bf16": False, "gradient_checkpointing": False,
+        "learning_rate": 1e-3, "lr_scheduler_type": "constant", "report_to": "none", "freeze_vision": True, "logging_steps": 1,
+    }  # fmt: skip
+    return Options(**given | others)
 
 
 def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_model(tmp_path, tiny_data):
     tiny.embedded(tmp_path / "start")
-    tiny.segmenter(tmp_path / "asm", own_encoder=True)
-    main(options(tmp_path, tiny_data, steps=2))
+    dense = {"dense": True, "features": [str(tmp_path / "no_features")]}
+    main(options(tmp_path, tiny_data, 2, **dense))
     first = json.loads((tmp_path / "out/run.json").read_text())
-    kept = newest_checkpoint(tmp_path / "out/checkpoints")
-    fresh, resumed = prepare(options(tmp_path, tiny_data, 4))[0], prepare(options(tmp_path, tiny_data, 4), kept)[0]
-    trained = MedReasoner.from_pretrained(tmp_path / "out", segmenter=tmp_path / "asm").reasoner._model.state_dict()
+    kept = newest_checkpoint(tmp_path / "out")
+    chosen = options(tmp_path, tiny_data, 4)
+    fresh, resumed = open_model(chosen, tmp_path / "start", None), open_model(chosen, tmp_path / "start", kept)
+    trained = MedReasoner.from_pretrained(tmp_path / "out").reasoner._model.state_dict()
     for name, value in trained.items():
         assert torch.equal(resumed.state_dict()[name], value), name
     assert any(not torch.equal(fresh.state_dict()[name], value) for name, value in trained.items())
-    (tmp_path / "out/checkpoints/checkpoint-3").mkdir()  # a save that was killed half-way
-    main(options(tmp_path, tiny_data, steps=4))  # the same folder: goes on from step 2
+    (tmp_path / "out/checkpoint-3").mkdir()  # a save that was killed half-way
+    main(options(tmp_path, tiny_data, 4, **dense))  # the same folder: goes on from step 2
     record = json.loads((tmp_path / "out/run.json").read_text())
-    assert first["curve"][-1]["step"] == 2 and record["curve"][-1]["step"] == 4
-    assert record["options"]["steps"] == 4 and record["items"] == first["items"] == 4
+    assert first["steps"] == 2 and record["steps"] == 4 and record["curve"][-1]["step"] == 4
+    assert record["options"]["max_steps"] == 4 and record["samples"] == first["samples"] == 4
+    assert {"loss_coordinates", "loss_box"} <= set(record["curve"][0])
     names = (tmp_path / "out/model.safetensors").read_bytes()[:200_000]
     assert b"dense_heads" not in names and b"vision_tower" in names
-    tiny.segmenter(tmp_path / "out/segmenter", own_encoder=False)
-    loaded = MedReasoner.from_pretrained(tmp_path / "out")
-    events = list(loaded.stream(Image.open(tiny_data / "images/0.png").convert("RGB"), "Where is it?"))
+    events = list(
+        MedReasoner.from_pretrained(tmp_path / "out").stream(Image.open(tiny_data / "images/0.png").convert("RGB"), "Where is it?")
+    )
     assert events  # untrained, so it may well fail to answer; but it loads and speaks
+
+
+def test_any_model_is_tuned_on_the_written_reasoning_and_answer(tmp_path, tiny_data):
+    tiny.qwen2_5_vl(tmp_path / "start")
+    main(options(tmp_path, tiny_data, 2, lora_rank=4))
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert record["steps"] == 2 and all(line["loss"] > 0 for line in record["curve"][:2])
+    assert (tmp_path / "out/adapter_model.safetensors").exists()
+
+
+def test_a_written_row_is_in_the_models_frame(tmp_path, tiny_data):
+    tiny.qwen2_5_vl(tmp_path / "start", square=112)
+    subject = open_subject(str(tmp_path / "start"))
+    samples = list(load(tiny_data))
+    row = rows(samples[:1], subject, options(tmp_path, tiny_data, 1, wordings=1))[0]
+    parsed = parse(row["completion"][0]["content"])
+    found = to_image(parsed.answer.bbox, parsed.answer.points, subject.frame, (64, 64), row["images"][0].size)
+    assert np.allclose(found.box, samples[0].box, atol=0.5) and row["images"][0].size == (112, 112)
+    assert "Where is it?" in row["prompt"][0]["content"]
 
 
 def test_a_packed_folder_answers_as_its_parts_did(tmp_path, tiny_data):

@@ -8,41 +8,9 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from medreasoner.card import interval, modalities, render, rows
 from medreasoner.data.taxonomy import categories
 from medreasoner.loading import EMBEDDED_FOLDER
-
-CONTROLS = {
-    "oracle": "true box and points, same segmenter",
-    "prior": "per-category prior",
-    "centre_box": "centre box",
-    "whole_image": "whole image",
-    "question_shuffled": "the model, questions shuffled",
-    "image_swapped": "the model, another case's image",
-}
-
-
-def interval(value: dict | None, digits: int = 3, sign: str = "") -> str:
-    """ "0.474 [0.430, 0.510]", or a dash."""
-    if value is None:
-        return "–"
-    return f"{value['mean']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
-
-
-def rows(summary: dict) -> list[dict]:
-    overall = summary["overall"]
-    model = {
-        "name": "**embedded pair**",
-        "iou": interval(overall["box_iou"]),
-        "acc": interval(overall["acc_50"]),
-        "dice": interval(overall["mask_dice"]),
-    }
-    return [model] + [
-        {"name": text, "iou": interval(row.get("box_iou")), "acc": interval(row.get("acc_50")), "dice": interval(row.get("mask_dice"))}
-        for key, text in CONTROLS.items()
-        if (row := summary["controls"].get(key))
-    ]
 
 
 def sources(data: Path, manifest: Path) -> list[dict]:
@@ -74,12 +42,9 @@ def main() -> None:
     summary = json.loads((args.evaluation / "summary.json").read_text())
     run = json.loads((EMBEDDED_FOLDER / "run.json").read_text())
     config = json.loads((EMBEDDED_FOLDER / "config.json").read_text())["text_config"]
-    folder = Path(__file__).parent.parent / "medreasoner" / "cards"
-    template = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=True).get_template(
-        "embedded.md.jinja"
-    )
     overall = summary["overall"]["box_iou"]
-    text = template.render(
+    text = render(
+        "embedded.md.jinja",
         trainable=run["trainable_m"],
         categories=len(categories()),
         layers=config["num_hidden_layers"],
@@ -89,15 +54,12 @@ def main() -> None:
         seed=run["options"]["seed"],
         n=summary["n"],
         cases=overall["clusters"],
-        rows=rows(summary),
+        rows=rows(summary, "**embedded pair**"),
         gain=interval(summary["controls"]["prior"]["model_minus_this"], sign="+"),
         well_formed=interval(summary["well_formed"]),
         fits=interval(summary["fits_best"]),
         agrees=interval(summary["place_agrees"]),
-        modalities=[
-            {"name": name, "n": row["box_iou"]["n"], "iou": interval(row["box_iou"]), "dice": interval(row["mask_dice"])}
-            for name, row in sorted(summary["per_modality"].items(), key=lambda item: -item[1]["box_iou"]["n"])
-        ],
+        modalities=modalities(summary),
         sources=sources(args.data, args.manifest),
     )
     args.out.write_text(text)

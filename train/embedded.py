@@ -27,9 +27,11 @@ from transformers import (
     Sam2VisionConfig,
 )
 
+from medreasoner.answer import Prompt
 from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import BRIGHTNESS, SHAPES, Measured, reasoning
 from medreasoner.geometry import EMBEDDED
+from medreasoner.loading import Manifest
 from medreasoner.place import HEIGHTS, SIDES, SIZES
 from medreasoner.segmenters.sam2_shared import image_processor
 from train.features import FeatureCache
@@ -156,7 +158,8 @@ def make(
         num_additional_image_tokens=0,
     ).save_pretrained(out)
     (out / "prompt.json").write_text(json.dumps(PROMPT, indent=1) + "\n")
-    (out / "medreasoner.json").write_text(json.dumps({"format": 1, "frame": EMBEDDED.name, "segmenter": "segmenter"}, indent=1) + "\n")
+    manifest = Manifest(frame=EMBEDDED, segmenter="segmenter", prompt_sha256=Prompt(**PROMPT).sha256)
+    (out / "medreasoner.json").write_text(manifest.dumps())
     return model
 
 

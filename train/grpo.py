@@ -12,22 +12,17 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from transformers import AutoModelForImageTextToText
 from trl import GRPOConfig, GRPOTrainer
 
-from medreasoner.data.load import load
-from medreasoner.data.sample import Sample
 from medreasoner.rewards import SETS, reward_functions
 from medreasoner.segmenter import load_segmenter
 from train.album import Album
-from train.features import FeatureCache, remember_features
+from train.features import FeatureCache
 from train.options import run
 from train.painter import MAPS, Painter
-from train.preflight import PreflightError, check_run, usable
+from train.preflight import PreflightError, check_run
 from train.prompts import fixed_frame, prompt_rows
-from train.rows import is_dev
-from train.run import Checkpoints, finish, lora, newest_checkpoint
+from train.run import Checkpoints, finish, lora, newest_checkpoint, open_model, open_samples
 from train.subject import Subject, open_subject
 
 
@@ -58,33 +53,7 @@ class Options(GRPOConfig):
     save_total_limit: int | None = field(default=2)
     logging_steps: float = field(default=1)
     remove_unused_columns: bool | None = field(default=False, metadata={"help": "the rewards read the columns"})
-    report_to: None | str | list[str] = field(default="none", metadata={"help": "none, trackio or tensorboard"})
-
-
-def open_samples(options: Options) -> list[Sample]:
-    """The samples of all sets that can be trained on, those held back left out if asked for.
-
-    Errors: DataError for a set that cannot be read at all, PreflightError for samples that cannot be used.
-    """
-    sets = [load(source, options.split) for source in options.data]
-    samples = [sample for loaded in sets for sample in loaded if not (options.hold_back and is_dev(sample.case))]
-    samples = samples[: options.limit] if options.limit else samples
-    return usable(samples, [str(row) for loaded in sets for row in loaded.skipped], options.skip_broken)
-
-
-def open_model(options: Options, folder: Path, checkpoint: Path | None):
-    """The model in the precision it is trained in; the weights of `checkpoint` if one is given (see `train.run.newest_checkpoint`)."""
-    init = {"dtype": torch.float32} | (options.model_init_kwargs or {})
-    whole = checkpoint is not None and not options.lora_rank
-    model = AutoModelForImageTextToText.from_pretrained(checkpoint if whole else folder, **init)
-    tower = getattr(model.model, "vision_tower", None) or getattr(model.model, "visual", None)
-    if options.freeze_vision:
-        tower.requires_grad_(False)
-    if options.features:
-        remember_features(tower, [FeatureCache(cache) for cache in options.features])
-    if options.use_cpu and options.bf16:  # generate runs outside the Trainer's autocast, at twice the memory traffic
-        model.generate = torch.autocast("cpu", torch.bfloat16)(model.generate)
-    return model
+    report_to: None | str | list[str] = field(default="trackio", metadata={"help": "trackio, tensorboard or none"})
 
 
 def rewards_of(options: Options, subject: Subject, side: int | None) -> tuple[list, list[float]]:

@@ -50,10 +50,6 @@ def prompt_rows(
     Args:
         direct_share: 0..1 of the rows ask for an answer without reasoning.
     """
-    rng = random.Random(seed)
-    drawn = [(n, rng.random() >= direct_share, _asked(samples[n], wordings > 1, rng)) for _ in range(wordings) for n in range(len(samples))]
-    rng.shuffle(drawn)
-
     @lru_cache(KEPT)
     def picture(n: int) -> Image.Image:
         return resize(samples[n].load_image())
@@ -70,7 +66,7 @@ def prompt_rows(
     def row(n: int, think: bool, question: str) -> dict:
         box, points, image_wh = truth(n)
         return {
-            "prompt": [{"role": m["role"], "content": _text(m)} for m in messages(prompt.text(question, think), prompt.system)],
+            "prompt": text_only(messages(prompt.text(question, think), prompt.system)),
             "image": picture(n),
             "bbox_2d": box,
             "point_2d": points,
@@ -81,21 +77,36 @@ def prompt_rows(
             "question": question,
         }
 
+    return lazily(draw(samples, wordings, direct_share, seed), row)
+
+
+def draw(samples: Sequence[Sample], wordings: int, direct_share: float, seed: int) -> list[tuple[int, bool, str]]:
+    """(index of the sample, whether reasoning is asked for, question) of each row, `wordings` a sample, in random order."""
+    rng = random.Random(seed)
+    drawn = [(n, rng.random() >= direct_share, asked(samples[n], wordings > 1, rng)) for _ in range(wordings) for n in range(len(samples))]
+    rng.shuffle(drawn)
+    return drawn
+
+
+def lazily(drawn: Sequence[tuple[int, bool, str]], row: Callable[[int, bool, str], dict]) -> Dataset:
+    """A Dataset whose rows are made when they are taken out, so that a set of any size stays on disk."""
+
     def transform(batch: dict) -> dict:
-        rows = [row(n, think, question) for n, think, question in zip(batch["n"], batch["think"], batch["question"], strict=True)]
+        rows = [row(*each) for each in zip(batch["n"], batch["think"], batch["question"], strict=True)]
         return {key: [each[key] for each in rows] for key in rows[0]}
 
     columns = {name: [each[i] for each in drawn] for i, name in enumerate(("n", "think", "question"))}
     return Dataset.from_dict(columns).with_transform(transform)
 
 
-def _asked(sample: Sample, reword: bool, rng: random.Random) -> str:
+def asked(sample: Sample, reword: bool, rng: random.Random) -> str:
+    """The sample's question, or, if asked for and its category is in the table, another training wording of it."""
     name, _, side = sample.category.partition(", ")
     if not reword or name not in categories():
         return sample.question
     return vary(rng.choice(categories()[name].questions).replace("{side}", side.split(" ")[0]), rng)
 
 
-def _text(message: dict) -> str:
-    """The words of a message; TRL puts the picture before those of the first user turn itself."""
-    return "".join(part.get("text", "") for part in message["content"])
+def text_only(chat: list[dict]) -> list[dict]:
+    """The chat without the places of its pictures; TRL puts the picture before the words of the first user turn itself."""
+    return [{"role": m["role"], "content": "".join(part.get("text", "") for part in m["content"])} for m in chat]

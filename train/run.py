@@ -1,7 +1,7 @@
-"""What every training run has in common: where it goes on, its adapter, and what it leaves behind.
+"""What every training run has in common: its samples and weights, where it goes on, its adapter, and what it leaves behind.
 
-Is: the newest whole checkpoint, LoRA's settings, the trained folder with its record (`run.json`) in the form a Hub repository has.
-Is not: any training.
+Is: the way in, the newest whole checkpoint, LoRA's settings, the trained folder with its record (`run.json`) in the form a Hub repository
+has. Is not: any training.
 """
 
 import dataclasses
@@ -15,16 +15,46 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig
-from transformers import TrainerCallback
+from transformers import AutoModelForImageTextToText, TrainerCallback
 
+from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
 from medreasoner.hub import HubError
 from medreasoner.loading import Manifest
 from medreasoner.publish import PublishError, publish
+from train.features import FeatureCache, remember_features
+from train.preflight import usable
+from train.rows import is_dev
 
 # the language part's own linear layers, in every family: never the vision tower, whose layers may be called the same
 LANGUAGE = r"^(?!.*(vision|visual|multi_modal_projector|merger)).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)$"
 BESIDE = ("prompt.json", "medreasoner.json")  # files of a model's folder that training does not change
+
+
+def open_samples(options) -> list[Sample]:
+    """The samples of all sets that can be trained on, those held back left out if asked for.
+
+    Errors: DataError for a set that cannot be read at all, PreflightError for samples that cannot be used.
+    """
+    sets = [load(source, options.split) for source in options.data]
+    samples = [sample for loaded in sets for sample in loaded if not (options.hold_back and is_dev(sample.case))]
+    samples = samples[: options.limit] if options.limit else samples
+    return usable(samples, [str(row) for loaded in sets for row in loaded.skipped], options.skip_broken)
+
+
+def open_model(options, folder: Path, checkpoint: Path | None):
+    """The model in the precision it is trained in; the weights of `checkpoint` if one is given (see `newest_checkpoint`)."""
+    init = {"dtype": torch.float32} | (options.model_init_kwargs or {})
+    whole = checkpoint is not None and not options.lora_rank
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint if whole else folder, **init)
+    tower = getattr(model.model, "vision_tower", None) or getattr(model.model, "visual", None)
+    if options.freeze_vision:
+        tower.requires_grad_(False)
+    if options.features:
+        remember_features(tower, [FeatureCache(cache) for cache in options.features])
+    if options.use_cpu and options.bf16:  # generate runs outside the Trainer's autocast, at twice the memory traffic
+        model.generate = torch.autocast("cpu", torch.bfloat16)(model.generate)
+    return model
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
