@@ -1,4 +1,5 @@
-"""How fast rewards are: completions scored per second on one core for each set, and what the mask term costs per group.
+"""How fast rewards are, and what they tell apart: completions scored per second on one core for each set, the mask term's cost per
+group, and what each set gives answers of known worth.
 
     python -m bench.rewards                                            # the sets, on the vectors' own answer
     python -m bench.rewards --data runs/data --features runs/features   # and masks, with the embedded segmenter on real pictures
@@ -10,12 +11,14 @@ import argparse
 import json
 import statistics
 import time
+from itertools import islice
 
 import torch
 
+from medreasoner.answer import Answer, render
 from medreasoner.data.load import load
-from medreasoner.geometry import EMBEDDED
 from medreasoner.loading import EMBEDDED_FOLDER
+from medreasoner.place import place_phrase, place_words, size_word
 from medreasoner.rewards import SETS, reward_functions
 from medreasoner.segmenter import load_segmenter
 from train.features import FeatureCache
@@ -41,6 +44,46 @@ def timed(work) -> float:
     return statistics.median(seconds)
 
 
+def kinds(sample) -> dict[str, str]:
+    """Completions of known worth about one sample, in pixels of its image."""
+    (x1, y1, x2, y2), ((ax, ay), (bx, by)) = sample.truth().box, sample.truth().points
+    width, height = sample.load_image().size
+    dx, dy = 0.05 * (x2 - x1), 0.05 * (y2 - y1)
+
+    def said(box, first, second) -> str:
+        side, level = place_words(box, (width, height))
+        think = f"I see it {place_phrase(side, level)} of the image: {size_word(box, (width, height))}."
+        return render(Answer(tuple(map(round, box)), (first, second), think))
+
+    return {
+        "the truth": said((x1, y1, x2, y2), (ax, ay), (bx, by)),
+        "good: all off by 5 % of the object": said((x1 + dx, y1 + dy, x2 + dx, y2 + dy), (ax + dx, ay + dy), (bx + dx, by + dy)),
+        "mirrored to the other side": said((width - x2, y1, width - x1, y2), (width - ax, ay), (width - bx, by)),
+        "the whole image": said((0, 0, width, height), (width / 2, height / 3), (width / 2, 2 * height / 3)),
+        "well-formed nonsense": said((1, 1, width / 20 + 2, height / 20 + 2), (2, 2), (width / 20, height / 20)),
+        "prose": "I see a lesion on the left.",
+    }
+
+
+def table(samples, paint: Painter) -> None:
+    """What each set gives those completions, as a share of what it can give, mean over samples whose mirror image does not overlap."""
+    samples = [s for s in samples if s.truth().box[2] < 0.5 * s.load_image().width or s.truth().box[0] > 0.5 * s.load_image().width]
+    print(f"\nshare of the most a set can give, mean of {len(samples)} targets on one side of the image")
+    print("| completion | " + " | ".join(SETS) + " |\n|---|" + "--:|" * len(SETS))
+    for kind in kinds(samples[0]):
+        cells = []
+        for name in SETS:
+            functions, weights = reward_functions(name, paint=paint)
+            shares = []
+            for sample in samples:
+                truth, image = sample.truth(), sample.load_image()
+                row = {"bbox_2d": truth.box, "point_2d": truth.points, "image_wh": image.size, "mask": sample.load_mask(), "image": image}
+                got = [f(completions=[kinds(sample)[kind]], **{key: [value] for key, value in row.items()})[0] for f in functions]
+                shares.append(sum(w * g for w, g in zip(weights, got, strict=True)) / sum(weights))
+            cells.append(f"{statistics.mean(shares):.2f}")
+        print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
@@ -55,22 +98,24 @@ def main() -> None:
         note = " (without the mask term)" if SETS[name].painted else ""
         print(f"{name}: {COUNT / seconds:,.0f} completions a second, {len(functions)} terms{note}")
     if args.data:
-        samples = [sample for sample, _ in zip(load(args.data, "train"), range(ROUNDS), strict=False)]
+        samples = list(islice(load(args.data, "train"), 0, None, 120))
         caches = [FeatureCache(args.features, ("tokens", *MAPS))] if args.features else []
         paint = Painter(load_segmenter(EMBEDDED_FOLDER / "segmenter"), caches)
-        functions, _ = reward_functions("mask", EMBEDDED, paint=paint)
+        functions, _ = reward_functions("mask", paint=paint)
         dice = next(f for f in functions if f.__name__ == "mask_dice")
         first, again = [], []
-        for sample in samples:
+        for sample in samples[:ROUNDS]:
             truth, image = sample.truth(), sample.load_image()
             row = {"bbox_2d": truth.box, "point_2d": truth.points, "image_wh": image.size, "mask": sample.load_mask(), "image": image}
             columns = {key: [value] * GROUP for key, value in row.items()}
+            good = kinds(sample)["the truth"]
             for seconds in (first, again):
                 started = time.perf_counter()
-                dice(completions=[text(n) for n in range(GROUP)], **columns)
+                dice(completions=[good] * GROUP, **columns)
                 seconds.append(time.perf_counter() - started)
         where = "its maps read from disk" if args.features else "encoded first"
         print(f"mask term, a group of {GROUP}: {statistics.median(again):.3f} s; a new picture, {where}: {statistics.median(first):.3f} s")
+        table(samples, paint)
 
 
 if __name__ == "__main__":
