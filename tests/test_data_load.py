@@ -1,73 +1,25 @@
-"""Reading sets of samples: the project's folder, the published parquet files, and what is wrong with their rows.
+"""Reading sets of samples: what is wrong with their rows, which layout is read, how much memory it takes, and the Hub.
 
 python -m pytest tests/test_data_load.py
 """
 
-import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from medreasoner.data.load import DataError, load
-from medreasoner.data.sample import Sample, SampleError
 from medreasoner.geometry import mask_to_box
-
-WIDTH, HEIGHT = 60, 40
-
-
-def png(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(array).save(file, "PNG")
-    return file.getvalue()
-
-
-def rectangle(width: int = WIDTH, height: int = HEIGHT, value: int = 255) -> np.ndarray:
-    """A mask with one rectangle in its left upper part: box (w/6, h/4, w/2, h/2)."""
-    mask = np.zeros((height, width), np.uint8)
-    mask[height // 4 : height // 2, width // 6 : width // 2] = value
-    return mask
-
-
-BOX = (10.0, 10.0, 30.0, 20.0)  # of rectangle()
-
-
-def row(**changes: object) -> dict:
-    fields = {"id": "a", "image": "a.png", "mask": "a_mask.png", "question": "Where does fluid collect?"}
-    return {**fields, "modality": "CT", "category": "pleura", "case": "one", **changes}
-
-
-def folder(path: Path, *lines: dict | str) -> Path:
-    """A folder in the project's format with the picture a.png and the mask a_mask.png."""
-    path.mkdir(exist_ok=True)
-    (path / "a.png").write_bytes(png(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)))
-    (path / "a_mask.png").write_bytes(png(rectangle()))
-    text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
-    (path / "samples.jsonl").write_text(text, encoding="utf-8")
-    return path
-
-
-def published(name: str = "covid_1583_X-Ray_chest_left_lung_000.png", side: int = 840, **changes: object) -> dict:
-    """A row of the published schema whose truth is the rectangle's."""
-    truth = {"bbox_2d": [140, 210, 420, 420], "point_2d": [[200, 300], [300, 350]]}
-    fields = {
-        "data_source": "umrg",
-        "prompt": [{"role": "user", "content": "Which side is clear?"}],
-        "images": [{"bytes": png(np.full((side, side, 3), 90, np.uint8)), "path": None}],
-        "masks": [{"bytes": png(rectangle(side, side)), "path": None}],
-        "reward_model": {"style": "rule", "ground_truth": json.dumps(truth)},
-        "extra_info": {"id": name, "supercategory": "lung", "category": "left lung"},
-    }
-    return {**fields, **changes}
-
-
-def parquet(path: Path, *rows: dict) -> Path:
-    pq.write_table(pa.Table.from_pylist(list(rows)), path)
-    return path
+from tests.sets import BOX, HEIGHT, WIDTH, folder, parquet, png, published, rectangle, row
 
 
 def test_a_line_becomes_a_sample_whose_truth_is_measured_from_its_mask(tmp_path):
@@ -96,7 +48,7 @@ def test_a_split_selects_its_rows_and_those_that_name_none(tmp_path):
     ("bad", "reason"),
     [
         ("{not json", "not JSON"),
-        ("[1, 2]", "expected an object, got list"),
+        ("[1, 2]", "must be an object, got [1, 2]"),
         (row(id=7), "id must be a text"),
         (row(question="  "), "question must be a text"),
         ({k: v for k, v in row().items() if k != "case"}, "case must be a text"),
@@ -130,103 +82,122 @@ def test_a_set_without_a_usable_row_says_why(tmp_path):
 
 
 def test_a_source_that_is_no_set_says_what_was_expected(tmp_path):
-    with pytest.raises(DataError, match="expected a .parquet file or a folder with samples.jsonl or test.parquet.*not there"):
+    with pytest.raises(DataError, match="there is no file or folder .*gone, and it is no id of a dataset on the Hub"):
         load(tmp_path / "gone", "test")
-    with pytest.raises(DataError, match="which has neither"):
-        load(tmp_path)
-    (tmp_path / "half.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(DataError, match="no whole parquet file"):
+    with pytest.raises(DataError, match=r"expected a folder with one of samples.jsonl, test.parquet, .*umrg_rl.json.*, which has none$"):
+        load(tmp_path, "test")
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(DataError, match="expected a folder or a file .jsonl, .parquet, .json, .csv, got"):
+        load(tmp_path / "notes.txt")
+    with pytest.raises(DataError, match="a revision belongs to a dataset on the Hub"):
+        load(tmp_path, revision="main")
+
+
+def test_a_folder_of_sets_names_them(tmp_path):
+    for name in ("U_MRG_6k", "U_MRG_14k"):
+        (tmp_path / name).mkdir()
+        parquet(tmp_path / name / "test.parquet", published())
+    with pytest.raises(DataError, match="none; U_MRG_14k, U_MRG_6k in it may be meant"):
+        load(tmp_path, "test")
+    assert len(list(load(tmp_path / "U_MRG_6k", "test"))) == 1
+
+
+def test_a_file_of_a_set_may_be_named_itself(tmp_path):
+    data = folder(tmp_path, row(split="train"))
+    assert [s.id for s in load(data / "samples.jsonl", "train")] == ["a"]
+
+
+@pytest.mark.parametrize("broken", [b"PAR1 and no more", b"", b"\0" * 4000])
+def test_a_file_that_is_no_parquet_is_named(tmp_path, broken):
+    (tmp_path / "half.parquet").write_bytes(broken)
+    with pytest.raises(DataError, match="half.parquet is no whole parquet file"):
         list(load(tmp_path / "half.parquet"))
 
 
-def test_masks_of_0_and_1_and_of_0_and_255_and_palettes_are_the_same(tmp_path):
-    palette = Image.fromarray(rectangle(value=1))
-    palette.putpalette([0, 0, 0, 255, 0, 0])
-    file = io.BytesIO()
-    palette.save(file, "PNG")
-    colour = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    colour[..., 1] = rectangle()
-    for mask in (png(rectangle(value=1)), png(rectangle()), png(rectangle() > 0), file.getvalue(), png(colour)):
-        sample = Sample("a", b"", mask, "?", "CT", "c", "one")
-        assert (sample.load_mask() == (rectangle() > 0)).all()
+def test_a_parquet_file_that_lost_its_middle_stops_the_reading(tmp_path):
+    one = published()
+    path = parquet(tmp_path / "train.parquet", *({**one, "extra_info": {"id": f"x{n}_CT_a_000.png", "category": "a"}} for n in range(40)))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be read|no whole parquet"):
+        list(load(path))
 
 
-@pytest.mark.parametrize(
-    ("mask", "message"),
-    [
-        (png(rectangle(value=3)), "it holds"),
-        (b"no picture", "no readable picture"),
-        (png(rectangle())[:60], "no readable picture"),
-        (None, "has no mask"),
-    ],
+def test_our_own_parquet_is_read_by_the_same_fields_as_a_line(tmp_path):
+    picture, mask = (
+        {"bytes": png(array), "path": None} for array in (np.full((HEIGHT, WIDTH, 3), 90, np.uint8), rectangle())
+    )
+    one = row(id="one", image=picture, mask=mask, split="train", think="Bright.", others=[[1.0, 2.0, 3.0, 4.0]], points=None, box=None)
+    two = row(id="two", image={"bytes": None, "path": "a.png"}, mask=None, split="test", box=[1.0, 2.0, 3.0, 4.0], points=[[1.0, 2.0]] * 2)
+    folder(tmp_path).joinpath("samples.jsonl").unlink()
+    parquet(tmp_path / "set.parquet", one, two)
+    first, second = load(tmp_path)
+    assert first.truth().box == BOX and first.others == ((1, 2, 3, 4),) and first.think == "Bright."
+    assert second.truth().box == (1, 2, 3, 4) and second.image == tmp_path / "a.png" and second.mask is None
+    assert [s.id for s in load(tmp_path / "set.parquet", "test")] == ["two"]
+
+
+def test_what_datasets_writes_is_read(tmp_path):
+    features = datasets.Features({key: datasets.Value("string") for key in ("id", "question", "modality", "category", "case")})
+    features |= {"image": datasets.Image(), "mask": datasets.Image()}
+    drawn = {"image": Image.new("RGB", (WIDTH, HEIGHT)), "mask": Image.fromarray(rectangle())}
+    made = datasets.Dataset.from_list([row(**drawn)], features=features)
+    made.to_parquet(tmp_path / "train.parquet")
+    [sample] = load(tmp_path, "train")
+    assert sample.truth().box == BOX and sample.load_image().size == (WIDTH, HEIGHT)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-2000, 2000) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["content", "bytes", "path", "id"]), inner, max_size=3),
+    max_leaves=6,
 )
-def test_a_mask_that_is_none_is_an_error_that_names_the_sample(mask, message):
-    with pytest.raises(SampleError, match=f"'a'.*{message}"):
-        Sample("a", b"", mask, "?", "CT", "c", "one").load_mask()
+KEYS = [*row(), "box", "points", "others", "split", "think", "prompt", "images", "masks", "extra_info", "reward_model", "bbox", "point_2d"]
 
 
-def test_an_empty_mask_has_no_truth():
-    with pytest.raises(SampleError, match="empty"):
-        Sample("a", b"", png(rectangle(value=0)), "?", "CT", "c", "one").truth()
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(KEYS), ANYTHING))
+@pytest.mark.parametrize("name", ["samples.jsonl", "umrg_rl.json"])
+def test_whatever_a_row_holds_it_is_a_sample_or_named(tmp_path, name, changes):
+    data = folder(tmp_path, json.dumps({**row(id="x"), **changes}), json.dumps(row(id="last")))
+    if name != "samples.jsonl":
+        lines = data.joinpath("samples.jsonl").read_text().splitlines()
+        data.joinpath(name).write_text(f"[{','.join(lines)}]")
+    loaded = load(data / name)
+    samples = list(loaded)
+    assert samples[-1].id == "last" and len(samples) + len(loaded.skipped) == 2
 
 
-def test_a_published_row_becomes_a_sample_in_pixels_of_its_image(tmp_path):
-    [sample] = load(parquet(tmp_path / "test.parquet", published()))
-    assert sample.id == "covid_1583_X-Ray_chest_left_lung_000.png"
-    assert (sample.modality, sample.case, sample.category, sample.supercategory) == ("X-Ray", "covid_1583", "left lung", "lung")
-    assert sample.question == "Which side is clear?"
-    assert sample.box == (140, 210, 420, 420) == mask_to_box(sample.load_mask())
-    assert sample.points == ((200, 300), (300, 350))
+MEMORY = """
+import re, sys
+from pathlib import Path
+from medreasoner.data.load import load
+
+def peak(path):
+    for sample in load(path):
+        assert sample.load_image().size == (400, 400) and sample.load_mask().any()
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+
+print(peak(sys.argv[1]), peak(sys.argv[2]))
+"""
 
 
-def test_a_published_folder_is_read_by_split_and_in_parts(tmp_path):
-    parquet(tmp_path / "train.parquet", published("x_CT_a_000.png"))
-    (tmp_path / "data").mkdir()
-    for part in (0, 1):
-        parquet(tmp_path / "data" / f"test-{part:05}-of-00002.parquet", published(f"y{part}_ct_a_000.png"))
-    assert [s.case for s in load(tmp_path, "test")] == ["y0", "y1"]
-    assert [s.case for s in load(tmp_path, "train")] == ["x"]
-    assert [s.modality for s in load(tmp_path)] == ["CT"] * 3
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of a process from /proc, which only Linux has")
+def test_memory_does_not_grow_with_the_set(tmp_path):
+    noise = np.random.default_rng(0)
+    pictures = [png(noise.integers(0, 256, (400, 400, 3), np.uint8)) for _ in range(4)]
+    mask = png(rectangle(400, 400))
 
+    def write(name: str, count: int) -> str:
+        rows = [row(id=str(n), image={"bytes": pictures[n % 4]}, mask={"bytes": mask}) for n in range(count)]
+        table = pa.Table.from_pylist(rows)  # one row group, as pandas writes: the reader must not need it whole
+        pq.write_table(table, tmp_path / name, use_dictionary=False, compression="none", write_batch_size=8)
+        return str(tmp_path / name)
 
-def test_a_published_truth_in_the_840_frame_is_rescaled_to_a_smaller_image(tmp_path):
-    [sample] = load(parquet(tmp_path / "a.parquet", published(side=420)))
-    assert sample.box == (70, 105, 210, 210) == mask_to_box(sample.load_mask())
-    assert sample.points == ((100, 150), (150, 175))
-    [bare] = load(parquet(tmp_path / "b.parquet", published(side=420, masks=None)))
-    assert bare.box == sample.box and bare.mask is None
-
-
-def test_a_published_truth_in_the_pixels_of_its_own_image_stays(tmp_path):
-    truth = {"bbox": [70, 105, 210, 210], "point": [[100, 150], [150, 175]]}
-    own = published(side=420, reward_model={"ground_truth": json.dumps(truth)})
-    assert next(iter(load(parquet(tmp_path / "a.parquet", own)))).box == (70, 105, 210, 210)
-    large = {"bbox_2d": [200, 300, 900, 950], "point_2d": [[300, 400], [500, 600]]}
-    beyond = published(side=1024, masks=None, reward_model={"ground_truth": json.dumps(large)})
-    assert next(iter(load(parquet(tmp_path / "b.parquet", beyond)))).box == (200, 300, 900, 950)
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"images": []}, "no image"),
-        ({"images": [{"bytes": b"no picture", "path": None}]}, "its image is no readable picture"),
-        ({"prompt": []}, "content must be a text"),
-        ({"extra_info": {"id": "x", "supercategory": "", "category": ""}}, "category must be a text"),
-        ({"reward_model": {"ground_truth": "{"}}, "ground_truth is not JSON"),
-        ({"reward_model": {"ground_truth": "[1]"}}, "ground_truth must be an object"),
-        ({"reward_model": {"ground_truth": "{}"}}, "box must be 4 finite numbers"),
-        ({"reward_model": None}, "ground_truth must be a text"),
-    ],
-)
-def test_a_bad_published_row_is_named_and_skipped(tmp_path, changes, reason):
-    rows = [published("x_CT_a_000.png", **changes), published("y_CT_a_000.png")]
-    loaded = load(parquet(tmp_path / "test.parquet", *rows))
-    assert [s.case for s in loaded] == ["y"]
-    [skipped] = loaded.skipped
-    assert (skipped.file, skipped.row) == ("test.parquet", 1) and reason in skipped.reason
-
-
-def test_an_id_that_tells_nothing_leaves_the_modality_unknown(tmp_path):
-    [sample] = load(parquet(tmp_path / "test.parquet", published("just-a-name.png")))
-    assert (sample.modality, sample.case) == ("unknown", "just-a-name.png")
+    files = [write("few.parquet", 64), write("many.parquet", 240)]
+    megabytes = (tmp_path / "many.parquet").stat().st_size >> 20
+    run = subprocess.run([sys.executable, "-c", MEMORY, *files], capture_output=True, text=True, timeout=500)
+    assert run.returncode == 0, run.stderr
+    few, many = map(int, run.stdout.split())
+    assert megabytes > 100 and many - few < 40, f"{few} MB for 64 rows, {many} MB for 240 rows of {megabytes} MB"

@@ -1,181 +1,228 @@
-"""From images with masks to samples: regions, boxes, points, questions and reasoning, in the project's folder format.
+"""From images with masks to samples, in three stages that each go on after a kill.
 
-Is: the builder for a source that lists its images in a `manifest.jsonl` (fields `image`, `mask`, `targets`, `split`, `case`, …; indexed
-masks, 0 background). Every target that is left out is counted by reason.
-Is not: a judge of the masks; sets whose masks have no single target are named in `LEFT_OUT` with the reason, after looking at them.
+Is: stage 1, clean and describe: masks to measured regions with tight box and two points, no picture and no patient in two splits; stage 2,
+a short and a long description of every image and, for every super-category in it, how to ask and reason; stage 3, the implicit question and
+the reasoning, checked. The stages are those of the published set (upstream facts, B.4; there 2 and 3 are GPT-4o's and a person's).
+Is not: a writer of words (`writer.py`) or a reader of sources (`source.py`).
 
-    python -m medreasoner.data.build SOURCE --out FOLDER
+    OUT/stages/1_regions.jsonl, 2_descriptions.jsonl, 3_questions.jsonl    line n is image n of the source
+    OUT/samples.jsonl, images, masks                                      the set, as `load.py` reads it
+    OUT/rejects.jsonl, report.json                                        every target left out, with its reason; counts
+
+    python -m medreasoner data build SOURCE --out OUT
 """
 
-import argparse
-import collections
-import json
-import random
+import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
-from medreasoner.data.taxonomy import Category, categories
-from medreasoner.data.write import measure, reasoning, vary
+from medreasoner.data.check import plain, problems
+from medreasoner.data.collect import collect, sample_line
+from medreasoner.data.duplicates import Seen, dhash
+from medreasoner.data.layout import SourceError
+from medreasoner.data.regions import LEFT_OUT, Reject, Target, targets_of
+from medreasoner.data.source import Item, Items, read_mask
+from medreasoner.data.stages import digest, made_with, read_lines, run_stage
+from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, modality_of, supercategories, supercategory_of
+from medreasoner.data.write import Offline, against_other_side, measure
+from medreasoner.data.writer import Description, Format, Picture, Writer, WriterError
 from medreasoner.geometry import mask_to_box, mask_to_points
+from medreasoner.images import ImageError, load_image
 
-LEFT_OUT = {
-    "drive_vessels": "a network over the whole field, no single target",
-    "fundus_vessel_fives": "a network over the whole field, no single target",
-    "ct_pulmonary_vessels": "many scattered pieces, classes without names",
-    "dsb2018_nuclei": "many equal nuclei, no single target",
-    "fluor_neuroblastoma": "many equal nuclei, no single target",
-    "histo_oesophagus_nuinsseg": "many equal nuclei, no single target",
-    "histo_tnbc": "many equal nuclei, no single target",
-    "mammo_mias": "circles, some beside the breast",
-    "ct_brain_haemorrhage_sich": "the class marks the rim or the oedema, not the blood",
-}
-SINGLE = 1.5  # the asked region must be this many times larger than the next of its class: else nobody could tell which is meant
-MIN_SIDE = 8  # pixels of the box, in images of at most 640 px
+STAGES = ("1_regions", "2_descriptions", "3_questions")
+COPY = "training image like a validation image"
+COPY_WITHIN = "image like an earlier one of its split"
+HELD = "its case is kept for evaluation"
+_HERE = Path(__file__).parent
+_CODE = [_HERE / f"{name}.py" for name in ("build", "check", "duplicates", "layout", "regions", "source", "write", "writer")]
+_CODE += [_HERE.parent / f"{name}.py" for name in ("geometry", "images", "place")]
 
 
-def dhash(image: Image.Image, size: int = 16) -> np.ndarray:
-    """Difference hash, (size * size,) bool: equal or nearly so for copies of a picture at other sizes and compressions."""
-    grey = np.asarray(image.convert("L").resize((size + 1, size), Image.Resampling.BILINEAR), np.int16)
-    return (grey[:, 1:] > grey[:, :-1]).ravel()
+class Builder:
+    """One set in the making: `items` into the folder `out`.
 
+    Args:
+        seed: of the words. writer: who writes them. folder: of the categories' wordings. distinct: leave out copies within a split too.
+        workers: how many images are with the writer at once; the bytes are the same.
 
-def regions(mask: np.ndarray, kind: str) -> tuple[list[tuple[str, np.ndarray]], str | None]:
-    """The asked regions of a class mask (H, W) bool: [(side or "", region)] and, when there is none, the reason.
-
-    kind "largest": the largest connected region; "whole": everything, holes filled; "sides": the two largest, named by their place.
+    Errors, of every stage: stages.StageError when `out` was begun with something else; those of the writer.
     """
-    if kind == "whole":
-        return [("", ndimage.binary_fill_holes(mask))], None
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    order = np.argsort(sizes)[::-1]
-    if kind == "largest":
-        if count > 1 and sizes[order[0]] < SINGLE * sizes[order[1]]:
-            return [], "several regions of like size"
-        return [("", labels == order[0] + 1)], None
-    if count < 2 or sizes[order[1]] < 0.25 * sizes[order[0]] or (count > 2 and sizes[order[2]] > 0.25 * sizes[order[1]]):
-        return [], "not two separate organs"
-    pair = sorted((labels == order[i] + 1 for i in (0, 1)), key=lambda region: np.flatnonzero(region.any(axis=0)).mean())
-    return [("left", pair[0]), ("right", pair[1])], None
+
+    def __init__(
+        self,
+        items: Items,
+        out: Path,
+        seed: int = 0,
+        writer: Writer | None = None,
+        folder: Path = FOLDER,
+        distinct: bool = False,
+        workers: int = 1,
+    ):
+        self.items, self.out, self.seed = items, out, seed
+        self.writer = writer or Offline()
+        self.table = categories(folder)
+        self.distinct, self.workers = distinct, workers
+        self.paths = [out / "stages" / f"{stage}.jsonl" for stage in STAGES]
+        wordings = sorted(folder.glob("*.yaml"))
+        self._made_with = digest(items.digest, repr(items.options), str(distinct), FILE, *wordings, *_CODE)
+
+    # --- stage 1 ---
+
+    def clean(self) -> None:
+        """Stage 1: every image to its measured regions."""
+        made_with(self.out / "stages", STAGES[0], self._made_with)
+        seen = {True: Seen(), False: Seen()}  # kept for evaluation or not
+        for line in read_lines(self.paths[0]):
+            if line.get("hash"):
+                seen[line["split"] != "train"].add(bytes.fromhex(line["hash"]))
+        run_stage(self.paths[0], self.items, lambda item: self._clean(item, seen))
+
+    def _clean(self, item: Item, seen: dict[bool, Seen]) -> dict:
+        kind = modality_of(item.modality) or item.modality
+        line = {"id": item.id, "modality": kind, "dataset": item.dataset, "case": item.case, "split": item.split}
+        line |= {"licence": item.licence, "source": item.source, "targets": [], "rejects": []}
+        if item.spacing_mm:
+            line["spacing_mm"] = item.spacing_mm
+
+        def refuse(reason: str) -> dict:
+            return line | {"rejects": [{"target": name, "reason": reason} for _, name in item.classes]}
+
+        if item.dataset in LEFT_OUT:
+            return refuse(f"set left out: {LEFT_OUT[item.dataset]}")
+        if item.split == "train" and item.case in self.items.held:
+            return refuse(HELD)
+        try:
+            loaded = load_image(item.image)
+            mask = read_mask(item.mask, [value for value, _ in item.classes])
+        except (ImageError, SourceError) as error:
+            return refuse(f"cannot be read: {error}")
+        image = loaded.image
+        if mask.shape != (image.height, image.width):
+            return refuse(f"mask of {mask.shape[1]} x {mask.shape[0]} pixels for an image of {image.width} x {image.height}")
+        code, held = dhash(image), item.split != "train"
+        if not held and seen[True].near(code):
+            return refuse(COPY)
+        if self.distinct and seen[held].near(code):
+            return refuse(COPY_WITHIN)
+        seen[held].add(code)
+        found = list(targets_of(item, mask, self.table))
+        targets = [part for part in found if isinstance(part, Target)]
+        line |= {"hash": code.hex(), "wh": image.size, "rejects": [asdict(part) for part in found if isinstance(part, Reject)]}
+        if targets:
+            line["image"] = self._keep(item, loaded.kind, image)
+            grey = np.asarray(image.convert("L"), np.float32)
+            line["targets"] = [self._region(item, target, grey) for target in targets]
+        return line
+
+    def _keep(self, item: Item, kind: str, image: Image.Image) -> str:
+        """Copy the picture as it is, or as PNG what is no picture file; returns its name."""
+        deep = kind in ("DICOM", "NIfTI")
+        name = f"images/{item.stem}{'.png' if deep else item.image.suffix}"
+        (self.out / "images").mkdir(parents=True, exist_ok=True)
+        if deep:
+            image.save(self.out / name)
+        else:
+            shutil.copyfile(item.image, self.out / name)
+        return name
+
+    def _region(self, item: Item, target: Target, grey: np.ndarray) -> dict:
+        """Write the target's mask; returns what is known of it."""
+        category, region = target.category, target.region
+        called = re.sub(r"[^\w-]+", "-", category.name)
+        name = f"masks/{item.stem}_{called}{'_' + target.side if target.side else ''}.png"
+        (self.out / "masks").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(region.astype(np.uint8) * 255).save(self.out / name)
+        box = mask_to_box(region)
+        return {
+            "name": category.name,
+            "side": target.side,
+            "supercategory": category.supercategory,
+            "modality": category.modality,
+            "synonyms": category.synonyms,
+            "mask": name,
+            "box": box,
+            "points": mask_to_points(region),
+            "measured": asdict(measure(grey, region, box)),
+            "other_side": against_other_side(grey, region),
+        }
+
+    # --- stages 2 and 3 ---
+
+    def describe(self) -> None:
+        """Stage 2: what the writer says of every image, and of how to ask for what is in it."""
+        made_with(self.out / "stages", STAGES[1], digest(self._made_with, self.writer.name))
+        run_stage(self.paths[1], read_lines(self.paths[0]), self._describe, self.workers)
+
+    def _describe(self, line: dict) -> dict:
+        if not line["targets"]:
+            return {"id": line["id"]}
+        try:
+            said = self.writer.describe(Picture(line, self.out))
+            kinds = dict.fromkeys(target["supercategory"] for target in line["targets"])
+            forms = {kind: asdict(self.writer.format(supercategories()[supercategory_of(kind)])) for kind in kinds}
+        except WriterError as error:
+            return {"id": line["id"], "reject": str(error)}
+        return {"id": line["id"], "short_description": said.short, "long_description": said.long, "formats": forms}
+
+    def ask(self) -> None:
+        """Stage 3: question and reasoning of every target, checked."""
+        made_with(self.out / "stages", STAGES[2], digest(self._made_with, self.writer.name, str(self.seed)))
+        both = zip(read_lines(self.paths[0]), read_lines(self.paths[1]), strict=True)
+        run_stage(self.paths[2], both, lambda pair: self._ask(*pair), self.workers)
+
+    def _ask(self, line: dict, said: dict) -> dict:
+        picture, samples, rejects, asked = Picture(line, self.out), [], [], set()
+        for number, target in enumerate(line["targets"]):
+            if "reject" in said:
+                rejects.append({"target": target["name"], "reason": said["reject"]})
+                continue
+            sample, wrong = self._sample(picture, target, said, f"{self.seed}/{line['id']}/{number}", asked)
+            rejects += [{"target": target["name"], **problem} for problem in wrong]
+            if sample is not None:
+                asked.add(plain(sample["question"]))
+                samples.append(sample | {"others": [other["box"] for other in line["targets"] if other is not target]})
+        return {"id": line["id"], "samples": samples, "rejects": rejects}
+
+    def _sample(self, picture: Picture, target: dict, said: dict, seed: str, asked: set[str]) -> tuple[dict | None, list[dict]]:
+        """The line of samples.jsonl of one target (without `others`), or the first thing that is wrong with its last try."""
+        category = self._category(target)
+        description = Description(said["short_description"], said["long_description"])
+        form = Format(**said["formats"][target["supercategory"]])
+        mask, refused = picture.mask(target), []
+        for _ in range(self.writer.tries):
+            try:
+                words = self.writer.ask(picture, target, category, description, form, seed, refused)
+            except WriterError as error:
+                return None, [{"reason": str(error)}]
+            wrong = problems(words, target, category, mask, asked)
+            if not wrong:
+                return sample_line(picture.line, target, words), []
+            refused += [f"{problem.reason} ({problem.detail})" for problem in wrong]
+        return None, [asdict(wrong[0]) | asdict(words)]
+
+    def _category(self, target: dict) -> Category:
+        known = self.table.get(target["name"])
+        if known and known.modality == target["modality"]:
+            return known
+        return Category(target["name"], target["supercategory"], target["modality"], synonyms=target["synonyms"])
+
+    def run(self) -> dict:
+        """All stages; returns the report of `collect`."""
+        self.clean()
+        self.describe()
+        self.ask()
+        return collect(self.out)
 
 
-@dataclass(frozen=True)
-class Target:
-    """One asked region of one image, before it has a question. `region` (H, W) bool."""
-
-    category: Category
-    side: str
-    region: np.ndarray
-
-
-def targets_of(row: dict, mask: np.ndarray, rejects: collections.Counter) -> list[Target]:
-    """Every usable target of one manifest row; the others are counted in `rejects`."""
-    found = []
-    for category in categories().values():
-        names = category.targets.get(row["dataset"], [])
-        indices = [t["index"] for t in row["targets"] if t["name"] in names]
-        if not indices:
-            continue
-        parts, reason = regions(np.isin(mask, indices), category.region)
-        if reason:
-            rejects[reason] += 1
-        for side, region in parts:
-            box = mask_to_box(region)
-            if min(box[2] - box[0], box[3] - box[1]) < MIN_SIDE:
-                rejects[f"box under {MIN_SIDE} px"] += 1
-            else:
-                found.append(Target(category, side, region))
-    return found
-
-
-def write_sample(
-    out: Path, stem: str, image_name: str, grey: np.ndarray, target: Target, row: dict, split: str, rng: random.Random
-) -> dict:
-    """Write the target's mask and return its line of samples.jsonl (without `others`)."""
-    category, region = target.category, target.region
-    box = mask_to_box(region)
-    name = f"masks/{stem}_{category.name.replace(' ', '-')}{'_' + target.side if target.side else ''}.png"
-    (out / name).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(region.astype(np.uint8) * 255).save(out / name)
-    wordings = category.questions if split == "train" else category.held_out
-    question = rng.choice(wordings).replace("{side}", target.side)
-    measured = measure(grey, region, box)
-    return {
-        "id": name.removeprefix("masks/").removesuffix(".png"),
-        "image": image_name,
-        "mask": name,
-        "question": vary(question, rng) if split == "train" else question,
-        "modality": category.modality,
-        "category": f"{category.name}, {target.side} of the image" if target.side else category.name,
-        "supercategory": category.supercategory,
-        "case": row["case"],
-        "dataset": row["dataset"],
-        "split": split,
-        "box": box,
-        "points": mask_to_points(region),
-        "think": reasoning(category, measured, rng),
-        "measured": asdict(measured),
-        "licence": row["licence"],
-        "source": row["source"],
-    }
-
-
-def build(source: Path, out: Path, seed: int = 0) -> dict:
-    """Build `out/samples.jsonl`, `out/images`, `out/masks` from `source/manifest.jsonl`; returns the counts, also in `out/report.json`.
-
-    Training images that look the same as a validation image (difference hash within 10 of 256 bits) are dropped: two of the sources are
-    copies of one collection. Same source and seed, same bytes.
-    """
-    rows = [json.loads(line) for line in (source / "manifest.jsonl").read_text().splitlines()]
-    rows.sort(key=lambda r: (r["split"] == "train", r["id"]))
-    rejects: collections.Counter = collections.Counter()
-    seen: list[np.ndarray] = []
-    lines = []
-    for row in rows:
-        if row["dataset"] in LEFT_OUT:
-            rejects[f"set left out: {LEFT_OUT[row['dataset']]}"] += len(row["targets"])
-            continue
-        image = Image.open(source / row["image"]).convert("RGB")
-        if row["split"] != "train":
-            seen.append(dhash(image))
-        elif (np.stack(seen) != dhash(image)).sum(axis=1).min() <= 10:
-            rejects["training image like a validation image"] += len(row["targets"])
-            continue
-        stem = row["id"].replace("/", "_")
-        targets = targets_of(row, np.asarray(Image.open(source / row["mask"])), rejects)
-        if not targets:
-            continue
-        name = f"images/{stem}{Path(row['image']).suffix}"
-        (out / "images").mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / row["image"], out / name)
-        grey = np.asarray(image.convert("L"), np.float32)
-        made = [
-            write_sample(out, stem, name, grey, target, row, row["split"], random.Random(f"{seed}/{row['id']}/{i}"))
-            for i, target in enumerate(targets)
-        ]
-        for sample in made:
-            sample["others"] = [other["box"] for other in made if other is not sample]
-        lines += made
-    with open(out / "samples.jsonl", "w") as file:
-        file.writelines(json.dumps(line) + "\n" for line in lines)
-    report = {
-        "samples": dict(collections.Counter(line["split"] for line in lines)),
-        "images": {s: len({line["image"] for line in lines if line["split"] == s}) for s in ("train", "validation")},
-        "rejected": dict(rejects.most_common()),
-    }
-    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-    return report
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    print(json.dumps(build(arguments.source, arguments.out, arguments.seed), indent=1))
+def counted(out: Path) -> tuple[int, int, int]:
+    """Images with targets, targets, and super-categories in the finished stage 1 of `out`."""
+    images, targets, kinds = 0, 0, set()
+    for line in read_lines(out / f"stages/{STAGES[0]}.jsonl"):
+        images += bool(line["targets"])
+        targets += len(line["targets"])
+        kinds |= {target["supercategory"] for target in line["targets"]}
+    return images, targets, len(kinds)

@@ -1,50 +1,58 @@
-"""Reading sets of samples.
+"""Reading sets of samples, from a folder here or from the Hub.
 
-Is: two formats behind one iterable: the project's folder and the published parquet files. A row that cannot be used is named, skipped and
-counted; with `strict` it stops the reading.
-Is not: a downloader, and not a reader of pictures; a sample opens its own when asked.
+Is: every layout behind one iterable. A row that cannot be used is named, skipped and counted; with `strict` it stops the reading. Nothing
+is held but the row that is read: parquet comes in parts, from the Hub too, and pictures in other layouts are fetched one by one.
+Is not: a reader of pictures; a sample opens its own when asked.
 
-The project's folder: FOLDER/samples.jsonl, one object a line with `id`, `image`, `mask`, `question`, `modality`, `category`, `case`; paths
-are relative to the folder. Optional: `split`, `supercategory`, `box`, `points`, `think`, `others`. With `box` and `points` the mask
-may be left out.
-
-The published parquet (a file, or FOLDER/SPLIT.parquet): `prompt[0].content` the question, `images[0]`, `masks[0]`, `extra_info` (`id`,
-`category`, `supercategory`), `reward_model.ground_truth` a JSON string with `bbox_2d` and `point_2d` in pixels of an 840 x 840 frame.
-Modality and case are not stated there; they are read from the id, `<case>_<modality>_<site>_<target>_<number>.png`.
+What a folder, or a dataset on the Hub, may hold (SPLIT: its name; without one, every file that fits):
+  samples.jsonl                                   the project's folder                 ours.py
+  SPLIT.parquet, SPLIT-*.parquet, data/SPLIT-*    the published columns, ours, or both published.py, ours.py
+  umrg_rl.json, SPLIT/umrg_rl.json                the published raw layout             published.py
+  SPLIT.csv, metadata.csv                         a list of images, masks, questions   listing.py
 
     for sample in load("data/set", split="validation"): ...
+    for sample in load("OWNER/NAME", split="test", revision="1f0c…"): ...
 """
 
-import json
-import math
+import glob
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
-from io import BytesIO
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
-
+from medreasoner.data import listing, ours, published, rows
+from medreasoner.data.rows import DataError, Folder, Place, Row, RowError
 from medreasoner.data.sample import Sample
-from medreasoner.geometry import Box, Point, mask_to_box
 
-PUBLISHED_SIDE = 840  # pixels; the frame of the published boxes and points
-_MODALITIES = ("X-Ray", "CT", "MRI", "Ultrasound", "Endoscopy", "Fundus", "Pathology", "Dermoscopy", "Mammography", "OCT")
-_PUBLISHED_ID = re.compile(rf"(?P<case>.+?)_(?P<modality>{'|'.join(_MODALITIES)})(?=[_.-]|$)", re.IGNORECASE)
+__all__ = ["DataError", "Loaded", "RowError", "Skipped", "load"]
 
-
-class DataError(ValueError):
-    """A set, or with `strict` a row of it, cannot be read; the message says what was expected, what came and what to do."""
+HUB_ID = re.compile(r"(?P<name>\w[\w.-]*/[\w.-]+)(?P<under>(/[\w.-]+)*)")
 
 
-class RowError(ValueError):
-    """One row cannot be used; the message is the reason."""
+@dataclass(frozen=True)
+class Layout:
+    """One way in which a set lies in files: which they are ({} stands for the split), how their rows are read, what a row means."""
+
+    patterns: tuple[str, ...]
+    read: Callable[[Place, list[str]], Iterator[Row]]
+    sample: Callable[[Row, Place, str | None], Sample | None]
+
+
+LAYOUTS = (
+    Layout(("samples.jsonl",), rows.lines, ours.sample),
+    Layout(("{}.parquet", "{}-*.parquet", "data/{}-*.parquet"), rows.records, published.sample),
+    Layout(("umrg_rl.json", "{}/umrg_rl.json"), rows.entries, published.sample),
+    Layout(("{}.csv",), rows.table, listing.sample),
+    Layout(("metadata.csv",), rows.table, listing.sample),
+)
+FILES = {".jsonl": LAYOUTS[0], ".parquet": LAYOUTS[1], ".json": LAYOUTS[2], ".csv": LAYOUTS[3]}
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A row that was left out: its file's name, its row from 1, and the reason."""
+    """A row that was left out: its file's name, its row there, and the reason."""
 
     file: str
     row: int
@@ -56,213 +64,146 @@ class Skipped:
 
 @dataclass
 class Loaded:
-    """A set of samples, read anew by every iteration; `skipped` holds the rows that the latest one left out."""
+    """A set of samples, read anew by every iteration; `skipped` holds the rows that the latest one left out.
 
-    source: Path
-    split: str | None = None
-    strict: bool = False
+    `revision` is the commit that is read, None for files that lie here.
+    """
+
+    source: str
+    split: str | None
+    strict: bool
+    revision: str | None
+    place: Place = field(repr=False)
+    layout: Layout = field(repr=False)
+    names: list[str] = field(repr=False)
     skipped: list[Skipped] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Sample]:
         self.skipped = []
         seen: set[str] = set()
-        rows, make = _open(self.source, self.split)
-        for file, number, row in rows:
-            try:
-                sample = make(row)
-                if sample is None:  # of another split
+        with self.place.asking():
+            for row in self.layout.read(self.place, self.names):
+                try:
+                    sample = self.layout.sample(row, self.place, self.split)
+                    if sample is None:  # of another split
+                        continue
+                    if sample.id in seen:
+                        raise RowError(f"the id {sample.id!r} has come before")
+                except RowError as error:
+                    skipped = Skipped(row.file, row.number, str(error))
+                    if self.strict:
+                        raise DataError(str(skipped)) from error
+                    self.skipped.append(skipped)
                     continue
-                if sample.id in seen:
-                    raise RowError(f"the id {sample.id!r} has come before")
-            except RowError as error:
-                skipped = Skipped(file, number, str(error))
-                if self.strict:
-                    raise DataError(str(skipped)) from error
-                self.skipped.append(skipped)
-                continue
-            seen.add(sample.id)
-            yield sample
+                seen.add(sample.id)
+                yield sample
         if not seen:
             wanted = f" of split {self.split!r}" if self.split else ""
             why = f"; {len(self.skipped)} rows were skipped, the first is {self.skipped[0]}" if self.skipped else ""
             raise DataError(f"{self.source} holds no usable sample{wanted}{why}")
 
 
-def load(source: str | Path, split: str | None = None, strict: bool = False) -> Loaded:
-    """The samples of a folder or parquet file, lazily.
+def load(source: str | Path, split: str | None = None, strict: bool = False, revision: str | None = None) -> Loaded:
+    """The samples of a set, lazily, with all coordinates in pixels of the original images.
 
     Args:
+        source: a folder or one of its files (.parquet, .jsonl, .json, .csv); where there is neither, a dataset on the Hub, "owner/name" or
+            "owner/name/folder".
         split: only rows of this split; rows that name none belong to every split. None: all rows.
         strict: raise DataError at the first row that cannot be used instead of skipping it.
+        revision: branch, tag or commit of a dataset on the Hub; None is the newest. It is settled to a commit here, which `Loaded.revision`
+            tells, and every iteration reads that one.
 
     Errors: DataError, here or while iterating, also when no row is left.
     """
-    source = Path(source)
-    _open(source, split)  # a wrong path is told now, not at the first sample
-    return Loaded(source, split, strict)
+    path = Path(source).expanduser()
+    if path.exists() and revision is not None:
+        raise DataError(f"a revision belongs to a dataset on the Hub, and {source} lies here; leave the revision {revision!r} out")
+    if path.is_file():
+        if path.suffix not in FILES:
+            raise DataError(f"expected a folder or a file {', '.join(FILES)}, got {source}")
+        return Loaded(str(source), split, strict, None, Folder(path.parent), FILES[path.suffix], [path.name])
+    place = Folder(path) if path.is_dir() else _repository(str(source), revision)
+    with place.asking():
+        layout, names = _layout(place, str(source), split)
+    return Loaded(str(source), split, strict, getattr(place, "revision", None), place, layout, names)
 
 
-def _open(source: Path, split: str | None) -> tuple[Iterator[tuple[str, int, object]], Callable[[object], Sample | None]]:
-    """The rows of `source` as (file name, row number, row), and what turns a row into a sample."""
-    if (source / "samples.jsonl").is_file():
-        return _lines(source / "samples.jsonl"), partial(_folder_sample, folder=source, split=split)
-    if source.suffix == ".parquet" and source.is_file():
-        return _records([source]), partial(_published_sample, folder=source.parent)
-    stem = split or "*"
-    files = sorted({*source.glob(f"{stem}.parquet"), *source.glob(f"{stem}-*.parquet"), *source.glob(f"data/{stem}-*.parquet")})
-    if files:
-        return _records(files), partial(_published_sample, folder=source)
-    came = f"{source}, which has neither" if source.is_dir() else f"{source}, which is {'another file' if source.exists() else 'not there'}"
-    raise DataError(f"expected a .parquet file or a folder with samples.jsonl or {stem}.parquet, got {came}")
+def _layout(place: Place, source: str, split: str | None) -> tuple[Layout, list[str]]:
+    """The first layout that `place` has files of, and these files."""
+    stem = "*" if split is None else glob.escape(split)
+    expected = []
+    for layout in LAYOUTS:
+        patterns = [pattern.format(stem) for pattern in layout.patterns]
+        if names := place.find(*patterns):
+            return layout, names
+        expected += patterns
+    below = [name for name in place.find("*/*.parquet", "*/*.jsonl", "*/*.json", "*/*.csv") if not name.startswith("data/")]
+    hint = f"; {', '.join(sorted({name.split('/')[0] for name in below}))} in it may be meant" if below else ""
+    raise DataError(f"expected a folder with one of {', '.join(expected)}, got {source}, which has none{hint}")
 
 
-# --- the project's folder ---
+# --- the Hub ---
 
 
-def _lines(path: Path) -> Iterator[tuple[str, int, object]]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield path.name, number, line
+@dataclass(frozen=True)
+class Repository:
+    """A place on the Hub: the folder `under` of a dataset at one commit. Parquet is read in parts over the network; the files of other
+    layouts are fetched one by one into the Hub's cache."""
 
+    name: str
+    under: str
+    revision: str
 
-def _folder_sample(line: str, folder: Path, split: str | None) -> Sample | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise RowError(f"not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise RowError(f"expected an object, got {type(row).__name__}")
-    if split is not None and row.get("split") not in (None, split):
+    def find(self, *patterns: str) -> list[str]:
+        root = f"datasets/{self.name}@{self.revision}{self.under}/"
+        return sorted({name.removeprefix(root) for pattern in patterns for name in self._files().glob(root + pattern)})
+
+    def look(self, *names: str) -> Path | None:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import RemoteEntryNotFoundError
+
+        for name in names:
+            whole = f"{self.under}/{name}".lstrip("/")
+            try:
+                return Path(hf_hub_download(self.name, whole, repo_type="dataset", revision=self.revision))
+            except RemoteEntryNotFoundError:
+                continue
         return None
-    if not row.get("mask") and not (row.get("box") and row.get("points")):
-        raise RowError("it has no mask, so it must have box and points")
-    return Sample(
-        image=_file(folder, _text(row, "image")),
-        mask=_file(folder, _text(row, "mask")) if row.get("mask") else None,
-        box=_box(row["box"]) if row.get("box") else None,
-        points=_points(row["points"]) if row.get("points") else None,
-        others=tuple(_box(other) for other in row.get("others") or ()),
-        **{key: _text(row, key) for key in ("id", "question", "modality", "category", "case")},
-        **{key: str(row.get(key) or "") for key in ("supercategory", "think")},
-    )
+
+    def open(self, name: str) -> BinaryIO:
+        # the reader asks for large parts already, and jumps between columns: reading ahead would fetch what is not wanted
+        return self._files().open(f"datasets/{self.name}@{self.revision}{self.under}/{name}", "rb", cache_type="none")
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        with _asking(self.name, self.revision):
+            yield
+
+    def _files(self):
+        from huggingface_hub import HfFileSystem
+
+        return HfFileSystem()
 
 
-def _file(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
-        raise RowError(f"no file {name}")
-    return folder / name
+def _repository(source: str, revision: str | None) -> Repository:
+    """The dataset `source` at the commit that `revision` is now."""
+    found = HUB_ID.fullmatch(source.rstrip("/"))
+    if not found:
+        raise DataError(f"there is no file or folder {source}, and it is no id of a dataset on the Hub either; expected 'owner/name'")
+    from huggingface_hub import HfApi
+
+    with _asking(found["name"], revision):
+        commit = HfApi().dataset_info(found["name"], revision=revision).sha
+    return Repository(found["name"], found["under"], commit)
 
 
-def _text(row: dict, key: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise RowError(f"{key} must be a text that is not empty, got {value!r}")
-    return value
+@contextmanager
+def _asking(name: str, revision: str | None) -> Iterator[None]:
+    from medreasoner.hub.errors import HubError, asking
 
-
-def _numbers(value: object, count: int, name: str) -> tuple[float, ...]:
-    if isinstance(value, (list, tuple)) and len(value) == count and all(type(v) in (int, float) and math.isfinite(v) for v in value):
-        return tuple(float(v) for v in value)
-    raise RowError(f"{name} must be {count} finite numbers, got {str(value)[:60]}")
-
-
-def _box(value: object) -> Box:
-    x1, y1, x2, y2 = _numbers(value, 4, "box")
-    if not (x1 < x2 and y1 < y2):
-        raise RowError(f"box must be x1 < x2 and y1 < y2, got {[x1, y1, x2, y2]}")
-    return x1, y1, x2, y2
-
-
-def _points(value: object) -> tuple[Point, Point]:
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise RowError(f"points must be two [x, y], got {str(value)[:60]}")
-    return _numbers(value[0], 2, "a point"), _numbers(value[1], 2, "a point")
-
-
-# --- the published parquet ---
-
-
-def _records(paths: list[Path]) -> Iterator[tuple[str, int, object]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path in paths:
-        number = 0
-        try:
-            for batch in pq.ParquetFile(path).iter_batches(batch_size=16):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield path.name, number, row
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{path} is no whole parquet file ({error})") from error
-
-
-def _published_sample(row: dict, folder: Path) -> Sample:
-    extra = row.get("extra_info") or {}
-    image = _first_picture(row, "images", folder)
-    if image is None:
-        raise RowError("it has no image")
-    name = _text(extra, "id")
-    told = _PUBLISHED_ID.match(name)
-    sample = Sample(
-        id=name,
-        image=image,
-        mask=_first_picture(row, "masks", folder),
-        question=_text((row.get("prompt") or [{}])[0], "content"),
-        modality=next(m for m in _MODALITIES if m.lower() == told["modality"].lower()) if told else "unknown",
-        category=_text(extra, "category"),
-        case=told["case"] if told else name,
-        supercategory=extra.get("supercategory") or "",
-    )
-    return _with_truth(sample, row)
-
-
-def _first_picture(row: dict, key: str, folder: Path) -> Path | bytes | None:
-    """The first of a list of pictures as parquet holds them: `{"bytes", "path"}`, or bare bytes."""
-    pictures = row.get(key)
-    if not pictures:
-        return None
-    if isinstance(pictures[0], bytes):
-        return pictures[0]
-    return pictures[0].get("bytes") or _file(folder, _text(pictures[0], "path"))
-
-
-def _with_truth(sample: Sample, row: dict) -> Sample:
-    """`sample` with the row's box and points in pixels of its own image."""
-    text = _text(row.get("reward_model") or {}, "ground_truth")
     try:
-        truth = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RowError(f"ground_truth is not JSON ({error})") from error
-    if not isinstance(truth, dict):
-        raise RowError(f"ground_truth must be an object, got {text[:60]}")
-    box = _box(truth.get("bbox_2d", truth.get("bbox")))
-    points = _points(truth.get("point_2d", truth.get("point")))
-    sx, sy = _published_scale(sample, box)
-    x1, y1, x2, y2 = box
-    (ax, ay), (bx, by) = points
-    return replace(sample, box=(x1 * sx, y1 * sy, x2 * sx, y2 * sy), points=((ax * sx, ay * sy), (bx * sx, by * sy)))
-
-
-def _published_scale(sample: Sample, box: Box) -> tuple[float, float]:
-    """Image pixels per unit of the published truth, (x, y).
-
-    Images are published at 840 x 840, where this is 1. For another size the set does not say whether its numbers are in the 840 frame
-    or in the image's own: the mask decides; without one the 840 frame is taken, unless the box does not fit in it.
-    """
-    try:
-        with Image.open(BytesIO(sample.image) if isinstance(sample.image, bytes) else sample.image) as picture:
-            width, height = picture.size
-    except (OSError, UnidentifiedImageError) as error:
-        raise RowError(f"its image is no readable picture ({error})") from error
-    frame = (width / PUBLISHED_SIDE, height / PUBLISHED_SIDE)
-    if frame == (1, 1) or max(box) > PUBLISHED_SIDE:
-        return 1.0, 1.0
-    if sample.mask is None:
-        return frame
-    try:
-        seen = mask_to_box(sample.load_mask())
-    except ValueError as error:  # unreadable or empty
-        raise RowError(str(error)) from error
-    return min(((1.0, 1.0), frame), key=lambda scale: sum(abs(b * s - m) for b, s, m in zip(box, (*scale, *scale), seen, strict=True)))
+        with asking(f"read the dataset {name}", name, revision):
+            yield
+    except HubError as error:
+        raise DataError(str(error)) from error

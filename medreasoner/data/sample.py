@@ -1,7 +1,7 @@
 """One question about one image, with its truth.
 
 Is: the value that training, evaluation and the page's examples share; picture and mask are read only when asked for.
-Is not: a file format; `data/load.py` knows two.
+Is not: a file format; `data/load.py` knows them.
 """
 
 import io

@@ -1,35 +1,63 @@
-"""The category table: what a clinician knows of each target, and in which words it is asked for.
+"""The taxonomy: modalities, super-categories and categories as one table, and in which words a target is asked for.
 
-Is: the reader of `categories/*.yaml` (fields in `categories/README.md`) and the leak check.
-Is not: tied to any one data set; `targets` names the classes of the sources it was written for.
+Is: the reader of `taxonomy.yaml` (names and synonyms) and `categories/*.yaml` (the categories with wordings, fields in
+`categories/README.md`), and the leak check.
+Is not: tied to any one data set; `targets` names the classes of the sources the wordings were written for.
+
+    python -m medreasoner.data.taxonomy
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import yaml
 
 FOLDER = Path(__file__).parent / "categories"
+FILE = Path(__file__).parent / "taxonomy.yaml"
 REGIONS = ("largest", "whole", "sides")
+_SPELLINGS = (("tumor", "tumour"), ("hemorrhage", "haemorrhage"), ("esophagus", "oesophagus"), ("ischemic", "ischaemic"))
+
+
+@dataclass(frozen=True)
+class Term:
+    """A name, and the other names by which sources call the same."""
+
+    name: str
+    synonyms: list[str]
+
+
+@dataclass(frozen=True)
+class Modality(Term):
+    """`describe` says what to speak of in an image of this kind."""
+
+    describe: str
+
+
+@dataclass(frozen=True)
+class Supercategory(Term):
+    """`question` and `think` say how a target of this kind is asked for and reasoned about."""
+
+    question: str
+    think: str
 
 
 @dataclass(frozen=True)
 class Category:
-    """One target; see `categories/README.md` for the fields."""
+    """One target; see `categories/README.md` for the fields. Known by name only, it has no modality and no wordings."""
 
     name: str
     supercategory: str
-    modality: str
-    targets: dict[str, list[str]]
-    region: str
-    synonyms: list[str]
-    look: list[str]
-    place: list[str]
-    role: list[str]
-    questions: list[str]
-    held_out: list[str]
+    modality: str = ""
+    targets: dict[str, list[str]] = field(default_factory=dict)
+    region: str = "largest"
+    synonyms: list[str] = field(default_factory=list)
+    look: list[str] = field(default_factory=list)
+    place: list[str] = field(default_factory=list)
+    role: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    held_out: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         if self.region not in REGIONS:
@@ -45,15 +73,101 @@ class Category:
 
 @cache
 def categories(folder: Path = FOLDER) -> dict[str, Category]:
-    """All categories by name, in file order; ValueError names a file whose entry lacks a field or repeats a name."""
+    """All categories with wordings by name, in file order; ValueError names a file whose entry lacks a field or repeats a name."""
     table: dict[str, Category] = {}
     for path in sorted(folder.glob("*.yaml")):
         for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
-            try:
-                category = Category(**entry)
-            except TypeError as error:
-                raise ValueError(f"{path.name}: the entry {entry.get('name')!r} does not have the fields of Category ({error})") from None
-            if category.name in table:
-                raise ValueError(f"{path.name}: the category {category.name!r} is there twice")
-            table[category.name] = category
+            missing = [name for name in Category.__dataclass_fields__ if name not in entry]
+            if missing:
+                raise ValueError(f"{path.name}: the entry {entry.get('name')!r} has no {', '.join(missing)}")
+            _add(table, entry, path)
     return table
+
+
+def _add(table: dict[str, Category], entry: dict, path: Path) -> None:
+    try:
+        category = Category(**entry)
+    except TypeError as error:
+        raise ValueError(f"{path.name}: the entry {entry.get('name')!r} does not have the fields of Category ({error})") from None
+    if category.name in table:
+        raise ValueError(f"{path.name}: the category {category.name!r} is there twice")
+    if supercategory_of(category.supercategory) is None:
+        raise ValueError(f"{path.name}: the super-category {category.supercategory!r} of {category.name!r} is not in {FILE.name}")
+    if category.modality and modality_of(category.modality) is None:
+        raise ValueError(f"{path.name}: the modality {category.modality!r} of {category.name!r} is not in {FILE.name}")
+    table[category.name] = category
+
+
+@cache
+def named() -> dict[str, Category]:
+    """The categories that are known by name only."""
+    table: dict[str, Category] = {}
+    for entry in _vocabulary()["categories"]:
+        _add(table, entry, FILE)
+    return table
+
+
+@cache
+def modalities() -> dict[str, Modality]:
+    return {entry["name"]: Modality(**entry) for entry in _vocabulary()["modalities"]}
+
+
+@cache
+def supercategories() -> dict[str, Supercategory]:
+    return {entry["name"]: Supercategory(**entry) for entry in _vocabulary()["supercategories"]}
+
+
+def modality_of(text: str) -> str | None:
+    """Which of the ten modalities a source means by `text` ("PET/CT (fused slice)" is CT), or None."""
+    return _named_in(modalities(), text)
+
+
+def supercategory_of(text: str) -> str | None:
+    """Which of the fifteen super-categories a source means by `text` ("non-neoplasm" is non-neoplastic lesion), or None."""
+    return _named_in(supercategories(), text)
+
+
+def find(name: str, modality: str, table: dict[str, Category]) -> Category | None:
+    """The category that a source calls `name` in images of `modality`: one of `table` if its wordings are for that modality, else without
+    wordings (and without a modality), or None."""
+    wanted = _plain(name)
+    known = next((c for c in (*table.values(), *categories().values(), *named().values()) if _plain(c.name) == wanted), None)
+    if known and known.modality and modality_of(known.modality) != modality_of(modality):
+        return Category(known.name, known.supercategory, synonyms=known.synonyms)
+    return known
+
+
+@cache
+def _vocabulary() -> dict:
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+
+
+def _named_in(terms: dict[str, Term], text: str) -> str | None:
+    wanted = _plain(text)
+    return next((term.name for term in terms.values() if wanted in map(_plain, (term.name, *term.synonyms))), None)
+
+
+def _plain(text: str) -> str:
+    """One spelling of a name: lower case, British, without what stands in brackets, words apart by single spaces."""
+    text = re.sub(r"\(.*?\)|[_-]", " ", text.lower())
+    for other, ours in _SPELLINGS:
+        text = re.sub(rf"\b{other}", ours, text)
+    return " ".join(text.split())
+
+
+def table() -> str:
+    """The whole taxonomy in Markdown: one line a category."""
+    rows = [(supercategory_of(c.supercategory), c) for c in (*categories().values(), *named().values())]
+    order = list(supercategories())
+    lines = [
+        f"{len(modalities())} modalities: {', '.join(modalities())}",
+        f"{len(order)} super-categories, {len(rows)} categories, {len(categories())} of them with wordings\n",
+        "| super-category | category | modality | wordings | words that give it away |\n|---|---|---|--:|---|",
+    ]
+    for place, c in sorted(rows, key=lambda row: order.index(row[0])):
+        lines.append(f"| {place} | {c.name} | {c.modality} | {len(c.questions) + len(c.held_out) or ''} | {', '.join(c.synonyms)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,6 +1,7 @@
 """The offline writer: from a target's mask to an implicit question and a reasoning that is true of the image.
 
-Is: measurement (place, size, shape, brightness against the surroundings) put into words, with what the category table knows.
+Is: measurement (place, size, shape, brightness against the surroundings and, for descriptions, against the other side) put into words, with
+what the category table knows.
 Is not: a language model. It says only what it measured, so it never contradicts the mask.
 """
 
@@ -8,9 +9,11 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
-from medreasoner.data.taxonomy import Category
+from medreasoner.data.taxonomy import Category, Supercategory
+from medreasoner.data.writer import Description, Format, Picture, Words, WriterError
 from medreasoner.geometry import Box
 from medreasoner.place import place_phrase, place_words, size_word
 
@@ -18,6 +21,7 @@ CONTRAST = 0.06  # of the grey range: a smaller difference in mean brightness is
 SHAPES = ("wider than tall", "taller than wide", "about as wide as tall")
 BRIGHTNESS = ("brighter than", "darker than", "about as bright as")
 ELONGATED = 1.35  # ratio of the box's sides from which it is called wider or taller
+SYMMETRIC = 0.75  # correlation of a picture with its mirror image from which "the other side" means something
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,28 @@ def _brightness(grey: np.ndarray, mask: np.ndarray, box: Box) -> str:
     ring = (ndimage.distance_transform_edt(~inside) <= reach) & ~inside
     if not ring.any():
         return BRIGHTNESS[2]
-    difference = (values[inside].mean() - values[ring].mean()) / 255
+    return _compared(values[inside].mean() - values[ring].mean())
+
+
+def _compared(difference: float) -> str:
+    """The word for a difference of mean brightness, in grey levels of 255."""
+    difference /= 255
     return BRIGHTNESS[0] if difference > CONTRAST else BRIGHTNESS[1] if difference < -CONTRAST else BRIGHTNESS[2]
+
+
+def against_other_side(grey: np.ndarray, mask: np.ndarray) -> str | None:
+    """How bright the target is against the same place mirrored left to right, as one of BRIGHTNESS; None where that says nothing.
+
+    It says nothing when the picture is not like its own mirror image (correlation of 32 x 32 means under SYMMETRIC), or when the target
+    lies across the middle. `grey` (H, W) 0..255, `mask` (H, W) bool.
+    """
+    mirrored = mask[:, ::-1]
+    if (mask & mirrored).sum() > 0.05 * mask.sum():
+        return None
+    means = np.asarray(Image.fromarray(grey).resize((32, 32), Image.Resampling.BOX), np.float64)
+    if not means.std() or np.corrcoef(means.ravel(), means[:, ::-1].ravel())[0, 1] < SYMMETRIC:
+        return None
+    return _compared(grey[mask].mean() - grey[mirrored].mean())
 
 
 _OPENINGS = [
@@ -106,3 +130,48 @@ def vary(question: str, rng: random.Random) -> str:
     else:
         question += rng.choice(_TAILS)
     return question.lower() if rng.random() < 0.2 else question
+
+
+class Offline:
+    """The offline writer as the stages call it (`writer.Writer`)."""
+
+    name = "offline"
+    tries = 1
+
+    def describe(self, picture: Picture) -> Description:
+        """What was measured of every target: where in one sentence, everything at length."""
+        kind, targets = picture.line["modality"], picture.line["targets"]
+        places = [f"{_called(target)} {_place(target)}" for target in targets]
+        return Description(f"{kind} image: {'; '.join(places)}.", " ".join([f"This is one {kind} image.", *map(_at_length, targets)]))
+
+    def format(self, supercategory: Supercategory) -> Format:
+        """The taxonomy's own."""
+        return Format(supercategory.question, supercategory.think)
+
+    def ask(
+        self, picture: Picture, target: dict, category: Category, description: Description, form: Format, seed: str, refused: list[str]
+    ) -> Words:
+        if not category.questions:
+            raise WriterError(f"no wordings for {category.name} in {category.modality} images")
+        rng = random.Random(seed)
+        training = picture.line["split"] == "train"
+        question = rng.choice(category.questions if training else category.held_out).replace("{side}", target["side"])
+        question = vary(question, rng) if training else question
+        return Words(question, reasoning(category, Measured(**target["measured"]), rng))
+
+
+def _called(target: dict) -> str:
+    return f"{target['name']}, {target['side']} of the image," if target["side"] else target["name"]
+
+
+def _place(target: dict) -> str:
+    return place_phrase(target["measured"]["side"], target["measured"]["height"])
+
+
+def _at_length(target: dict) -> str:
+    seen = target["measured"]
+    look = f"{seen['size']}, {seen['shape']} and {seen['brightness']} its surroundings"
+    text = f"The {_called(target)} lies {_place(target)} of the image: {look}."
+    if target["other_side"]:
+        text += f" It is {target['other_side']} the same place on the other side of the picture."
+    return text

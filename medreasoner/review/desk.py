@@ -1,0 +1,159 @@
+"""What the review page shows and what each key does, as plain values; nothing of Gradio.
+
+Is: a walk over the samples, their decisions through a `Ledger`, and the checks of an edited text. Every method returns the view to show
+next: a dict that `desk.js` draws. What cannot be done changes nothing and comes back as the same sample with `problem` set.
+Is not: the server (`page.py`), nor the place where decisions are kept (`data/reviews.py`).
+"""
+
+import base64
+import io
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from medreasoner.data import check
+from medreasoner.data.reviews import EDIT, REASONS, REJECT, VERDICTS, Ledger, agreement, ledgers
+from medreasoner.data.sample import Sample, SampleError
+from medreasoner.data.taxonomy import Category, categories, find
+from medreasoner.data.writer import Words
+from medreasoner.draw import outlines
+from medreasoner.images import ImageError
+
+SHOWN = 1600  # longest side sent to the browser, pixels; coordinates stay those of the image
+OF_GEOMETRY = (check.LOOSE, check.OUTSIDE)  # not the words' fault, and nothing an edit of words could mend
+SAID = {check.LEAK: "the question gives the target away", check.AGAIN: "another question about this image says the same"}
+
+
+class Desk:
+    """One reviewer at work on one set.
+
+    Args:
+        folder: of the set, with `reviews/` in it. samples: all of them, at least one.
+    """
+
+    def __init__(self, folder: Path, samples: Sequence[Sample], reviewer: str):
+        self.folder = folder
+        self.samples = list(samples)
+        self.ledger = Ledger(folder, reviewer)
+        self._views = itertools.count()
+        self.places = {sample.id: place for place, sample in enumerate(self.samples)}
+        self.asked = defaultdict(list)  # image -> its samples
+        for sample in self.samples:
+            self.asked[sample.image].append(sample)
+
+    def begin(self) -> dict:
+        """The first sample without a decision; the first of all if there is none."""
+        return self._view(self._onward(-1, 1, undecided=True))
+
+    def decide(self, id: str, decision: str, undecided: bool, question: str = "", think: str = "", reason: str = "") -> dict:
+        """Keep a decision on the disk, then show the next sample. KeyError for an unknown id."""
+        sample = self.samples[self.places[id]]
+        try:
+            if decision not in VERDICTS or (decision == REJECT and reason not in REASONS):
+                raise ValueError("there is no such decision")
+            if decision == EDIT and (wrong := self.wrong(sample, question, think)):
+                raise ValueError(f"{wrong}; the text is still here, change it or reject the sample")
+            self.ledger.record(sample, decision, question=question, think=think, reason=reason)
+        except (ValueError, OSError) as error:
+            return self._view(self.places[id], f"Not saved: {error}.")
+        return self._view(self._onward(self.places[id], 1, undecided))
+
+    def go(self, id: str, step: int, undecided: bool) -> dict:
+        """The next (1) or previous (-1) sample, of those without a decision if `undecided`. KeyError for an unknown id."""
+        return self._view(self._onward(self.places[id], step, undecided))
+
+    def undo(self, id: str) -> dict:
+        """Take back the latest decision and show its sample. KeyError for an unknown id."""
+        try:
+            sample = self.ledger.undo({sample.id: sample for sample in self.samples})
+        except OSError as error:
+            return self._view(self.places[id], f"Not taken back: {error}.")
+        if sample is None:
+            return self._view(self.places[id], "There is no decision to take back.")
+        return self._view(self.places[sample.id])
+
+    def wrong(self, sample: Sample, question: str, think: str) -> str:
+        """What the automatic checks find wrong with these words for `sample`; "" for nothing."""
+        name = sample.category.split(", ")[0]  # "lung, left of the image": a name with a place
+        category = find(name, sample.modality, categories()) or Category(name, sample.supercategory)
+        asked = {check.plain(other.question) for other in self.asked[sample.image] if other is not sample}
+        truth = sample.truth()
+        mask = sample.load_mask() if sample.mask is not None else np.zeros(sample.load_image().size[::-1], bool)
+        target = {"name": sample.category, "box": truth.box, "points": truth.points}
+        found = check.problems(Words(question, think), target, category, mask, asked)
+        ignored = OF_GEOMETRY if sample.think else (*OF_GEOMETRY, check.EMPTY)  # a set may come without reasoning
+        told = [f"{SAID.get(each.reason, each.reason)} ({each.detail})" for each in found if each.reason not in ignored]
+        return "; ".join(dict.fromkeys(told))
+
+    def _onward(self, place: int, step: int, undecided: bool) -> int:
+        """Where `step` leads from `place`, around the end; to the next one without a decision if `undecided` and there is one."""
+        count = len(self.samples)
+        around = [(place + step * n) % count for n in range(1, count + 1)]
+        if undecided:
+            return next((p for p in around if self.ledger.verdict(self.samples[p]) is None), max(place, 0))
+        return around[0]
+
+    def _view(self, place: int, problem: str = "") -> dict:
+        sample = self.samples[place]
+        verdict = self.ledger.verdict(sample)
+        edited = verdict is not None and verdict.decision == EDIT
+        tally = Counter(held.decision for each in self.samples if (held := self.ledger.verdict(each)))
+        try:
+            picture, remark = _picture(sample), self.wrong(sample, sample.question, sample.think)
+        except (ImageError, SampleError) as error:
+            picture, remark = None, str(error)
+        return {
+            "id": sample.id,
+            "view": next(self._views),  # no two are equal, so that the browser notices each
+            "reviewer": self.ledger.reviewer,
+            "number": place + 1,
+            "total": len(self.samples),
+            "tally": {decision: tally[decision] for decision in VERDICTS},
+            "facts": [fact for fact in (sample.modality, sample.category, sample.supercategory, sample.id) if fact],
+            "question": verdict.question if edited else sample.question,
+            "think": verdict.think if edited else sample.think,
+            "picture": picture,
+            "remark": remark,
+            "decision": verdict.decision if verdict else "",
+            "reason": verdict.reason if verdict else "",
+            "agreements": self._agreements(),
+            "problem": problem,
+        }
+
+    def _agreements(self) -> list[str]:
+        """One sentence for every other reviewer who has decided samples that this one has decided too."""
+        said = []
+        for other in ledgers(self.folder):
+            if other.reviewer != self.ledger.reviewer:
+                value, both = agreement(self.ledger, other, self.samples)
+                kappa = "not defined while both always say the same" if value is None else f"{value:.2f}"
+                said += [f"Agreement with {other.reviewer}, samples in common {both}: Cohen’s kappa {kappa}"] if both else []
+        return said
+
+
+def _picture(sample: Sample) -> dict:
+    """The image as a data URL with its size, and box, points and the mask's outline in its pixels."""
+    image, truth = sample.load_image(), sample.truth()
+    mask = sample.load_mask() if sample.mask is not None else None
+    if mask is not None and mask.shape != (image.height, image.width):
+        raise SampleError(f"its mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image {image.width} x {image.height}")
+    return {
+        "src": _data_url(image),
+        "width": image.width,
+        "height": image.height,
+        "box": list(truth.box),
+        "points": [list(point) for point in truth.points],
+        "mask": "" if mask is None else "".join(f"M{' '.join(f'{x:g},{y:g}' for x, y in path)}Z" for path in outlines(mask)),
+    }
+
+
+def _data_url(image: Image.Image) -> str:
+    shown = image.copy()
+    shown.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    shown.save(out, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
