@@ -2,8 +2,8 @@
 
 Is: one small JSON object, the same for a reasoner's folder and for a segmenter's, and the one place that knows its keys.
 
-    {"format": 1, "frame": "0..255", "segmenter": "segmenter"}      a reasoner with a segmenter in a subfolder
-    {"format": 1, "multimask": false}                               a segmenter whose single mask is the tuned one
+    {"format": 1, "frame": "0..255", "segmenter": "segmenter", "prompt_sha256": "…"}    a reasoner with a segmenter in a subfolder
+    {"format": 1, "multimask": false}                                                   a segmenter whose single mask is the tuned one
 
 Is not: the prompt (`prompt.json`, see `answer.Prompt.load`) nor anything transformers' own config files say already.
 A folder without the file is an ordinary one; everything then follows from its `config.json`.
@@ -18,7 +18,9 @@ from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND, THOUSAND_YX, 
 
 FORMAT = 1
 FRAMES = {frame.name: frame for frame in (INPUT_PIXELS, THOUSAND, THOUSAND_YX, EMBEDDED)}
-TYPES = {"frame": str, "square": int, "max_pixels": int, "segmenter": str, "multimask": bool, "specks": float}
+TYPES = {
+    "frame": str, "square": int, "max_pixels": int, "prompt_sha256": str, "segmenter": str, "multimask": bool, "specks": float,
+}  # fmt: skip
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
@@ -30,7 +32,8 @@ class Manifest:
         frame: how the model writes coordinates.
         square: side in pixels to which each image is resized first, its aspect not kept.
         max_pixels: larger images are scaled down to this area first.
-        segmenter: name of the subfolder that holds a segmenter sharing this model's vision tower.
+        prompt_sha256: `answer.Prompt.sha256` of the prompt the model was trained with; it is not run with another by accident.
+        segmenter: the one that belongs to this model: a subfolder, which may share the model's vision tower, or "owner/name" on the Hub.
         multimask: for a segmenter: choose the best of three masks (True), or take the single one (False).
         specks: for a segmenter: regions and holes smaller than this share of the mask are taken out, see `segmenters/tidy.py`.
     """
@@ -38,6 +41,7 @@ class Manifest:
     frame: Frame | None = None
     square: int | None = None
     max_pixels: int | None = None
+    prompt_sha256: str | None = None
     segmenter: str | None = None
     multimask: bool | None = None
     specks: float | None = None
@@ -62,6 +66,26 @@ class Manifest:
                 raise ValueError(f"{path}: frame {values['frame']!r} is not known, expected one of {', '.join(map(repr, FRAMES))}")
             values["frame"] = FRAMES[values["frame"]]
         return Manifest(**values)
+
+    def dumps(self) -> str:
+        """The contents of the file."""
+        values = {key: value.name if isinstance(value, Frame) else value for key, value in vars(self).items() if value is not None}
+        return json.dumps({"format": FORMAT, **values}, indent=1) + "\n"
+
+
+def adapter_base(folder: Path) -> tuple[str, str | None] | None:
+    """(id or folder of the base model, its revision) of a PEFT adapter's folder, None for a folder that holds a whole model.
+
+    Errors: ValueError.
+    """
+    path = folder / "adapter_config.json"
+    if not path.exists() or (folder / "config.json").exists():
+        return None
+    values = read_json(path)
+    base, revision = values.get("base_model_name_or_path"), values.get("revision")
+    if not isinstance(base, str) or not base or not isinstance(revision, str | None):
+        raise ValueError(f"{path}: expected the base model's id under base_model_name_or_path, got {base!r}")
+    return base, revision
 
 
 def read_json(path: Path) -> dict:

@@ -9,7 +9,7 @@ Is: what `from medreasoner import MedReasoner` gives. Is not: another implementa
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,15 @@ from PIL import Image
 
 from medreasoner.answer import Prompt
 from medreasoner.events import Done, Event, Failed
-from medreasoner.hub import HubError, fetch_file
+from medreasoner.export import Provenance
+from medreasoner.geometry import Grounding
+from medreasoner.hub import HubError, Push, fetch_folder
 from medreasoner.images import load_image
 from medreasoner.loading import EMBEDDED_FOLDER
 from medreasoner.pipeline import ground
-from medreasoner.reasoner import Reasoner, ReasonerError, load_reasoner
-from medreasoner.segmenter import MEDSAM2, PICKLED, Segmenter, SegmenterError, load_segmenter
+from medreasoner.reasoner import SERVED, Reasoner, ReasonerError, load_reasoner
+from medreasoner.refine import Kept, Refined, refine
+from medreasoner.segmenter import MEDSAM2, Click, Segmenter, SegmenterError, load_segmenter
 
 EMBEDDED_NAME = "embedded"
 EMBEDDED_SEGMENTER = EMBEDDED_FOLDER / "segmenter"
@@ -38,10 +41,13 @@ class GroundingFailed(RuntimeError):
 
 
 class MedReasoner:
-    """Safe to share between threads."""
+    """Safe to share between threads. `revision` and `segmenter_revision` are the commits on the Hub that the two come from, None for local
+    ones; `folder` is where the model's files lie, None for a recording."""
 
-    def __init__(self, reasoner: Reasoner, segmenter: Segmenter):
-        self.reasoner, self.segmenter = reasoner, segmenter
+    def __init__(self, reasoner: Reasoner, segmenter: Segmenter, folder: Path | None = None):
+        self.reasoner, self.segmenter, self.folder = reasoner, segmenter, folder
+        self.revision: str | None = None
+        self.segmenter_revision: str | None = None
 
     @staticmethod
     def from_pretrained(
@@ -50,30 +56,63 @@ class MedReasoner:
         device: str | None = None,
         prompt: Prompt | None = None,
         revision: str | None = None,
+        segmenter_revision: str | None = None,
+        allow_pickle: bool = False,
+        family: str | None = None,
     ) -> "MedReasoner":
-        """Load a pair.
+        """Load a pair, both from one repository or from two.
 
         Args:
             model: a Hub id or folder, see `reasoner.load_reasoner`; None (or "embedded") for the small one that comes along.
             segmenter: a Hub id, folder or file, see `segmenter.load_segmenter`; "embedded" for the one that comes along. None takes the
-                one in the model's own folder, else MedSAM2 from the Hub, else, where the Hub cannot be reached, the embedded one.
+                one the model's own folder holds or names, else MedSAM2 from the Hub, else, where the Hub cannot be reached, the embedded.
             device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
             prompt: instead of the model's own.
-            revision: of the model on the Hub.
+            revision, segmenter_revision: branch, tag or commit on the Hub; a commit gives the same files for ever.
+            allow_pickle: read a segmenter from a pickled file other than MedSAM2's own.
+            family: see `reasoner.load_reasoner`.
 
-        Errors: ReasonerError, SegmenterError.
+        Errors: ReasonerError, SegmenterError; also for a checkpoint whose prompt, frame or tensors do not fit what it says of itself.
         """
         embedded = model is None or str(model) == EMBEDDED_NAME
         if embedded and not EMBEDDED_FOLDER.is_dir():
             raise ReasonerError(f"the embedded model is not installed: there is no folder {EMBEDDED_FOLDER}; name a model")
-        source = EMBEDDED_FOLDER if embedded else model
-        reasoner = load_reasoner(source, device, prompt, revision, EMBEDDED_NAME if embedded else None)
-        return MedReasoner(reasoner, _segmenter_for(reasoner, segmenter, device))
+        name = EMBEDDED_NAME if embedded else str(model)
+        in_files = not name.startswith(SERVED) and not name.endswith(".json")
+        folder = _folder(EMBEDDED_FOLDER if embedded else model, revision) if in_files else None
+        reasoner = load_reasoner(folder or name, device, prompt, name=name, family=family)
+        asked = EMBEDDED_SEGMENTER if str(segmenter) == EMBEDDED_NAME else segmenter
+        if asked is None or (reasoner.eye is not None and asked == reasoner.eye.segmenter):
+            masks = _own_segmenter(reasoner, device)
+        elif asked == EMBEDDED_SEGMENTER:
+            masks = _embedded_segmenter(device)
+        else:
+            masks = load_segmenter(asked, device, None, segmenter_revision, allow_pickle)
+        pair = MedReasoner(reasoner, masks, folder)
+        pair.revision, pair.segmenter_revision = reasoner.revision, masks.revision
+        return pair
 
-    def stream(self, image: Source, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[Event]:
+    def push_to_hub(self, repo_id: str, **options: object) -> Push:
+        """Publish the files this model was loaded from, see `publish.publish` for the options and errors."""
+        from medreasoner.publish import publish
+
+        if self.folder is None:
+            raise HubError(f"{self.reasoner.name} is no model with files that could be published")
+        return publish(self.folder, repo_id, **options)
+
+    def stream(
+        self, image: Source, question: str, think: bool = True, stop: threading.Event | None = None, kept: Kept | None = None
+    ) -> Iterator[Event]:
         """The events of one run, see `pipeline.ground`. `image` is whatever `images.load_image` reads. Errors: ImageError."""
-        picture = image if isinstance(image, Image.Image) and image.mode == "RGB" else load_image(image).image
-        return ground(picture, question, self.reasoner, self.segmenter, think, stop)
+        return ground(_picture(image), question, self.reasoner, self.segmenter, think, stop, kept)
+
+    def refine(self, image: Source, grounding: Grounding, clicks: Sequence[Click] = (), kept: Kept | None = None) -> Refined:
+        """The mask for a corrected `grounding`, see `refine.refine`. Errors: GroundingError, SegmenterError, ImageError."""
+        return refine(_picture(image), self.segmenter, grounding, clicks, kept)
+
+    def provenance(self, question: str) -> Provenance:
+        """What makes the answer to `question` now, for the files of a run."""
+        return Provenance.of(self.reasoner.prompt, question, self.revision, self.segmenter_revision)
 
     def ground(self, image: Source, question: str, think: bool = True) -> Done:
         """The last event of `stream`. Errors: GroundingFailed where that is a Failed, ImageError."""
@@ -83,26 +122,34 @@ class MedReasoner:
         return last
 
 
-def _segmenter_for(reasoner: Reasoner, asked: str | Path | None, device: str | None) -> Segmenter:
-    """The segmenter that was asked for, or the one that fits `reasoner`; it shares the reasoner's eye where it was made for it."""
+def _picture(image: Source) -> Image.Image:
+    return image if isinstance(image, Image.Image) and image.mode == "RGB" else load_image(image).image
+
+
+def _folder(source: str | Path, revision: str | None) -> Path:
+    try:
+        return fetch_folder(source, revision)
+    except HubError as error:
+        raise ReasonerError(str(error)) from error
+
+
+def _own_segmenter(reasoner: Reasoner, device: str | None) -> Segmenter:
+    """The segmenter that was made for `reasoner`, MedSAM2 if there is none."""
     eye = reasoner.eye
-    if asked is None and eye is None:
+    if eye is None:
         return _medsam2(device)
-    path = eye.segmenter if asked is None else EMBEDDED_SEGMENTER if str(asked) == EMBEDDED_NAME else asked
-    if eye is not None and path == eye.segmenter:
-        return load_segmenter(path, tower=eye.tower, name=f"{reasoner.name}/{eye.segmenter.name}")
-    return _embedded_segmenter(device) if path == EMBEDDED_SEGMENTER else load_segmenter(path, device)
+    name = eye.segmenter if isinstance(eye.segmenter, str) else f"{reasoner.name}/{eye.segmenter.name}"
+    return load_segmenter(eye.segmenter, device, eye.tower, name=name)
 
 
 def _medsam2(device: str | None) -> Segmenter:
     """MedSAM2, or the embedded segmenter where the Hub cannot be reached."""
     try:
-        weights = fetch_file(MEDSAM2, PICKLED[MEDSAM2])
-    except HubError as error:
+        return load_segmenter(MEDSAM2, device)
+    except SegmenterError as error:
         if error.unreachable and EMBEDDED_SEGMENTER.is_dir():
             return _embedded_segmenter(device)
-        raise SegmenterError(str(error)) from error
-    return load_segmenter(weights, device, allow_pickle=True, name=MEDSAM2)
+        raise
 
 
 def _embedded_segmenter(device: str | None) -> Segmenter:

@@ -10,11 +10,15 @@ import argparse
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
+
+from medreasoner.answer import Prompt
+from medreasoner.loading import Manifest
 
 KEPT = ("prompt.json", "medreasoner.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
@@ -46,6 +50,8 @@ def pack(crm: Path, asm: Path, out: Path) -> None:
     (out / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
     for name in KEPT:
         shutil.copyfile(crm / name, out / name)
+    manifest = replace(Manifest.read(out), prompt_sha256=Prompt.load(out / "prompt.json").sha256)
+    (out / "medreasoner.json").write_text(manifest.dumps())
     for source, name in ((crm, "run.json"), (asm, "segmenter/run.json")):
         (out / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(source / "run.json", out / name)

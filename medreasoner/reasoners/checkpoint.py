@@ -1,14 +1,16 @@
 """Opens the folder of a transformers image-text-to-text model: configuration, processor, weights.
 
-Is: the strict way in. Weights come from safetensors only, no code of the folder runs, and whatever is missing, truncated or of the wrong
-shape is one ReasonerError instead of a model with random parts.
+Is: the strict way in. Weights come from safetensors only, no code of the folder runs, and whatever is missing, truncated, of the wrong
+shape or not of one piece (another prompt, an adapter for another base) is one ReasonerError instead of a model that quietly is worse.
 Is not: the model's use; that is `vlm.py`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
@@ -19,8 +21,10 @@ from transformers import (
     ProcessorMixin,
 )
 
-from medreasoner.loading import first_line
-from medreasoner.reasoner import ReasonerError
+from medreasoner.answer import Prompt
+from medreasoner.geometry import Frame
+from medreasoner.loading import Manifest, first_line
+from medreasoner.reasoner import ReasonerError, misfit, prompt_for
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
@@ -32,6 +36,36 @@ def pick_device(device: str | None) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def holding(folders: Sequence[Path], *names: str) -> Path:
+    """The first of `folders` that holds a file of one of these names, else the last."""
+    return next((folder for folder in folders if any((folder / name).exists() for name in names)), folders[-1])
+
+
+def fitting_prompt(folder: Path, manifest: Manifest, frame: Frame, asked: Prompt | None) -> Prompt:
+    """The prompt to use: `asked`, else the folder's `prompt.json`, else the project's own for `frame`.
+
+    Errors: ReasonerError where it is not the one the checkpoint was trained with (unless `asked` for), or speaks of another frame.
+    """
+    path = folder / "prompt.json"
+    prompt = asked or (_read_prompt(path) if path.exists() else prompt_for(frame))
+    if asked is None and manifest.prompt_sha256 not in (None, prompt.sha256):
+        source = str(path) if path.exists() else "this version's own prompt"
+        raise ReasonerError(
+            f"the model in {folder} was trained with the prompt {manifest.prompt_sha256[:12]}… (medreasoner.json), but {source} is "
+            f"{prompt.sha256[:12]}…; put its prompt.json beside it, or choose a prompt yourself with --prompt"
+        )
+    if why := misfit(prompt, frame):
+        raise ReasonerError(f"{folder}: {why}; correct frame in medreasoner.json, or the prompt")
+    return prompt
+
+
+def _read_prompt(path: Path) -> Prompt:
+    try:
+        return Prompt.load(path)
+    except (ValueError, TypeError, AttributeError) as error:  # the last two: templates that are no text
+        raise ReasonerError(f"{path} cannot be used: {first_line(error)}") from error
 
 
 def open_config(folder: Path) -> PreTrainedConfig:
@@ -75,3 +109,26 @@ def open_model(folder: Path, config: PreTrainedConfig, device: str, dtype: torch
     if lacking:
         raise ReasonerError(f"the weights in {folder} lack {len(lacking)} tensors or have them in another shape, {lacking[0]} for one")
     return model.eval()
+
+
+def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """`model` with the PEFT adapter of `folder` worked into its weights. Errors: ReasonerError."""
+    from peft import PeftConfig, PeftModel, set_peft_model_state_dict
+
+    path = folder / "adapter_model.safetensors"
+    if not path.exists():
+        raise ReasonerError(f"{folder} holds no adapter_model.safetensors; other formats are not read because they can run code")
+    try:
+        adapted = PeftModel(model, PeftConfig.from_pretrained(str(folder)))
+        state = load_file(path)
+        result = set_peft_model_state_dict(adapted, state)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ReasonerError(f"the adapter in {folder} does not fit its base model: {first_line(error)}") from error
+    lacking = [key for key in result.missing_keys if adapted.active_adapter in key.split(".")]
+    if lacking or result.unexpected_keys:
+        example = (lacking or result.unexpected_keys)[0]
+        raise ReasonerError(
+            f"the adapter in {folder} does not fit its base model: {len(lacking)} tensors missing, {len(result.unexpected_keys)} unknown, "
+            f"{example} for one"
+        )
+    return adapted.merge_and_unload().eval().requires_grad_(False)

@@ -1,0 +1,109 @@
+"""Files of a Hub repository as a local path, checked against the hashes the Hub gives for them.
+
+Is: a repository id or a local folder in, a local path out, from the cache where there is no network.
+Is not: a model loader; what lies in the folder is read by `reasoners/` and `segmenters/`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from medreasoner.hub.errors import HubError, asking
+
+REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
+# everything a model folder may hold but weights that run code when they are read (.bin, .pt, .pth)
+MODEL_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "README.md", "LICENSE*"]
+NOT_NEEDED = ["checkpoint-*", "global_step*", "completions/*", "original/*", "onnx/*", "trainer_state.json"]
+
+
+def fetch_folder(id_or_folder: str | Path, revision: str | None = None) -> Path:
+    """The local folder of a model: `id_or_folder` itself if it is a folder, else a snapshot of that Hub repository.
+
+    Args:
+        id_or_folder: "owner/name" on the Hub, or a path.
+        revision: branch, tag or commit of the repository; has no meaning for a folder.
+
+    Errors: HubError.
+    """
+    folder = Path(id_or_folder).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise HubError(f"{folder} is a file; expected a model's folder or a Hub id")
+    repository = repository_name(id_or_folder)
+    from huggingface_hub import snapshot_download
+
+    with asking(f"download {repository}", repository, revision):
+        snapshot = Path(snapshot_download(repository, revision=revision, allow_patterns=MODEL_FILES, ignore_patterns=NOT_NEEDED))
+    _verify(snapshot, [path for path in snapshot.rglob("*") if path.is_file()], repository)
+    return snapshot
+
+
+def fetch_file(repository: str, filename: str, revision: str | None = None) -> Path:
+    """One file of a Hub repository, as a local path. Errors: HubError."""
+    from huggingface_hub import hf_hub_download
+
+    repository = repository_name(repository)
+    with asking(f"download {filename} of {repository}", repository, revision, filename):
+        path = Path(hf_hub_download(repository, filename, revision=revision))
+    _verify(path.parents[filename.count("/")], [path], repository)
+    return path
+
+
+def commit_of(path: Path) -> str | None:
+    """The commit from which `fetch_folder` or `fetch_file` gave this path, None for what was here already."""
+    snapshot = next((each for each in (path, *path.parents) if each.parent.name == "snapshots"), None)
+    return snapshot.name if snapshot and re.fullmatch(r"[0-9a-f]{40}", snapshot.name) else None
+
+
+def cache_folder() -> Path:
+    """Where this project keeps what it derives from downloads; beside the Hub's own cache."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME) / "medreasoner"
+
+
+def repository_name(name: str | Path) -> str:
+    if not REPOSITORY.fullmatch(str(name)) or str(name).startswith("."):
+        raise HubError(f"there is no folder {str(name)!r}, and it is no Hub id either; expected a folder or an id like 'owner/name'")
+    return str(name)
+
+
+def _verify(snapshot: Path, files: Sequence[Path], repository: str) -> None:
+    """Compare files with the hash that is their name in the cache: huggingface_hub itself compares sizes only.
+
+    A file is read once; `.verified` in the repository's cache folder remembers its size and time. Where the cache has no links (Windows
+    without developer mode) the hash is not known here, and nothing is compared.
+    """
+    record = snapshot.parents[1] / ".verified"
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    before = dict(known)
+    for path in files:
+        blob = path.resolve()
+        stamp = [blob.stat().st_size, blob.stat().st_mtime_ns]
+        if blob.parent.name != "blobs" or known.get(blob.name) == stamp:
+            continue
+        came = digest(blob, large=len(blob.name) == 64)
+        if came != blob.name and len(blob.name) in (40, 64):
+            blob.unlink()
+            raise HubError(
+                f"{path.name} of {repository} arrived damaged: expected the hash {blob.name[:12]}…, got {came[:12]}…. It was removed; "
+                "try again, the whole files stay"
+            )
+        known[blob.name] = stamp
+    if known != before:
+        try:
+            record.write_text(json.dumps(known), encoding="utf-8")
+        except OSError:
+            return  # a cache one may only read; its files are compared anew each time
+
+
+def digest(path: Path, large: bool) -> str:
+    """How the Hub names a file's content: SHA-256 of a large file (LFS), git's blob hash of any other."""
+    hashed = hashlib.sha256() if large else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            hashed.update(piece)
+    return hashed.hexdigest()
