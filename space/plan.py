@@ -1,0 +1,219 @@
+"""What the Hub has to be asked so that a Space is as it was ordered: looked up, checked, and put in order.
+
+Is: the preflight (token, permission, plan, quota, model), the comparison with the Space that is there, and the steps, each with the
+sentence that `--dry-run` prints. Is not: what happens after the upload (`watch.py`) nor the content of the folder (`stage.py`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from medreasoner.hub import MARKER, HubError, asking
+from medreasoner.hub.pull import digest
+from space.stage import Content
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+ZERO = "zero-a10g"  # the flavour's historic name; ZeroGPU runs on other hardware by now
+CPU_BASIC = "cpu-basic"
+TOKEN = "HF_TOKEN"
+CARD = "README.md"
+NEVER_TOUCHED = {".gitattributes"}
+SPACE = {"repo_type": "space"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for.
+
+    Args:
+        repo_id: "owner/name".
+        content: what the Space runs.
+        hardware: flavour; None for ZeroGPU where the Space is made now, else for the one it has.
+        private: make it private; False leaves an existing Space as it is.
+        update: an existing Space may be changed.
+        secrets, variables: names and values of the Space's environment, besides `content.variables`.
+    """
+
+    repo_id: str
+    content: Content = Content()
+    hardware: str | None = None
+    private: bool = False
+    update: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class Step(NamedTuple):
+    """One thing the Hub is asked to do: the deed as it stands after "could not", and the call."""
+
+    deed: str
+    call: Callable[[], object]
+
+
+class There(NamedTuple):
+    """The Space now. `exists` is None where the Hub could not be asked."""
+
+    exists: bool | None
+    commit: str | None = None
+    files: Mapping[str, str] = {}  # path -> the Hub's name of its content
+    own_card: bool = False  # whether its card is somebody's own text
+    private: bool = False
+    hardware: str | None = None
+    secrets: frozenset[str] = frozenset()
+    variables: Mapping[str, str] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds nothing yet but what the Hub puts into every new Space; so a broken upload is taken up again."""
+        return set(self.files) <= NEVER_TOUCHED | {CARD}
+
+
+def check_account(api: "HfApi", order: Order) -> Iterator[str]:
+    """Token, permission, plan and quota; yields a line for each. Errors: HubError."""
+    with asking("log in to the Hub"):
+        account = api.whoami()
+    namespace = order.repo_id.partition("/")[0]
+    organisations = {each["name"] for each in account.get("orgs", ())}
+    if namespace not in {account["name"], *organisations}:
+        places = ", ".join([account["name"], *sorted(organisations)])
+        raise HubError(f"{account['name']} cannot make Spaces under {namespace}; expected one of {places}", status=403)
+    if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise HubError(
+            "the token may only read; make one that may write (huggingface.co/settings/tokens) and log in with it: `hf auth login`",
+            status=403,
+        )
+    paid = account.get("isPro") or namespace in organisations
+    yield f"logged in as {account['name']}, {'PRO' if account.get('isPro') else 'free'} plan"
+    hardware = order.hardware or ZERO
+    if hardware == CPU_BASIC and not paid:
+        yield f"on a free plan the Hub refuses new Spaces on {CPU_BASIC}; {ZERO} is allowed"
+    elif hardware == ZERO:
+        yield _quota(api)
+
+
+def _quota(api: "HfApi") -> str:
+    try:
+        with asking("read the ZeroGPU quota"):
+            quota = api.get_zero_gpu_quota()
+    except HubError as error:
+        if error.unreachable:
+            raise
+        return "ZeroGPU quota unknown: the token may not read it"
+    left = f"{quota.remaining / 60:.1f} of {quota.base / 60:.0f} minutes"
+    return f"ZeroGPU quota: {left} left today; the question asked at the end takes some"
+
+
+def check_model(api: "HfApi", order: Order) -> Order:
+    """The order with what the model's repository says about itself. Errors: HubError."""
+    from huggingface_hub import hf_hub_download
+
+    from medreasoner.loading import Manifest
+
+    model = order.content.model
+    if model is None:
+        return order
+    with asking(f"look at the model {model}", model):
+        info = api.model_info(model)
+        closed = bool(info.private or info.gated)
+        manifest = Manifest()
+        if "medreasoner.json" in {each.rfilename for each in info.siblings}:
+            manifest = Manifest.read(Path(hf_hub_download(model, "medreasoner.json")).parent)
+    if closed and TOKEN not in order.secrets:
+        raise HubError(
+            f"{model} is {'private' if info.private else 'gated'}, so the Space needs a token that may read it; set {TOKEN} and add "
+            f"--secret {TOKEN}"
+        )
+    return replace(order, content=replace(order.content, own_segmenter=manifest.segmenter is not None, preload=not closed))
+
+
+def look(api: "HfApi", repo_id: str) -> There:
+    """The Space as it is. Errors: HubError."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    with asking(f"look at the Space {repo_id}", repo_id):
+        try:
+            info = api.repo_info(repo_id, files_metadata=True, **SPACE)
+        except RepositoryNotFoundError:
+            return There(exists=False)
+        files = {each.rfilename: each.lfs.sha256 if each.lfs else each.blob_id for each in info.siblings}
+        card = Path(hf_hub_download(repo_id, CARD, revision=info.sha, **SPACE)).read_text(encoding="utf-8") if CARD in files else MARKER
+        hardware = api.get_space_runtime(repo_id).requested_hardware
+        secrets = frozenset(api.get_space_secrets(repo_id))
+        variables = {key: each.value for key, each in api.get_space_variables(repo_id).items()}
+    return There(True, info.sha, files, MARKER not in card, bool(info.private), hardware, secrets, variables)
+
+
+def plan(api: "HfApi", order: Order, there: There, folder: Path, names: Sequence[str]) -> list[Step]:
+    """The steps from `there` to `order` with the staged files `names` of `folder`; none where nothing differs.
+
+    Errors: HubError for a Space that is not ours, or that would be changed without `update`.
+    """
+    if there.exists and there.own_card and not there.empty:
+        raise HubError(f"the Space {order.repo_id} exists and was not made by this command; choose another name, or --delete it first")
+    steps = [*(_settings(api, order, there) if there.exists else _creation(api, order)), *_upload(api, order, there, folder, names)]
+    if there.exists and steps and not (order.update or there.empty):
+        deeds = "; ".join(step.deed for step in steps)
+        raise HubError(f"the Space {order.repo_id} exists and differs. With --update this would: {deeds}")
+    return steps
+
+
+def _creation(api: "HfApi", order: Order) -> Iterator[Step]:
+    hardware, variables = order.hardware or ZERO, {**order.content.variables, **order.variables}
+    carried = [f"variable {key}={value}" for key, value in variables.items()] + [f"secret {key}" for key in order.secrets]
+    deed = f"create the {_visible(order.private)} Space {order.repo_id} on {hardware}" + "".join(f", {each}" for each in carried)
+    yield Step(
+        deed,
+        lambda: api.create_repo(
+            order.repo_id,
+            private=order.private,
+            space_sdk="gradio",
+            space_hardware=hardware,
+            space_secrets=[{"key": key, "value": value} for key, value in order.secrets.items()],
+            space_variables=[{"key": key, "value": value} for key, value in variables.items()],
+            **SPACE,
+        ),
+    )
+
+
+def _settings(api: "HfApi", order: Order, there: There) -> Iterator[Step]:
+    """A secret that is there stays: its value cannot be read, so it cannot be compared."""
+    repo_id, wanted = order.repo_id, {**order.content.variables, **order.variables}
+    if order.private and not there.private:
+        yield Step(f"make {repo_id} private", lambda: api.update_repo_settings(repo_id, private=True, **SPACE))
+    for key, value in wanted.items():
+        if there.variables.get(key) != value:
+            yield Step(f"set the variable {key}={value}", lambda key=key, value=value: api.add_space_variable(repo_id, key, value))
+    for key in Content("-", "-").variables.keys() & there.variables.keys() - wanted.keys():
+        yield Step(f"remove the variable {key}", lambda key=key: api.delete_space_variable(repo_id, key))
+    for key in sorted(order.secrets.keys() - there.secrets):
+        yield Step(f"set the secret {key}", lambda key=key: api.add_space_secret(repo_id, key, order.secrets[key]))
+    if order.hardware not in (None, there.hardware):
+        yield Step(f"move it to {order.hardware}", lambda: api.request_space_hardware(repo_id, order.hardware))
+
+
+def _upload(api: "HfApi", order: Order, there: There, folder: Path, names: Sequence[str]) -> Iterator[Step]:
+    """One commit that happens whole or not at all; it names the one it builds on, so that two deployments at once cannot mix."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    sent = [name for name in names if name not in there.files or not _is_same(folder / name, there.files[name])]
+    removed = sorted(set(there.files) - set(names) - NEVER_TOUCHED)
+    if sent or removed:
+        size = sum((folder / name).stat().st_size for name in sent)
+        operations = [CommitOperationAdd(name, folder / name) for name in sent] + [CommitOperationDelete(name) for name in removed]
+        message = f"Deploy {order.content.model or 'the embedded pair'}"
+        yield Step(
+            f"commit {len(sent)} files ({size / 1e6:.1f} MB) and remove {len(removed)}",
+            lambda: api.create_commit(order.repo_id, operations, commit_message=message, parent_commit=there.commit, **SPACE),
+        )
+
+
+def _is_same(path: Path, content: str) -> bool:
+    return digest(path, large=len(content) == 64) == content
+
+
+def _visible(private: bool) -> str:
+    return "private" if private else "public"

@@ -1,0 +1,77 @@
+"""Clean virtual environments, made from nothing but a list of requirements, as a Space or a new user would have.
+
+Is: `environment`, through uv, which unpacks on all cores and links what it has unpacked before; and `python312`. Both the environments
+and what uv keeps (some gigabytes; UV_CACHE_DIR puts it elsewhere) lie in the environment of the tests and go with it.
+Is not: an index of its own. uv does not read pip's settings, so they are handed on to it.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uv
+
+# pip's name of a setting -> uv's, and what stands between two values there
+SETTINGS = {
+    "index-url": ("UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("UV_INDEX", " "),
+    "find-links": ("UV_FIND_LINKS", ","),
+    "trusted-host": ("UV_INSECURE_HOST", " "),
+    "no-index": ("UV_NO_INDEX", " "),
+    "cert": ("SSL_CERT_FILE", " "),
+}
+
+
+@contextmanager
+def environment(python: str, *requirements: str) -> Iterator[Path]:
+    """Make an environment of `python` and install into it; yields its `bin`, and removes it afterwards.
+
+    Without an index the test is skipped, or fails where CI is set. What the index cannot resolve fails.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="clean-", dir=sys.prefix))  # beside uv's cache: links do not cross file systems
+    _uv("venv", "--quiet", "--allow-existing", "--python", python, str(folder))
+    install = ("pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
+    try:
+        if complaint := _uv(*install, "--dry-run", "--refresh", "pip", check=False):
+            message = f"there is no package index: {complaint.splitlines()[-1]}"
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+        _uv(*install, *requirements)
+        yield folder / "bin"
+    finally:
+        shutil.rmtree(folder)
+
+
+def python312() -> str:
+    """A Python 3.12, which is what a Space has; the one that runs the tests where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    candidates = [shutil.which("python3.12"), *map(str, sorted(pyenv.glob("versions/3.12*/bin/python3.12")))]
+    working = (name for name in candidates if name and subprocess.run([name, "--version"], capture_output=True).returncode == 0)
+    return next(working, sys.executable)  # a name on the path may be pyenv's, and stand for nothing
+
+
+def _uv(*arguments: str, check: bool = True) -> str:
+    """Run uv; returns what it complained of, "" if all went well. AssertionError with that text if `check`."""
+    run = subprocess.run([uv.find_uv_bin(), *arguments], env=_settings(), capture_output=True, text=True)
+    if check:
+        assert run.returncode == 0, run.stderr
+    return run.stderr.strip() or "uv failed" if run.returncode else ""
+
+
+def _settings() -> dict[str, str]:
+    """The environment with pip's settings as uv's own; uv takes the best match of all indexes then, as pip does."""
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout
+    given = {}
+    for name, value in re.findall(r"^[\w:]+\.([\w-]+)=(.*)$", listed, re.M):
+        if name in SETTINGS:
+            variable, between = SETTINGS[name]
+            given[variable] = between.join(ast.literal_eval(value).split())
+    ours = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": str(Path(sys.prefix) / "uv-cache")}
+    return {**ours, **given, **os.environ}
