@@ -1,25 +1,27 @@
-"""Every way in which an image may arrive, and one clear sentence for everything that is none."""
+"""Every way in which an image may arrive, and one clear sentence for everything that is none.
+
+python -m pytest tests/test_images.py
+"""
 
 import gzip
 import io
-import random
 import struct
 import warnings
 import zlib
+from dataclasses import asdict
 
-import nibabel
 import numpy as np
-import pydicom
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
-from pydicom.data import get_testdata_file
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from medreasoner import images
-from medreasoner.images import ImageError, load_image
+from medreasoner.images import load_image
+from medreasoner.loaded import ImageError
+from tests.medical import GRAY, dicom, nifti, pixels, refusal, shipped
 
 RANDOM = np.random.default_rng(0)
-GRAY = np.add.outer(np.arange(40), 3 * np.arange(50)).astype(np.uint8)  # (40, 50), 0..186, no symmetry
 RGB = np.stack([GRAY, 255 - GRAY, GRAY // 2], axis=2)
 
 
@@ -27,18 +29,6 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
-
-
-def pixels(source: object) -> np.ndarray:
-    return np.asarray(load_image(source).image)
-
-
-def refusal(source: object) -> str:
-    with pytest.raises(ImageError) as caught:
-        load_image(source)
-    message = str(caught.value)
-    assert message.endswith(".") and "\n" not in message and len(message) < 500
-    return message
 
 
 # Raster files
@@ -134,18 +124,18 @@ def test_exif_orientation_is_applied(kind, orientation):
     assert bool(loaded.notes) == (orientation > 1)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
-def test_the_first_of_several_frames_is_read_and_said(kind):
+def pages(kind: str) -> bytes:
     frames = [Image.new("RGB", (50, 40), colour) for colour in ("#ff0000", "#00ff00", "#0000ff")]
-    loaded = load_image(encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
-    assert loaded.image.getpixel((25, 20))[0] > 250
-    assert "several frames" in loaded.notes[0]
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:])
 
 
-def test_a_telephones_picture_with_a_second_one_behind_it_is_read():
-    loaded = load_image(encoded(Image.new("RGB", (50, 40), "#ff0000"), "MPO", save_all=True, append_images=[Image.new("RGB", (50, 40))]))
-    assert loaded.image.getpixel((25, 20))[0] > 250
-    assert "several frames" in loaded.notes[0]
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG", "MPO"])
+def test_of_several_frames_the_first_is_read_or_the_one_that_is_asked_for(kind):
+    loaded, third = load_image(pages(kind)), load_image(pages(kind), frame=3)
+    assert loaded.image.getpixel((25, 20))[0] > 250 and third.image.getpixel((25, 20))[2] > 250
+    assert (loaded.choices.frames, loaded.view.frame, third.view.frame) == (3, 1, 3)
+    assert (loaded.notes[0], third.notes[0]) == ("Frame 1 of 3 is shown.", "Frame 3 of 3 is shown.")
+    assert "has 3 of them" in refusal(pages(kind), frame=4)
 
 
 # Deeper than 8 bits
@@ -297,148 +287,84 @@ def test_a_file_beyond_the_limit_is_not_taken_in(monkeypatch):
     assert "more than" in refusal(gzip.compress(b"\0" * 5000))
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "JPEG2000", "DICOM", "RLE", "NIfTI", "NIfTI.gz"])
-def test_damage_ends_in_an_image_or_in_a_sentence(kind):
-    volume = nibabel.Nifti1Image(RANDOM.normal(size=(20, 22, 24)).astype(np.float32), np.eye(4)).to_bytes()
-    whole = {"DICOM": dicom(GRAY), "RLE": shipped("MR_small_RLE.dcm"), "NIfTI": volume, "NIfTI.gz": gzip.compress(volume)}
-    data = whole[kind] if kind in whole else encoded(Image.fromarray(RGB), kind)
-    dice = random.Random(kind)
-    for turn in range(60):
-        broken = bytearray(data[: dice.randrange(len(data))] if turn % 3 == 0 else data)
-        for _ in range(turn % 5):
-            if broken:
-                broken[dice.randrange(min(len(broken), 600 if turn % 2 else len(broken)))] = dice.randrange(256)
-        try:
-            load_image(bytes(broken))
-        except ImageError as error:
-            assert str(error).endswith(".")
+def test_half_of_a_nifti_pair_says_what_to_give_instead():
+    header = bytearray(nifti()[:352])
+    header[344:348] = b"ni1\0"
+    assert ".nii.gz" in refusal(bytes(header))
 
 
-# DICOM
-
-
-def shipped(name: str) -> bytes:
-    """A file that pydicom brings along."""
-    path = get_testdata_file(name, download=False)
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def dicom(values: np.ndarray, **attributes: object) -> bytes:
-    """A secondary capture of `values` (frames, rows, columns) or (rows, columns)."""
-    dataset = pydicom.Dataset()
-    dataset.file_meta = pydicom.dataset.FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid(entropy_srcs=["fixed"])
-    dataset.Rows, dataset.Columns = values.shape[-2:]
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 8 * values.dtype.itemsize
-    dataset.HighBit, dataset.PixelRepresentation = dataset.BitsStored - 1, int(values.dtype.kind == "i")
-    dataset.PixelData = values.tobytes()
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    file = io.BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()
-
-
-def test_a_dicom_window_is_applied_after_the_rescale():
-    stored = (GRAY.astype(np.int16) * 10 + 24).astype(np.int16)  # -1000..860 after the intercept
-    loaded = load_image(dicom(stored, RescaleSlope=1, RescaleIntercept=-1024, WindowCenter=40, WindowWidth=400))
-    expected = np.clip((stored - 1024.0 - 39.5) / 399 + 0.5, 0, 1) * 255
-    assert np.abs(np.asarray(loaded.image)[..., 0] - expected).max() <= 1
-    assert (loaded.kind, loaded.notes) == ("DICOM", ("The window stored in the file was applied.",))
-
-
-def test_a_dicom_without_a_window_is_windowed_by_percentiles():
-    loaded = load_image(dicom(GRAY * np.uint16(20)))
-    assert np.array_equal(np.asarray(loaded.image), pixels(GRAY * np.uint16(20)))
-    assert "no window" in loaded.notes[0]
-
-
-def test_monochrome1_is_inverted_and_said():
-    plain, inverted = load_image(dicom(GRAY)), load_image(dicom(GRAY, PhotometricInterpretation="MONOCHROME1"))
-    assert np.array_equal(255 - np.asarray(plain.image), np.asarray(inverted.image))
-    assert "MONOCHROME1" in inverted.notes[-1]
-
-
-def test_pixel_spacing_is_told_as_x_and_y():
-    assert load_image(dicom(GRAY, PixelSpacing=[0.5, 0.25])).spacing_mm == (0.25, 0.5)
-    assert load_image(dicom(GRAY)).spacing_mm is None
-
-
-def test_the_middle_frame_of_a_dicom_series_is_read_and_said():
-    frames = np.stack([GRAY * 0, GRAY, GRAY * 0])
-    loaded = load_image(dicom(frames, NumberOfFrames=3))
-    assert np.array_equal(np.asarray(loaded.image), pixels(dicom(GRAY)))
-    assert loaded.notes[0] == "Frame 2 of 3 was read."
+# Views
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "spacing"),
-    [
-        ("CT_small.dcm", (128, 128), (0.661468, 0.661468)),
-        ("MR_small.dcm", (64, 64), (0.3125, 0.3125)),
-        ("MR_small_RLE.dcm", (64, 64), (0.3125, 0.3125)),
-        ("JPEG2000.dcm", (256, 1024), (2.26, 2.26)),
-        ("examples_palette.dcm", (800, 350), None),
-        ("examples_ybr_color.dcm", (320, 240), None),
-    ],
+    "view", [{"slice": 2}, {"axis": "axial"}, {"frame": 2}, {"frame": 0}, {"window": "40/400"}], ids=lambda view: str(view)
 )
-def test_dicom_files_from_real_machines_are_read(name, size, spacing):
-    loaded = load_image(shipped(name))
-    assert (loaded.kind, loaded.image.size, loaded.spacing_mm) == ("DICOM", size, spacing)
-    assert np.asarray(loaded.image).std() > 10
+def test_a_view_that_a_flat_8_bit_image_does_not_have_is_refused(view):
+    for source in (encoded(Image.fromarray(RGB)), Image.fromarray(RGB), RGB):
+        assert "asked for" in refusal(source, **view)
 
 
-def test_colour_dicom_keeps_its_colours():
-    stripes = pixels(shipped("SC_rgb_rle_2frame.dcm"))
-    assert len(np.unique(stripes.reshape(-1, 3), axis=0)) > 5
-    red, green, blue = stripes[..., 0].astype(int), stripes[..., 1].astype(int), stripes[..., 2].astype(int)
-    assert max(np.abs(red - green).max(), np.abs(green - blue).max()) > 100
+def test_deep_values_are_seen_in_the_window_that_is_asked_for():
+    values = np.tile(np.arange(0, 4000, 80, dtype=np.uint16), (40, 1))
+    for source in (values, encoded(Image.fromarray(values))):
+        shown = pixels(source, window="1000/800")[0, :, 0]
+        assert (shown[values[0] <= 600] == 0).all() and (shown[values[0] >= 1400] == 255).all()
+        assert shown[values[0] == 1040] == round((1040 - 600) / 800 * 255)
+        assert pixels(source, window="full range")[0, -1, 0] == 255
+        assert load_image(source).choices.windows == ("auto", "full range")
 
 
-def test_a_dicom_without_pixels_a_huge_one_and_a_codec_not_installed_say_so():
-    assert "holds no image, only data of modality SR" in refusal(shipped("reportsi.dcm"))
-    assert "30000 x 30000" in refusal(dicom(GRAY, Rows=30_000, Columns=30_000))
-    assert "No decoder is installed" in refusal(shipped("MR_small_jpeg_ls_lossless.dcm"))
+@pytest.mark.parametrize("source", [pages("GIF"), GRAY * np.uint16(300), nifti(), shipped("examples_overlay.dcm")], ids=lambda _: "")
+def test_the_view_that_was_shown_shows_the_same_again(source):
+    loaded = load_image(source)
+    again = load_image(source, **asdict(loaded.view))
+    assert again.image.tobytes() == loaded.image.tobytes() and again.view == loaded.view
 
 
-# NIfTI
+# Damage
+
+WHOLE = {
+    "PNG": encoded(Image.fromarray(RGB)),
+    "JPEG": encoded(Image.fromarray(RGB), "JPEG"),
+    "TIFF": encoded(Image.fromarray(RGB), "TIFF"),
+    "TIFF LZW": encoded(Image.fromarray(RGB), "TIFF", compression="tiff_lzw"),
+    "WEBP": encoded(Image.fromarray(RGB), "WEBP"),
+    "BMP": encoded(Image.fromarray(RGB), "BMP"),
+    "GIF": pages("GIF"),
+    "AVIF": encoded(Image.fromarray(RGB), "AVIF"),
+    "JPEG2000": encoded(Image.fromarray(RGB), "JPEG2000"),
+    "DICOM": dicom(GRAY.astype(np.int16) * 10, RescaleSlope=1, WindowCenter=40, WindowWidth=400, PixelSpacing=[1, 1]),
+    "DICOM RLE": shipped("MR_small_RLE.dcm"),
+    "DICOM JPEG 2000": shipped("MR_small_jp2klossless.dcm"),
+    "DICOM JPEG-LS": shipped("MR_small_jpeg_ls_lossless.dcm"),
+    "DICOM JPEG": shipped("SC_rgb_jpeg_dcmtk.dcm"),
+    "NIfTI": nifti(),
+    "NIfTI.gz": gzip.compress(nifti()),
+}
+HEAD = 1500  # bytes in which headers lie: hit more often than the rest
 
 
-def nifti(axes: str, spacing: tuple[float, float, float], kind: type = nibabel.Nifti1Image) -> bytes:
-    """A volume whose voxel (right, anterior, superior) holds 100 R + 10 A + S of 30 x 40 x 20, stored along `axes`."""
-    right, anterior, superior = np.meshgrid(np.arange(30), np.arange(40), np.arange(20), indexing="ij")
-    volume = nibabel.Nifti1Image((100 * right + 10 * anterior + superior).astype(np.int16), np.diag([*spacing, 1]))
-    turn = nibabel.orientations.ornt_transform(nibabel.orientations.axcodes2ornt("RAS"), nibabel.orientations.axcodes2ornt(axes))
-    turned = volume.as_reoriented(turn)
-    return kind(np.asarray(turned.dataobj), turned.affine).to_bytes()
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", WHOLE)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=st.data())
+def test_damage_ends_in_an_image_or_in_a_sentence(kind, drawn):
+    broken = bytearray(WHOLE[kind])
+    for _ in range(drawn.draw(st.integers(0, 4))):
+        end = drawn.draw(st.sampled_from([len(broken), min(len(broken), HEAD)]))
+        broken[drawn.draw(st.integers(0, end - 1))] = drawn.draw(st.integers(0, 255))
+    length = drawn.draw(st.one_of(st.just(len(broken)), st.integers(1, len(broken))))
+    try:
+        load_image(bytes(broken[:length]))
+    except ImageError as error:
+        assert str(error).endswith(".")
 
 
-@pytest.mark.parametrize("axes", ["RAS", "LPS", "PIR", "SAL"])
-@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
-def test_a_volume_stored_along_any_axes_shows_the_same_axial_slice(axes, kind):
-    loaded = load_image(nifti(axes, (0.5, 0.75, 3), kind))
-    shown = np.asarray(loaded.image)[..., 0]
-    assert loaded.image.size == (30, 40)
-    assert loaded.spacing_mm == pytest.approx((0.5, 0.75))
-    assert shown[20, 0] > shown[20, 29]  # the patient's right, the larger R here, is on the left
-    assert shown[0, 15] > shown[39, 15]  # anterior is up
-    assert loaded.kind == "NIfTI"
-    assert "Axial slice 11 of 20" in loaded.notes[0]
-
-
-def test_a_compressed_volume_in_time_shows_its_first_moment():
-    values = np.zeros((20, 24, 5, 3), np.float32)
-    values[..., 0] = np.arange(20)[:, None, None]
-    data = gzip.compress(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
-    assert pixels(data).std() > 50
-
-
-def test_a_volume_that_cannot_be_shown_says_so():
-    assert "three dimensions" in refusal(nibabel.Nifti1Image(np.zeros((20, 20), np.float32), np.eye(4)).to_bytes())
-    assert "8 x 20" in refusal(nibabel.Nifti1Image(np.zeros((8, 20, 20), np.float32), np.eye(4)).to_bytes())
-    assert "real numbers" in refusal(nibabel.Nifti1Image(np.zeros((20, 20, 20), np.complex64), np.eye(4)).to_bytes())
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=100, deadline=None)
+@given(start=st.sampled_from([data[:400] for data in WHOLE.values()] + [b""]), noise=st.binary(min_size=1, max_size=600))
+def test_noise_after_any_beginning_ends_in_an_image_or_in_a_sentence(start, noise):
+    try:
+        load_image(start + noise)
+    except ImageError as error:
+        assert str(error).endswith(".")

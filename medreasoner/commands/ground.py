@@ -1,12 +1,13 @@
 """`ground`: one image and one question, from the terminal."""
 
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from medreasoner.commands.base import FINE, OURS, Models, UsageError, argument, make_folder, option
+from medreasoner.commands.base import FINE, OURS, Models, UsageError, argument, make_folder, option, whole
 
 if TYPE_CHECKING:
     from medreasoner.events import Done, Event, Failed
@@ -18,16 +19,22 @@ class Ground(Models):
 
     image: Path = argument("PNG, JPEG, TIFF, WebP, BMP, GIF, DICOM or NIfTI", Path)
     question: str = argument("what to look for, which need not be named")
-    out: Path = option("folder for grounding.json, mask.png and overlay.png", kind=Path, shown="DIR")
+    out: Path = option(
+        "folder for grounding.json, mask.png, overlay.png and, for DICOM and NIfTI, the mask in that format", kind=Path, shown="DIR"
+    )
+    slice: int | None = option("slice of a NIfTI volume, counted from 1; the middle one if left out", None, whole, "N")
+    axis: str | None = option("axial, coronal or sagittal: how a NIfTI volume is cut", None, shown="A")
+    frame: int | None = option("frame of a file that holds several, counted from 1", None, whole, "N")
+    window: str | None = option('shades of a deep image: LEVEL/WIDTH, or a name such as "CT lung" or "file 2"', None, shown="W")
     json: bool = option("print the JSON alone; the reasoning goes to standard error", False)
 
     def run(self) -> int:
         from medreasoner.events import Failed
-        from medreasoner.export import dumps, save
+        from medreasoner.export import JSON, Provenance, save
         from medreasoner.images import load_image
         from medreasoner.pipeline import refuse
 
-        loaded = load_image(self.image)
+        loaded = load_image(self.image, self.slice, self.axis, self.frame, self.window)
         if refusal := refuse(self.question):
             raise UsageError(refusal)
         make_folder(self.out)
@@ -37,11 +44,12 @@ class Ground(Models):
         if isinstance(last, Failed):
             print(last.message, file=sys.stderr)
             return OURS
-        for note in (*loaded.notes, *last.notes):
+        files = save(last, loaded, self.out, Provenance.of(model.reasoner.prompt, self.question, model.revision, model.segmenter_revision))
+        written = (self.out / JSON).read_text(encoding="ascii")
+        for note in (*loaded.notes, *last.notes, *json.loads(written)["left_out"]):
             print(note, file=sys.stderr)
-        files = save(last, loaded.image, self.out)
         if self.json:
-            sys.stdout.write(dumps(last))
+            sys.stdout.write(written)
         else:
             print(f"Box {', '.join(f'{v:.1f}' for v in last.grounding.box)}; wrote {', '.join(map(str, files))}\n{last.notice}")
         return FINE
