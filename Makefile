@@ -9,9 +9,10 @@ ENTRY := for name in python3 python3.12 python3.11; do \
 .DEFAULT_GOAL := help
 REAL := ../shared/data/real
 SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
+MODELS := medreasoner/embedded $(wildcard runs/grpo_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
-.PHONY: help install demo test lint data features train pack evaluate bench-masks bench-latency
+.PHONY: help install demo test lint data features train grpo compare curves pack evaluate bench-data bench-masks bench-rewards bench-latency space-dry-run
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,7 +27,7 @@ $(STAMP): requirements.txt pyproject.toml
 	test -x $(PY) || "$$python" -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt 'setuptools>=77,<82' wheel
 	SAM2_BUILD_CUDA=0 $(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation sam2==1.1.0
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[test]'
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[test,train]'
 	@touch $(STAMP)
 
 demo: $(STAMP) ## open the page on the embedded model: http://127.0.0.1:7860
@@ -42,7 +43,7 @@ lint: $(STAMP) ## check the style of the code
 # --- evidence: slow, never part of `make test`; needs the real images and the SAM 2 weights named above ---
 
 data: $(STAMP) ## build samples and augmented views from the real images (runs/data, runs/views)
-	$(RUN) medreasoner.data.build $(REAL) --out runs/data
+	$(RUN) medreasoner data build $(REAL) --out runs/data
 	$(RUN) train.views runs/data --out runs/views --per-image 2
 
 features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 cores)
@@ -51,9 +52,18 @@ features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 c
 
 train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on after a kill)
 	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
-	$(RUN) train.sft --model runs/start --data runs/data runs/views --features runs/features runs/features_views --out runs/sft --bf16
+	$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml
 	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm_first
 	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_first --out runs/asm --steps 800 --seed 1
+
+grpo: $(STAMP) ## reinforcement learning of the embedded CRM from its SFT start (runs/grpo_mask; goes on after a kill)
+	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml
+
+compare: $(STAMP) ## trained models side by side on the validation split: make compare MODELS="medreasoner/embedded runs/grpo_mask"
+	$(RUN) train.compare $(MODELS) --data runs/data --features runs/features --segmenter medreasoner/embedded/segmenter
+
+curves: $(STAMP) ## reward curves of the runs as a picture (docs/rewards.png)
+	$(RUN) train.curves $(wildcard runs/grpo_*) --out docs/rewards.png
 
 pack: $(STAMP) ## put the trained pair into medreasoner/embedded
 	$(RUN) train.pack --crm runs/sft --asm runs/asm --out medreasoner/embedded
@@ -63,6 +73,15 @@ evaluate: $(STAMP) ## score the embedded pair on the validation split, with all 
 
 bench-masks: $(STAMP) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
+
+bench-data: $(STAMP) ## samples per second read and measured with 1 and 2 processes, and peak memory
+	$(RUN) bench.data --data runs/data
+
+bench-rewards: $(STAMP) ## completions scored per second by each reward set, and what each gives answers of known worth
+	$(RUN) bench.rewards --data runs/data --features runs/features
+
+space-dry-run: $(STAMP) ## show what deploying the page to a Space would do: make space-dry-run SPACE=USER/NAME
+	$(PY) -m space.deploy $(SPACE) --dry-run
 
 bench-latency: $(STAMP) ## time to the first token, tokens per second, mask, memory, cost of streaming
 	$(RUN) bench.latency

@@ -13,7 +13,8 @@ from train.curves import curves, draw, smoothed
 def run(tmp_path):
     folder = tmp_path / "grpo_mask"
     folder.mkdir()
-    curve = [{"step": n, "reward": 1 + n / 50, "rewards/box/mean": 0.5, "loss": 0.1} for n in range(1, 41)] + [{"step": 40, "train_loss": 1}]
+    curve = [{"step": n, "reward": 1 + n / 50, "rewards/box/mean": 0.5, "loss": 0.1} for n in range(1, 41)]
+    curve.append({"step": 40, "train_loss": 1})
     (folder / "run.json").write_text(json.dumps({"curve": curve}))
     return folder
 

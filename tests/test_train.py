@@ -159,7 +159,8 @@ def tiny_data(tmp_path_factory):
             measured = {"side": "left", "height": "upper", "size": "small", "shape": "wider than tall", "brightness": "brighter than"}
             sample = {
                 "id": str(i), "image": f"images/{i}.png", "mask": f"masks/{i}.png", "question": "Where is it?", "modality": "Endoscopy",
-                "category": "colorectal polyp", "case": f"case-{i}", "dataset": "kvasir_seg", "split": "train", "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i],
+                "category": "colorectal polyp", "case": f"case-{i}", "dataset": "kvasir_seg", "split": "train",
+                "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i],
                 "points": [[20.5, 25.5], [12.5, 22.5]],
                 "measured": measured,
             }  # fmt: skip

@@ -150,6 +150,6 @@ def record(trainer, options, samples: Sequence[Sample]) -> dict:
         "trainable_m": round(sum(p.numel() for p in trainer.model.parameters() if p.requires_grad) / 1e6, 2),
         "steps": trainer.state.global_step,
         "processes": options.world_size,
-        "machine": torch.cuda.get_device_name() if torch.cuda.is_available() else processor,
+        "hardware": torch.cuda.get_device_name() if torch.cuda.is_available() else processor,
         "curve": trainer.state.log_history,
     }

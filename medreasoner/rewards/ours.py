@@ -20,7 +20,7 @@ from medreasoner.rewards.case import Case
 
 WORDS = 250  # a reasoning of up to so many words costs nothing
 SPREAD = 0.15  # of the object's diagonal: two points this far apart are different enough
-# (images, groundings, (width, height) of the originals) -> masks (H, W) bool of those sizes: the frozen segmenter, which lives with the models
+# the frozen segmenter, which lives with the models: (images, groundings, (width, height) of the originals) -> masks (H, W) bool
 Painter = Callable[[Sequence[object], Sequence[Grounding], Sequence[tuple[int, int]]], Sequence[np.ndarray]]
 
 
