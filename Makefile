@@ -12,7 +12,7 @@ SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
 MODELS := medreasoner/embedded $(wildcard runs/grpo_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
-.PHONY: help install demo test lint data features train grpo compare curves pack evaluate bench-data bench-masks bench-rewards bench-latency space-dry-run
+.PHONY: help install demo test lint data features train grpo compare curves pack evaluate report bench-data bench-masks bench-rewards bench-latency space-dry-run
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -70,6 +70,9 @@ pack: $(STAMP) ## put the trained pair into medreasoner/embedded
 
 evaluate: $(STAMP) ## score the embedded pair on the validation split, with all controls (runs/evaluation)
 	$(RUN) medreasoner evaluate --data runs/data --split validation --controls --out runs/evaluation
+
+report: $(STAMP) ## lay the evaluation out as one page (runs/report.html)
+	$(RUN) medreasoner report runs/evaluation --data runs/data --split validation --out runs/report.html
 
 bench-masks: $(STAMP) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)

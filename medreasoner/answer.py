@@ -7,10 +7,11 @@ Is not: a judge. Whether the box makes sense in an image is `geometry.repair`'s 
 Tags and keys are those of the published system (arXiv 2508.08177); its single-quoted dicts parse too.
 """
 
+import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 KEYS = ("bbox", "points_1", "points_2")
@@ -98,6 +99,11 @@ class Prompt:
         """The user turn for `question` (the image goes before it)."""
         head, tail = (self.think if think else self.direct).split("{question}")
         return (head + "\0" + tail).replace("{{", "{").replace("}}", "}").replace("\0", question)
+
+    @property
+    def sha256(self) -> str:
+        """64 hex digits that change with any byte of the prompt; a checkpoint's `medreasoner.json` names the prompt it was trained with."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @staticmethod
     def load(path: str | Path) -> "Prompt":

@@ -18,11 +18,16 @@ from medreasoner.loading import Manifest, adapter_base, read_json
 
 CONTROLS = {
     "oracle": "true box and points, same segmenter",
+    "oracle_box": "true box alone, same segmenter",
     "prior": "per-category prior",
     "centre_box": "centre box",
     "whole_image": "whole image",
+    "random_box": "random box",
+    "direct": "the model, without reasoning",
+    "reasoning": "the model, with reasoning",
     "question_shuffled": "the model, questions shuffled",
     "image_swapped": "the model, another case's image",
+    "image_blanked": "the model, a blank image",
 }
 LONG = 200  # a recorded value of more letters is left to run.json
 

@@ -16,13 +16,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 
 from medreasoner.commands.base import INPUT, STOPPED, UsageError, say
+from medreasoner.commands.data import Build
 from medreasoner.commands.evaluate import Evaluate
 from medreasoner.commands.ground import Ground
+from medreasoner.commands.publish import Publish
+from medreasoner.commands.push import PushModel
+from medreasoner.commands.report import Report
+from medreasoner.commands.review import Review
+from medreasoner.commands.score import Score
 
 # name -> command, or the commands of a group with the group's help under ""
 COMMANDS: dict[str, type | dict] = {
     "ground": Ground,
     "evaluate": Evaluate,
+    "report": Report,
+    "score": Score,
+    "push": PushModel,
+    "data": {
+        "": "Build, review and publish a set of samples.",
+        "build": Build,
+        "review": Review,
+        "publish": Publish,
+    },
 }
 
 
@@ -48,7 +63,7 @@ def _add_options(parser: argparse.ArgumentParser, command: type) -> None:
         text, kind = each.metadata["help"], each.metadata["kind"]
         flag = f"--{each.name.replace('_', '-')}"
         if "option" not in each.metadata:
-            parser.add_argument(each.name, type=kind, help=text)
+            parser.add_argument(each.name, type=kind, help=text, nargs=each.metadata.get("nargs"))
         elif each.default is False:
             parser.add_argument(flag, action="store_true", help=text)
         else:

@@ -1,16 +1,18 @@
 """What a score is worth: answers that need no model, or a model that is deceived.
 
-Is: the boxes of a reader that never looks (the training mean of a category, a centre box, the whole image), and samples with the question
-or the image of another sample. A model that beats none of these has not learnt to look, or not to listen.
+Is: the boxes of a reader that never looks (the training mean of a category, a centre box, the whole image, any box), and samples with the
+question or the image of another sample, or with no image at all. A model that beats none of these has not learnt to look, or not to listen.
 Is not: a run; `evaluate.py` runs the model on these samples and sets the scores side by side.
 """
 
+import io
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample
@@ -35,6 +37,17 @@ def centre_box(image_wh: tuple[int, int]) -> Box:
 
 def whole_box(image_wh: tuple[int, int]) -> Box:
     return scaled((0.0, 0.0, 1.0, 1.0), image_wh)
+
+
+def random_box(image_wh: tuple[int, int], seed: str) -> Box:
+    """A box between two points drawn anywhere in the image, at least a hundredth of each side wide."""
+    rng = random.Random(f"box {seed}")
+    shares = []
+    for _ in range(2):
+        low = rng.uniform(0, 0.99)
+        shares.append(sorted((low, rng.uniform(0, 1))))
+    (x1, x2), (y1, y2) = ((low, max(high, low + 0.01)) for low, high in shares)
+    return scaled((x1, y1, min(x2, 1.0), min(y2, 1.0)), image_wh)
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,17 @@ def swapped_images(samples: Sequence[Sample], truths: Sequence[Grounding], sizes
         box = scaled(truths[i].box, by)
         swapped.append(replace(samples[i], id=name, image=samples[j].image, mask=None, box=box, points=(first, second), others=()))
     return swapped
+
+
+def blanked_images(samples: Sequence[Sample], truths: Sequence[Grounding], sizes: Sequence[tuple[int, int]]) -> list[Sample]:
+    """Every sample with a grey image of the same size; question and truth stay. What a model still scores, it knew without looking."""
+    blanked = []
+    for sample, truth, size in zip(samples, truths, sizes, strict=True):
+        buffer = io.BytesIO()
+        Image.new("RGB", size, (128, 128, 128)).save(buffer, "PNG")
+        name = f"{sample.id} on grey"
+        blanked.append(replace(sample, id=name, image=buffer.getvalue(), mask=None, box=truth.box, points=truth.points))
+    return blanked
 
 
 def _other_case(samples: Sequence[Sample], rng: random.Random) -> list[int]:

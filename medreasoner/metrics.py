@@ -10,8 +10,10 @@ Boxes are half-open xyxy, points xy, both in pixels of the original image; masks
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy import ndimage
 
 from medreasoner.geometry import Box, Point
 
@@ -63,6 +65,32 @@ def dice(mask: np.ndarray, truth: np.ndarray) -> float:
     """2 |M and T| / (|M| + |T|), 0..1; two empty masks agree (1)."""
     inter, size, truth_size = _mask_counts(mask, truth)
     return 2 * inter / (size + truth_size) if size + truth_size else 1.0
+
+
+def mask_overlap(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int]:
+    """Pixels of the intersection and of the union, for the cumulative IoU of a whole set (sum over sum)."""
+    inter, size, truth_size = _mask_counts(mask, truth)
+    return inter, size + truth_size - inter
+
+
+def boundary(mask: np.ndarray, truth: np.ndarray, tolerance: float) -> tuple[float, float]:
+    """(HD95, NSD) of two masks.
+
+    HD95: the 95th percentile of the distances from one boundary to the other, the worse of both directions, in pixels; infinite where
+    only one mask is empty. NSD: the share of both boundaries, 0..1, that lies within `tolerance` pixels of the other one. A boundary is
+    made of the pixels of a mask with a neighbour outside it. Values are those of MONAI's compute_hausdorff_distance and
+    compute_surface_dice; two empty masks agree (0, 1).
+    """
+    if mask.shape != truth.shape:
+        raise ValueError(f"the masks must have the same shape, got {mask.shape} and {truth.shape}")
+    if not mask.any() or not truth.any():
+        return (math.inf, 0.0) if mask.any() or truth.any() else (0.0, 1.0)
+    rows, columns = (np.flatnonzero((mask | truth).any(axis=axis))[[0, -1]] for axis in (1, 0))
+    part = slice(rows[0], rows[1] + 1), slice(columns[0], columns[1] + 1)
+    first, second = (one[part] ^ ndimage.binary_erosion(one[part]) for one in (mask.astype(bool), truth.astype(bool)))
+    there, back = ndimage.distance_transform_edt(~second)[first], ndimage.distance_transform_edt(~first)[second]
+    near = np.count_nonzero(there <= tolerance) + np.count_nonzero(back <= tolerance)
+    return float(max(np.percentile(there, 95), np.percentile(back, 95))), near / (len(there) + len(back))
 
 
 def _mask_counts(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int, int]:
@@ -159,18 +187,29 @@ def summary(values: Sequence[float], clusters: Sequence[str | int], seed: int = 
         values: (N,) scores, finite. clusters: (N,) the case of each, a string or a number.
     Errors: ValueError for no values, for unequal lengths, and for NaN or infinity (decide first what a failure scores).
     """
-    scores = np.asarray(values, dtype=float)
+    return ratio(values, np.ones(len(values)), clusters, seed, n)
+
+
+def ratio(values: Sequence[float], weights: Sequence[float], clusters: Sequence[str | int], seed: int = 0, n: int = 2000) -> Interval:
+    """`summary` of a sum over a sum, sum(values) / sum(weights): the cumulative IoU, from intersections and unions."""
+    scores, shares = np.asarray(values, dtype=float), np.asarray(weights, dtype=float)
     if scores.ndim != 1 or len(scores) != len(clusters) or not len(scores):
         raise ValueError(f"expected as many values as clusters, at least one; got values {scores.shape} and {len(clusters)} clusters")
     if not np.isfinite(scores).all():
         bad = np.count_nonzero(~np.isfinite(scores))
         raise ValueError(f"{bad} of {len(scores)} values are not finite; decide what a failed sample scores before summarising")
     cases, index = np.unique(np.asarray(clusters), return_inverse=True)
-    sums, counts = np.bincount(index, weights=scores), np.bincount(index)
-    drawn = np.random.default_rng(seed).integers(len(cases), size=(n, len(cases)))
+    sums, counts = np.bincount(index, weights=scores), np.bincount(index, weights=shares)
+    drawn = _draws(len(cases), seed, n)
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, (2.5, 97.5))
-    return Interval(float(scores.mean()), float(low), float(high), len(scores), len(cases))
+    return Interval(float(scores.sum() / shares.sum()), float(low), float(high), len(scores), len(cases))
+
+
+@lru_cache(maxsize=16)
+def _draws(cases: int, seed: int, n: int) -> np.ndarray:
+    """(n, cases) indices: which cases each round of a bootstrap draws; the same for every measure of the same samples."""
+    return np.random.default_rng(seed).integers(cases, size=(n, cases))
 
 
 def paired(values_a: Sequence[float], values_b: Sequence[float], clusters: Sequence[str | int], seed: int = 0, n: int = 2000) -> Interval:

@@ -21,6 +21,7 @@ from medreasoner.answer import Parsed, StreamParser
 from medreasoner.events import Done, Event, Failed, Located, Segmented, Thinking
 from medreasoner.geometry import Grounding, GroundingError, repair, to_image
 from medreasoner.reasoner import Look, Reasoner, ReasonerError
+from medreasoner.refine import Kept
 from medreasoner.segmenter import Segmenter, SegmenterError
 
 MAX_QUESTION = 4000  # characters
@@ -33,6 +34,7 @@ def ground(
     segmenter: Segmenter,
     think: bool = True,
     stop: threading.Event | None = None,
+    kept: Kept | None = None,
 ) -> Iterator[Event]:
     """Ground `question` in `image`.
 
@@ -41,10 +43,11 @@ def ground(
         question: up to 4,000 characters with at least one letter or digit.
         think: False asks for the answer alone.
         stop: set it from anywhere to end the run; closing the generator does the same.
+        kept: of this very image; filled once the segmenter has taken the image in, for `refine.refine`.
 
     Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of `answer.Parsed`.
     """
-    run = _Run(image, reasoner, segmenter, stop or threading.Event())
+    run = _Run(image, reasoner, segmenter, stop or threading.Event(), kept or Kept())
     refusal = refuse(question)
     if refusal is not None:
         yield Failed("question", refusal)
@@ -78,8 +81,8 @@ def clean(question: str) -> str:
 class _Run:
     """What one run has come to so far."""
 
-    def __init__(self, image: Image.Image, reasoner: Reasoner, segmenter: Segmenter, stop: threading.Event):
-        self.image, self.reasoner, self.segmenter, self.stop = image, reasoner, segmenter, stop
+    def __init__(self, image: Image.Image, reasoner: Reasoner, segmenter: Segmenter, stop: threading.Event, kept: Kept):
+        self.image, self.reasoner, self.segmenter, self.stop, self.kept = image, reasoner, segmenter, stop, kept
         self.parser = StreamParser()
         self.pool = ThreadPoolExecutor(1, "encode")
         self.started = time.perf_counter()
@@ -132,7 +135,8 @@ class _Run:
         return grounding, notes
 
     def outline(self, encoded: Future, grounding: Grounding, parsed: Parsed, notes: tuple[str, ...]) -> Iterator[Event]:
-        mask, score = self.segmenter.segment(encoded.result(), grounding)
+        self.kept.encoded = encoded.result()
+        mask, score = self.segmenter.segment(self.kept.encoded, grounding)
         total = self.now()
         if not mask.any():
             notes += ("The segmenter found nothing to outline in the box.",)

@@ -1,19 +1,21 @@
-"""The clinical reasoning module (CRM) as a protocol, and the registry of model families.
+"""The clinical reasoning module (CRM) as a protocol, and the way to open one.
 
-Is: what the pipeline asks of a vision-language model, and per family one line of data that says how it sees and writes coordinates.
-Is not: any model; those are in `reasoners/`.
+Is: what the pipeline asks of a vision-language model, what evaluation may ask besides, and the ways to open one.
+Is not: any model (`reasoners/`), nor what differs between families (`families.py`).
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
 from medreasoner.answer import DIRECT_TEMPLATE, THINK_TEMPLATE, Prompt
-from medreasoner.geometry import INPUT_PIXELS, THOUSAND, Frame
+from medreasoner.families import FAMILIES
+from medreasoner.geometry import Frame
+from medreasoner.loading import FRAMES, adapter_base, read_json
 
 
 @dataclass
@@ -29,17 +31,18 @@ class Look:
 
 @dataclass(frozen=True)
 class Eye:
-    """A vision tower that a mask decoder can share: the module itself, and the folder of the segmenter that was made for it."""
+    """The segmenter that was made for a model: its folder or Hub id, and the model's vision tower where they share it, else None."""
 
-    tower: object
-    segmenter: Path
+    tower: object | None
+    segmenter: Path | str
 
 
 class Reasoner(Protocol):
     name: str  # id or folder, for records
+    revision: str | None  # commit on the Hub that the weights (of an adapter: the adapter) come from, None for local ones
     frame: Frame
     prompt: Prompt
-    eye: Eye | None  # None where no segmenter shares it
+    eye: Eye | None  # None where no segmenter was made for it
 
     def look(self, image: Image.Image) -> Look:
         """Take in an RGB image: preprocess, and encode it where the encoding can be shared."""
@@ -51,46 +54,70 @@ class Reasoner(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a model wrote for one question, for callers that ask many at once.
+
+    Args:
+        text: everything, in the project's format where a dialect could be read.
+        seconds: from asking to the last token; in a batch, the share of the batch's time. first_token_s: None where it was not seen.
+        tokens_in, tokens_out: as the model counted them; None where it did not say.
+        error: why the question never reached the model or its answer never came back; None where it answered.
+    """
+
+    text: str
+    seconds: float
+    first_token_s: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    error: str | None = None
+
+
+@runtime_checkable
+class BatchReasoner(Reasoner, Protocol):
+    """A reasoner that can answer many questions faster than one after the other."""
+
+    def answer_batch(self, looks: Sequence[Look], questions: Sequence[str], think: bool = True, at_once: int = 1) -> Iterator[Said]:
+        """One `Said` per question in their order, each as soon as it is there; never more than `at_once` are under way.
+
+        Errors: ReasonerError where no question could be answered this way (a wrong key, an unknown model).
+        """
+
+
 class ReasonerError(RuntimeError):
     """The model could not be loaded or run; the message says what was expected, what came and what to do."""
 
 
-@dataclass(frozen=True)
-class Family:
-    """How models of one architecture see and write; a checkpoint that was trained otherwise says so in its `medreasoner.json`.
-
-    Args:
-        frame: in which they write coordinates.
-        square: side in pixels to which each image is resized first, its aspect not kept; None leaves the size to the model's processor.
-        max_pixels: larger images are scaled down to this area first (more image tokens cost time and bring little).
-    """
-
-    frame: Frame
-    square: int | None = None
-    max_pixels: int = 1024 * 1024
-
-
-# model_type in config.json -> how it sees and writes (reference of each line: the family's own grounding examples)
-FAMILIES = {
-    "qwen2_vl": Family(THOUSAND),
-    "qwen2_5_vl": Family(INPUT_PIXELS, square=840),  # 840 is what the published MedReasoner checkpoints were trained on
-    "qwen3_vl": Family(THOUSAND),
-    "qwen3_vl_moe": Family(THOUSAND),
-    "internvl": Family(THOUSAND),
-    "llava": Family(THOUSAND, max_pixels=4096 * 4096),  # its processor makes every image small itself; this only bounds the work
-}
-ANY_OTHER = Family(THOUSAND)
-
+SAM3 = ("sam3", "sam3_video")  # no language model: it is asked in words all the same
+SERVED = "openai:"  # before the name of a model behind a server
 _IN_PIXELS = "Coordinates are pixels of the image as you see it."
 
 
-def prompt_for(frame: Frame) -> Prompt:
-    """The project's prompt with the sentence about coordinates that fits `frame`."""
+def coordinates(frame: Frame) -> str:
+    """The sentence of a prompt that says how to write coordinates in `frame`."""
     if frame.limit is None:
-        return Prompt()
+        return _IN_PIXELS
     order = "" if frame.axes == "xy" else ", y before x"
-    sentence = f"Coordinates are whole numbers from 0 to {frame.limit:g}, where {frame.limit:g} is the far edge of the image{order}."
-    return Prompt(THINK_TEMPLATE.replace(_IN_PIXELS, sentence), DIRECT_TEMPLATE.replace(_IN_PIXELS, sentence))
+    return f"Coordinates are whole numbers from 0 to {frame.limit:g}, where {frame.limit:g} is the far edge of the image{order}."
+
+
+def prompt_for(frame: Frame) -> Prompt:
+    """The project's prompt with the sentence about coordinates, and their order, that fit `frame`."""
+    changes = {_IN_PIXELS: coordinates(frame)}
+    if frame.axes == "yx":
+        changes |= {"[x_min, y_min, x_max, y_max]": "[y_min, x_min, y_max, x_max]", "[x, y]": "[y, x]"}
+    think, direct = THINK_TEMPLATE, DIRECT_TEMPLATE
+    for old, new in changes.items():
+        think, direct = think.replace(old, new), direct.replace(old, new)
+    return Prompt(think, direct)
+
+
+def misfit(prompt: Prompt, frame: Frame) -> str | None:
+    """Why answers to `prompt` would be read wrongly: it asks for coordinates of another frame than `frame`. None if it does not."""
+    for other in FRAMES.values():
+        if other != frame and any(coordinates(other) in text for text in (prompt.think, prompt.direct)):
+            return f"the prompt asks for coordinates in {other.name!r}, but the model is said to write {frame.name!r}"
+    return None
 
 
 def load_reasoner(
@@ -99,27 +126,55 @@ def load_reasoner(
     prompt: Prompt | None = None,
     revision: str | None = None,
     name: str | None = None,
+    family: str | None = None,
 ) -> Reasoner:
-    """Open a reasoner: a Hub id or a folder of a transformers image-text-to-text model, or a `.json` file of recorded runs.
+    """Open a reasoner: a Hub id or a folder of a transformers image-text-to-text model or of a PEFT adapter, `openai:MODEL` or
+    `openai:MODEL@URL` for one behind an OpenAI-compatible server, or a `.json` file of recorded runs.
 
     Args:
         device: "cpu", "cuda", "mps" or "auto" (spread over all GPUs); None takes a GPU if there is one.
         prompt: instead of the folder's `prompt.json`, or of the project's own prompt where it has none.
         revision: branch, tag or commit on the Hub.
         name: for records, instead of `id_or_folder`.
+        family: one of `families.FAMILIES`, where neither config.json nor the served model's name tells it, or tells it wrongly.
 
     Errors: ReasonerError.
     """
-    from medreasoner.hub import HubError, fetch_folder
+    from medreasoner.hub import HubError, commit_of, fetch_folder
 
+    if family is not None and family not in FAMILIES:
+        raise ReasonerError(f"the family {family!r} is not known; expected one of {', '.join(FAMILIES)}")
+    if str(id_or_folder).startswith(SERVED):
+        from medreasoner.reasoners.endpoint import EndpointReasoner
+
+        return EndpointReasoner.open(str(id_or_folder).removeprefix(SERVED), prompt, family)
     if str(id_or_folder).endswith(".json"):
         from medreasoner.reasoners.replay import ReplayReasoner
 
         return ReplayReasoner.load(id_or_folder)
+    adapter, base = None, None
     try:
         folder = fetch_folder(id_or_folder, revision)
-    except HubError as error:
-        raise ReasonerError(str(error)) from error
+        if base := adapter_base(folder):
+            adapter, folder = folder, fetch_folder(*base)
+    except (HubError, ValueError) as error:
+        raise ReasonerError(f"the adapter {id_or_folder} stands on {base[0]}: {error}" if base else str(error)) from error
+    if _kind(folder) in SAM3:
+        from medreasoner.reasoners.sam3 import Sam3Reasoner
+
+        reasoner = Sam3Reasoner.load(folder, name or str(id_or_folder), device)
+        reasoner.revision = commit_of(folder)
+        return reasoner
     from medreasoner.reasoners.vlm import VlmReasoner
 
-    return VlmReasoner.load(folder, name or str(id_or_folder), device, prompt)
+    reasoner = VlmReasoner.load(folder, name or str(id_or_folder), device, prompt, adapter, family)
+    reasoner.revision = commit_of(adapter or folder)
+    return reasoner
+
+
+def _kind(folder: Path) -> str | None:
+    """The `model_type` of a folder's config.json; None where it has none that can be read, which is for its reader to tell."""
+    try:
+        return read_json(folder / "config.json").get("model_type")
+    except (OSError, ValueError):
+        return None

@@ -1,214 +1,203 @@
-"""One sample answered, scored and written down.
+"""The records of a run: one JSON line per sample, written as it is made, so that a run that was killed goes on where it was.
 
-Is: the record of a run and its file, which grows line by line, so that a run that was killed goes on where it was.
-Is not: a summary (`evaluate.py`), and not a stopwatch: questions about one image share its encoding here, so later ones start sooner than
-they do on the page.
-
-Coordinates in records are pixels of the original image.
+Is: the files, alone or one per process that shares the work, and the order in which samples are asked.
+Is not: a score (`scores.py`) or a summary (`evaluate.py`).
 """
 
 import json
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from medreasoner.answer import parse
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample, SampleError
-from medreasoner.events import Done, Event, Failed, Located, Thinking
-from medreasoner.geometry import Box, Grounding
 from medreasoner.images import ImageError
-from medreasoner.metrics import box_iou, dice, paper_pdice
-from medreasoner.place import agrees
-from medreasoner.reasoner import Look, Reasoner
-from medreasoner.segmenter import Segmenter
+from medreasoner.scores import Case, Opener, Record
 
-Record = dict[str, object]
-Tell = Callable[[str], None]
-EVERY = 20  # records between two reports of progress
-
-
-# --- one encoding per image ---
-
-
-class OneLook:
-    """A reasoner that keeps its latest look: questions asked one after another about one image encode it once."""
-
-    def __init__(self, reasoner: Reasoner):
-        self.name, self.frame, self.prompt = reasoner.name, reasoner.frame, reasoner.prompt
-        self.reasoner = reasoner
-        self._kept: tuple[Image.Image, Look] | None = None
-
-    def look(self, image: Image.Image) -> Look:
-        if self._kept is None or self._kept[0] is not image:
-            self._kept = image, self.reasoner.look(image)
-        return self._kept[1]
-
-    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
-        return self.reasoner.stream(look, question, think, stop)
-
-
-class OneEncoding:
-    """The same for a segmenter."""
-
-    def __init__(self, segmenter: Segmenter):
-        self.name = segmenter.name
-        self.segmenter = segmenter
-        self._kept: tuple[Image.Image, object] | None = None
-
-    def encode(self, image: Image.Image, features: object = None) -> object:
-        kept = self._kept  # an image left behind by a failed run may still be encoded in another thread
-        if kept is None or kept[0] is not image:
-            self._kept = kept = image, self.segmenter.encode(image, features)
-        return kept[1]
-
-    def segment(self, encoded: object, grounding: Grounding) -> tuple[np.ndarray, float]:
-        return self.segmenter.segment(encoded, grounding)
-
-
-class NoMasks:
-    """A segmenter for runs that ask only for boxes; its mask is the whole image."""
-
-    name = "none"
-
-    def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
-        return image.size
-
-    def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
-        return np.ones(encoded[::-1], bool), 0.0
-
-
-# --- records ---
+Tell = Callable[[str, int, int], None]  # file, records done, records in all
+Key = tuple[str, str]  # id and question
+POLL = 0.2  # seconds between two looks at what the other processes have written
 
 
 @dataclass(frozen=True)
-class Case:
-    """A sample with what its files hold: the RGB image, the truth in its pixels, and the true mask (H, W) bool or None."""
+class Unasked:
+    """A sample that has no record, and why: its files cannot be used, or no answer came (`request`), so that the next run asks again."""
 
-    sample: Sample
-    image: Image.Image
-    truth: Grounding
-    mask: np.ndarray | None
+    id: str
+    question: str
+    reason: str
+    request: bool = False
 
-
-class Opener:
-    """Opens samples, with or without their masks; an image that several in a row share stays one object."""
-
-    def __init__(self, masks: bool):
-        self._masks = masks
-        self._source: Path | bytes | None = None
-        self._image: Image.Image | None = None
-
-    def open(self, sample: Sample) -> Case:
-        """Errors: ImageError, SampleError."""
-        if sample.image != self._source:
-            self._image = sample.load_image()
-            self._source = sample.image
-        image = self._image
-        mask = sample.load_mask() if self._masks and sample.mask is not None else None
-        if mask is not None and mask.shape != image.size[::-1]:
-            raise SampleError(f"the mask is {mask.shape[1]} x {mask.shape[0]} pixels, the image {image.width} x {image.height}")
-        return Case(sample, image, sample.truth(), mask)
+    def __str__(self) -> str:
+        return f"{self.id}: {self.reason}"
 
 
-def answered(case: Case, events: Iterable[Event]) -> Record:
-    """What one run came to, with its scores."""
-    said, grounding, last = "", None, None
-    for last in events:
-        if isinstance(last, Thinking):
-            said += last.text
-        elif isinstance(last, Located):
-            grounding = last.grounding
-    text = last.answer_text if isinstance(last, Done) else last.text
-    record = {
-        "failure": last.reason if isinstance(last, Failed) else None,
-        "message": last.message if isinstance(last, Failed) else None,
-        "well_formed": parse(text).answer is not None,
-        "think": said,
-        "answer_text": text,
-        "box": grounding and grounding.box,
-        "points": grounding and grounding.points,
-        "place_agrees": grounding and agrees(said, grounding.box, case.image.size),
-        "box_iou": box_iou(grounding.box, case.truth.box) if grounding else 0.0,
-        "pdice_published": paper_pdice(grounding.points, case.truth.points) if grounding else 0.0,
-        "fits_best": fits_best(grounding and grounding.box, case.truth.box, case.sample.others),
-        "mask_dice": None if case.mask is None else 0.0,
-    }
-    if isinstance(last, Done):
-        if case.mask is not None:
-            record["mask_dice"] = dice(last.mask, case.mask)
-        record |= {"mask_score": last.mask_score, "notes": last.notes, "timings_s": last.timings_s, "tokens_per_s": last.tokens_per_s}
-    return record
+@dataclass(frozen=True)
+class Shard:
+    """Which of `of` equal parts of the samples this process asks; 0 of 1 is everything."""
+
+    rank: int = 0
+    of: int = 1
+
+    @staticmethod
+    def from_environment() -> "Shard":
+        """As `accelerate launch` and torchrun say it."""
+        return Shard(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+    def part(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """A stretch, so that questions about one image stay side by side."""
+        return samples[len(samples) * self.rank // self.of : len(samples) * (self.rank + 1) // self.of]
 
 
-def fits_best(box: Box | None, asked: Box, others: Sequence[Box]) -> bool | None:
-    """Whether `box` overlaps the asked target more than any other of the image; None where there is no other."""
-    if not others:
-        return None
-    return box is not None and box_iou(box, asked) > max(box_iou(box, other) for other in others)
+@dataclass
+class Asked:
+    """What became of a list of samples: records in their order, and those that have none."""
+
+    records: list[Record] = field(default_factory=list)
+    unasked: list[Unasked] = field(default_factory=list)
 
 
 def resume(
-    samples: Sequence[Sample], path: Path, run: dict, opener: Opener, work: Callable[[Case], Record], tell: Tell
-) -> tuple[list[Record], list[str]]:
-    """One record for every sample, from `path` where it is there already, else made by `work` and appended at once.
+    samples: Sequence[Sample],
+    path: Path,
+    run: dict,
+    opener: Opener,
+    work: Callable[[Sequence[Case]], Iterable[Record | Unasked]],
+    tell: Tell,
+    together: int = 1,
+    shard: Shard | None = None,
+) -> Asked:
+    """One record for every sample, from `path` where it is there already, else made by `work` and written at once.
 
     Args:
         run: what made the records. A file whose records were made by anything else is refused (DataError).
-    Returns: the records in the order of the samples, and a sentence for every sample whose files cannot be used.
+        together: so many samples are given to `work` at a time.
+        shard: this process asks its part and writes it to a file of its own; all of them return when all are done, with the same.
     """
+    shard = shard or Shard()
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = {(record["id"], record["question"]): record for record in read_records(path, run)}
-    records, unusable = [], []
-    with path.open("a", encoding="utf-8") as file:
-        for number, sample in enumerate(samples, 1):
-            record = done.get((sample.id, sample.question))
-            if record is None or sample.box not in (None, tuple(record["truth"]["box"])):  # not asked yet, or the truth was mended since
-                try:
-                    case = opener.open(sample)
-                except (ImageError, SampleError) as error:
-                    unusable.append(f"{sample.id}: {error}")
-                    continue
-                record = {**_about(case), **work(case), "run": run}
-                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-                file.flush()
-            records.append(record)
-            if number % EVERY == 0 or number == len(samples):
-                tell(f"{path.name}: {number} of {len(samples)}")
-    return records, unusable
+    own = path if shard.of == 1 else path.with_name(f"{path.stem}.rank{shard.rank}of{shard.of}{path.suffix}")
+    _cut(own)
+    if shard.of > 1:  # what got no record last time is asked again; the others must not take it for done
+        write_whole(own, "".join(_line(record) for record in read_records(own, run) if "unasked" not in record))
+    part = shard.part(samples)
+    known = _read_all(path, run)
+    todo = [sample for sample in part if not _fits(known.get(_key(sample)), sample)]
+    told = len(part) - len(todo)
+    with own.open("a", encoding="utf-8") as file:
+        for begin in range(0, len(todo), together):
+            for result in _made(todo[begin : begin + together], opener, work):
+                record = {**_record(result), "run": run}
+                if shard.of > 1 or "unasked" not in record:  # the other processes must know what will get no record
+                    file.write(_line(record))
+                    file.flush()
+                known[record["id"], record["question"]] = record
+                told += 1
+                tell(own.name, told, len(part))
+    if not todo:
+        tell(own.name, told, len(part))
+    if shard.of > 1:
+        known = _wait(samples, path, run, tell, shard.of)
+    return _in_order(samples, known)
 
 
-def _about(case: Case) -> Record:
-    sample = case.sample
-    return {
-        "id": sample.id,
-        "question": sample.question,
-        "modality": sample.modality,
-        "category": sample.category,
-        "case": sample.case,
-        "image_wh": case.image.size,
-        "truth": asdict(case.truth),
-    }
+def _line(record: Record) -> str:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_records(path: Path, run: dict) -> list[Record]:
-    """The whole lines of `path`, [] if it is not there; a last line that a kill cut short is removed from the file."""
+def _record(result: Record | Unasked) -> Record:
+    if isinstance(result, Unasked):
+        return {"id": result.id, "question": result.question, "unasked": asdict(result)}
+    return result
+
+
+def _made(samples: Sequence[Sample], opener: Opener, work: Callable) -> Iterable[Record | Unasked]:
+    cases = []
+    for sample in samples:
+        try:
+            cases.append(opener.open(sample))
+        except (ImageError, SampleError) as error:
+            yield Unasked(sample.id, sample.question, str(error))
+    if cases:
+        yield from work(cases)
+
+
+def _wait(samples: Sequence[Sample], path: Path, run: dict, tell: Tell, of: int) -> dict[Key, Record]:
+    """The records of all processes, once each sample has one; the launcher ends the waiting if one of them dies."""
+    while True:
+        known = _read_all(path, run, of)
+        lacking = sum(_key(sample) not in known for sample in samples)
+        if not lacking:
+            return known
+        tell(f"{path.name}, all processes", len(samples) - lacking, len(samples))
+        time.sleep(POLL)
+
+
+def _in_order(samples: Sequence[Sample], known: dict[Key, Record]) -> Asked:
+    asked = Asked()
+    for sample in samples:
+        record = known[_key(sample)]
+        if "unasked" in record:
+            asked.unasked.append(Unasked(**record["unasked"]))
+        else:
+            asked.records.append(record)
+    return asked
+
+
+def _key(sample: Sample) -> Key:
+    return sample.id, sample.question
+
+
+def _fits(record: Record | None, sample: Sample) -> bool:
+    """Whether the sample has its record, and its truth was not mended since."""
+    if record is None or sample.box is None:
+        return record is not None
+    return record["truth"] is not None and tuple(record["truth"]["box"]) == tuple(sample.box)
+
+
+def _read_all(path: Path, run: dict, of: int = 0) -> dict[Key, Record]:
+    """The records of `path` and of all processes' own files beside it; where a sample has several, the last. What got no record is told
+    only by the processes of this run, `of` in number."""
+    known: dict[Key, Record] = {}
+    for file in [path, *sorted(path.parent.glob(f"{path.stem}.rank*{path.suffix}"))]:
+        for record in read_records(file, run):
+            key = record["id"], record["question"]
+            if "unasked" not in record or (key not in known and file.stem.endswith(f"of{of}")):
+                known[key] = record
+    return known
+
+
+def _cut(path: Path) -> None:
+    """Remove a last line that a kill cut short."""
     data = path.read_bytes() if path.exists() else b""
     whole = data.rfind(b"\n") + 1
     if whole < len(data):
         os.truncate(path, whole)
+
+
+def read_records(path: Path, run: dict | None = None) -> list[Record]:
+    """The whole lines of `path`, [] if it is not there.
+
+    Args:
+        run: what must have made them, None for anything. Errors: DataError for other ones, and for a line that is not JSON.
+    """
+    data = path.read_bytes() if path.exists() else b""
     records = []
-    for number, line in enumerate(data[:whole].splitlines(), 1):
+    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
         try:
             record = json.loads(line)
         except ValueError as error:
             raise DataError(f"{path}, line {number} is not JSON ({error}); delete that line or the file") from error
-        if record["run"] != run:
+        if run is not None and record["run"] != run:
             raise DataError(f"{path} was made by {record['run']}, now it is {run}; choose another folder, or delete the file to begin anew")
         records.append(record)
     return records
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` into `path` at once: nobody ever reads half of it."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, path)

@@ -9,6 +9,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medreasoner.answer import Answer, Prompt, render
+from medreasoner.answer import Answer, Prompt, parse, render
+from medreasoner.asking import Answers, Stages, fingerprint, prompt_hash
 from medreasoner.controls import Prior, centre_box, derange, kind, prior, shuffled_questions, swapped_images, whole_box
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample
-from medreasoner.evaluate import evaluate, fingerprint, prompt_hash
+from medreasoner.dialects import translate
+from medreasoner.evaluate import evaluate
+from medreasoner.families import UPSTREAM_RAW
 from medreasoner.geometry import THOUSAND, Grounding, mask_to_box, mask_to_points
-from medreasoner.reasoner import Look
+from medreasoner.reasoner import Look, ReasonerError, Said
+from medreasoner.records import Shard
 from medreasoner.segmenter import SegmenterError
 
 COLOURS = ("red", "green")
@@ -69,7 +74,7 @@ def train(tmp_path_factory) -> list[Sample]:
 class Looker:
     """Finds the colour that the question names; counts what it does."""
 
-    name, frame, prompt = "looker", THOUSAND, Prompt()
+    name, revision, frame, prompt, eye = "looker", None, THOUSAND, Prompt(), None
 
     def __init__(self):
         self.looks, self.questions = 0, 0
@@ -83,6 +88,8 @@ class Looker:
 
     def see(self, image: Image.Image, colour: str) -> Grounding:
         mask = np.asarray(image)[..., COLOURS.index(colour)] == 250
+        if not mask.any():  # nothing to be seen: the middle is as good as any place
+            return Grounding(centre_box(image.size), ((30, 20), (40, 30)))
         return Grounding(mask_to_box(mask), mask_to_points(mask))
 
     def stream(self, look, question, think=True, stop=None) -> Iterator[str]:
@@ -123,14 +130,15 @@ class Blind(Looker):
 class Painter:
     """A segmenter that fills the box."""
 
-    name = "painter"
+    name, revision = "painter", None
+    draws_from = ("both", "box", "points")
 
     def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
         return image.size
 
     def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
         mask = np.zeros(encoded[::-1], bool)
-        x1, y1, x2, y2 = (round(v) for v in grounding.box)
+        x1, y1, x2, y2 = (round(v) for v in grounding.box or (*grounding.points[0], *(v + 1 for v in grounding.points[1])))
         mask[y1:y2, x1:x2] = True
         return mask, 0.9
 
@@ -290,13 +298,224 @@ def test_samples_whose_files_cannot_be_used_are_named_and_not_counted(samples, t
         evaluate(bad, Looker(), Painter(), tmp_path / "none")
 
 
+# --- the two stages ---
+
+
+class Clerk(Looker):
+    """Answers many at once; request number `lost` never comes back."""
+
+    def __init__(self, lost: int | None = None):
+        super().__init__()
+        self.batches, self.lost = [], lost
+
+    def answer_batch(self, looks, questions, think=True, at_once=1) -> Iterator[Said]:
+        self.batches.append(len(looks))
+        for look, question in zip(looks, questions, strict=True):
+            lost = self.questions == self.lost
+            text = "".join(self.stream(look, question, think))
+            yield Said("" if lost else text, 0.5, None, 900, 60, "the server answered 500" if lost else None)
+
+
+def test_many_at_once_score_as_one_after_the_other(samples, tmp_path):
+    clerk = Clerk()
+    together = evaluate(samples, clerk, Painter(), tmp_path / "a", stages=Stages(at_once=1000))
+    alone = evaluate(samples, Looker(), Painter(), tmp_path / "b")
+    assert clerk.batches == [16]
+    for key in ("overall", "per_category", "per_size", "failures"):
+        assert together[key] == alone[key]
+    assert together["cost"] == {"seconds": 8.0, "samples_per_s": 2.0, "tokens_per_s": None, "tokens_in": 14400, "tokens_out": 960}
+    assert together["median_timings_s"] == {}, "the times of a replay are nobody's"
+
+
+def test_a_request_that_failed_is_in_no_mean_and_is_made_again(samples, tmp_path):
+    first = evaluate(samples, Clerk(lost=3), None, tmp_path, stages=Stages(at_once=2))
+    assert first["n"] == 15 and first["overall"]["box_iou"]["mean"] == pytest.approx(1) and first["failures"] == {}
+    assert len(first["unanswered"]) == 1 and "the server answered 500" in first["unanswered"][0] and first["unusable"] == []
+    again = Clerk()
+    second = evaluate(samples, again, None, tmp_path, stages=Stages(at_once=2))
+    assert again.questions == 1 and second["n"] == 16 and second["unanswered"] == []
+
+
+def test_another_runs_answers_are_drawn_by_another_segmenter_and_left_as_they_are(samples, tmp_path):
+    evaluate(samples, Looker(), None, tmp_path / "asked")
+    before = (tmp_path / "asked" / "records.jsonl").read_bytes()
+
+    class Emptier(Painter):
+        name = "emptier"
+
+        def segment(self, encoded, grounding):
+            return np.zeros(encoded[::-1], bool), 0.1
+
+    answers = Answers.read(tmp_path / "asked")
+    good = evaluate(samples, answers, Painter(), tmp_path / "painter")
+    bad = evaluate(samples, answers, Emptier(), tmp_path / "emptier")
+    assert good["overall"]["mask_dice"]["mean"] == 1 and bad["overall"]["mask_dice"]["mean"] == 0
+    assert good["overall"]["box_iou"] == bad["overall"]["box_iou"] and good["model"] == "looker" and good["segmenter"] == "painter"
+    assert (tmp_path / "asked" / "records.jsonl").read_bytes() == before
+
+
+def test_answers_that_are_not_there_are_named(samples, train, tmp_path):
+    with pytest.raises(DataError, match="holds no records.jsonl with answers"):
+        Answers.read(tmp_path)
+    evaluate(samples[:4], Looker(), None, tmp_path / "asked")
+    result = evaluate(samples, Answers.read(tmp_path / "asked"), Painter(), tmp_path / "out", train=train)
+    assert result["n"] == 4 and len(result["unanswered"]) == 12
+    assert {"prior", "random_box", "oracle"} <= set(result["controls"]) and "image_swapped" not in result["controls"]
+
+
+def test_failures_of_the_model_are_told_again_as_such(samples, tmp_path):
+    class Dying(Looker):
+        def stream(self, look, question, think=True, stop=None):
+            yield "<think>It"
+            raise ReasonerError("out of memory")
+
+    live = evaluate(samples, Dying(), Painter(), tmp_path / "a")
+    again = evaluate(samples, Answers.read(tmp_path / "a"), Painter(), tmp_path / "b")
+    assert live["failures"] == again["failures"] == {"model": 16}
+
+
+@pytest.mark.parametrize(("prompts", "box", "points"), [("both", True, 2), ("box", True, 0), ("points", False, 2)])
+def test_the_segmenter_sees_what_it_is_allowed_to(samples, tmp_path, prompts, box, points):
+    seen = []
+
+    class Watcher(Painter):
+        def segment(self, encoded, grounding):
+            seen.append((grounding.box is not None, len(grounding.points)))
+            return super().segment(encoded, grounding)
+
+    result = evaluate(samples, Looker(), Watcher(), tmp_path, stages=Stages(prompts=prompts))
+    assert set(seen) == {(box, points)} and result["prompts"] == prompts and result["overall"]["box_iou"]["mean"] == pytest.approx(1)
+
+
+def test_the_published_scoring_reads_the_same_answers_without_conversion(samples, tmp_path):
+    evaluate(samples, Looker(), None, tmp_path / "fair")
+    answers = Answers.read(tmp_path / "fair")
+    raw = evaluate(samples, answers, None, tmp_path / "raw", stages=Stages(frame=UPSTREAM_RAW))
+    assert raw["frame"] == "upstream-raw" and raw["writes"] == "0..1000"
+    assert raw["overall"]["box_iou"]["mean"] < 0.7
+    back = evaluate(samples, Answers.read(tmp_path / "raw"), None, tmp_path / "back")
+    assert back["frame"] == "0..1000" and back["overall"]["box_iou"]["mean"] == pytest.approx(1)
+    live = evaluate(samples, Looker(), None, tmp_path / "live", stages=Stages(frame=UPSTREAM_RAW))
+    assert live["overall"] == raw["overall"]
+
+
+def test_refusals_are_told_from_answers_that_cannot_be_read(samples, tmp_path):
+    class Shy(Looker):
+        def stream(self, look, question, think=True, stop=None):
+            yield "I'm sorry, but I can't help with medical images." if "red" in question else "It is over there."
+
+    assert evaluate(samples, Shy(), None, tmp_path)["failures"] == {"refusal": 8, "no answer block": 8}
+
+
+def test_points_that_a_dialect_does_not_have_are_not_scored(samples, tmp_path):
+    class Boxer(Clerk):
+        def answer_batch(self, looks, questions, think=True, at_once=1):
+            for said in super().answer_batch(looks, questions, think, at_once):
+                yield replace(said, text=translate(f"[{', '.join(map(str, parse(said.text).answer.bbox))}]", ("list",)))
+
+    result = evaluate(samples, Boxer(), Painter(), tmp_path, stages=Stages(at_once=2))
+    assert result["overall"]["pdice_published"] is None and result["overall"]["points_in_mask"] is None
+    assert result["overall"]["box_iou"]["mean"] == pytest.approx(1, abs=1e-6)
+
+
+def test_an_image_without_its_target_counts_for_presence_alone(samples, tmp_path):
+    Image.new("L", (80, 60)).save(tmp_path / "empty.png")
+    absent = [replace(sample, id=f"{sample.id} absent", mask=tmp_path / "empty.png") for sample in samples[:6]]
+
+    class Careful(Looker):
+        """Does not find what it was asked for the first time."""
+
+        def stream(self, look, question, think=True, stop=None):
+            if self.questions < 3:
+                self.questions += 1
+                yield "It is not in this image."
+            else:
+                yield from super().stream(look, question, think, stop)
+
+    result = evaluate(absent, Careful(), None, tmp_path / "absent")
+    assert result["overall"]["box_iou"] is None and result["presence"]["specificity"]["mean"] == 0.5
+    mixed = evaluate([*samples, *absent], Looker(), Painter(), tmp_path / "mixed")
+    assert mixed["overall"]["box_iou"]["n"] == 16 and mixed["overall"]["mask_dice"]["mean"] == 1
+    assert mixed["presence"]["sensitivity"]["mean"] == 1 and mixed["presence"]["specificity"]["mean"] == 0
+    assert evaluate(samples, Looker(), None, tmp_path / "present")["presence"] is None
+
+
+# --- many processes ---
+
+
+def test_processes_share_the_work_and_end_with_one_summary(samples, train, tmp_path):
+    whole = evaluate(samples, Looker(), Painter(), tmp_path / "whole", train=train)
+    lookers = [Looker() for _ in range(3)]
+
+    def process(rank: int) -> dict:
+        return evaluate(samples, lookers[rank], Painter(), tmp_path / "parts", train=train, shard=Shard(rank, 3))
+
+    with ThreadPoolExecutor(3) as processes:
+        results = list(processes.map(process, range(3)))
+    drop = ("cost", "median_timings_s")
+    for result in results:
+        assert {k: v for k, v in result.items() if k not in drop} == {k: v for k, v in whole.items() if k not in drop}
+    assert sum(looker.questions for looker in lookers) == 16 * 5, "samples and four controls, nothing twice"
+    assert [record["id"] for record in records_in(tmp_path / "parts")] == [record["id"] for record in records_in(tmp_path / "whole")]
+    assert json.loads((tmp_path / "parts" / "summary.json").read_text()) == results[0]
+    alone = Looker()
+    assert evaluate(samples, alone, Painter(), tmp_path / "parts")["n"] == 16 and alone.questions == 0, "one goes on where three were"
+
+
+def test_a_sample_that_cannot_be_used_holds_no_process_up(samples, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    listed = [*samples, replace(samples[0], id="bad", image=tmp_path / "broken.png")]
+    with ThreadPoolExecutor(2) as processes:
+        results = list(processes.map(lambda rank: evaluate(listed, Looker(), None, tmp_path / "out", shard=Shard(rank, 2)), range(2)))
+    assert [(result["n"], len(result["unusable"])) for result in results] == [(16, 1), (16, 1)]
+
+
+def test_processes_ask_again_what_got_no_answer_the_last_time(samples, tmp_path):
+    def process(rank: int, of: int, lost: int | None) -> tuple[int, int]:
+        result = evaluate(samples, Clerk(lost), None, tmp_path, stages=Stages(at_once=2), shard=Shard(rank, of))
+        return result["n"], len(result["unanswered"])
+
+    def all_of(of: int, lost: int | None) -> list[tuple[int, int]]:
+        with ThreadPoolExecutor(of) as processes:
+            return list(processes.map(lambda rank: process(rank, of, lost), range(of)))
+
+    assert all_of(2, lost=3) == [(14, 2)] * 2
+    assert all_of(3, lost=0) == [(14, 2)] * 3, "the two are asked again, and lost again"
+    assert all_of(2, lost=None) == [(16, 0)] * 2
+
+
+def test_the_launchers_variables_say_which_part_is_ours(monkeypatch):
+    assert Shard.from_environment() == Shard(0, 1)
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert Shard.from_environment() == Shard(2, 4)
+    assert [part for rank in range(3) for part in Shard(rank, 3).part("abcdefgh")] == list("abcdefgh")
+
+
+# --- controls ---
+
+
 def test_controls_show_that_a_good_model_looks_and_listens(samples, train, tmp_path):
     rows = evaluate(samples, Looker(), Painter(), tmp_path, train=train)["controls"]
     assert rows["oracle"]["mask_dice"]["mean"] == 1 and rows["oracle"]["model_minus_this"]["mean"] == pytest.approx(0)
-    for name in ("prior", "centre_box", "whole_image", "question_shuffled", "image_swapped"):
+    for name in ("prior", "centre_box", "whole_image", "random_box", "question_shuffled", "image_swapped", "image_blanked"):
         assert rows[name]["box_iou"]["mean"] < 0.5 and rows[name]["model_minus_this"]["low"] > 0.3, name
     assert rows["question_shuffled"]["fits_best"]["mean"] == 0, "each question is answered rightly, so it never fits the one that was meant"
     assert rows["prior"]["kinds_not_in_training"] == []
+
+
+def test_answering_without_reasoning_and_the_box_alone_are_rows_too(samples, train, tmp_path):
+    class Thinker(Looker):
+        """Sees nothing where it may not think."""
+
+        def stream(self, look, question, think=True, stop=None):
+            yield from super().stream(look if think else replace(look, image=Image.new("RGB", look.image.size)), question, think, stop)
+
+    rows = evaluate(samples, Thinker(), Painter(), tmp_path, train=train)["controls"]
+    assert rows["direct"]["model_minus_this"]["low"] > 0.5
+    assert rows["oracle_box"]["mask_dice"]["mean"] == 1 and "reasoning" not in rows
+    rows = evaluate(samples, Looker(), Painter(), tmp_path / "direct", think=False, train=train)["controls"]
+    assert rows["reasoning"]["model_minus_this"]["mean"] == 0 and "direct" not in rows
 
 
 def test_controls_find_out_a_model_that_does_not_look(samples, train, tmp_path):

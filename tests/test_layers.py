@@ -16,11 +16,13 @@ OURS = ("medreasoner", "app", "page", "train", "space")
 # A name stands for the module and all below it; "data.sample" is more particular than "data".
 LAYERS = (
     {"geometry"},
-    {"answer", "metrics", "images", "place", "loading", "data.sample", "data.taxonomy"},
-    {"events", "rewards", "draw", "export", "reasoner", "segmenter", "data"},
+    {"families", "dialects", "answer", "metrics", "place", "loading", "hub.errors", "data.sample", "data.taxonomy"}
+    | {"images", "loaded", "shades", "orientation", "dicom", "dicom_header", "nifti"},
+    {"events", "rewards", "draw", "export", "dicom_seg", "reasoner", "segmenter", "data"},
     {"reasoners", "segmenters"},
-    {"pipeline"},
-    {"evaluate", "hub", "model", "records", "controls", "report", "medreasoner", "page"},
+    {"pipeline", "refine"},
+    {"evaluate", "hub", "card", "publish", "model", "medreasoner", "page", "review"}
+    | {"records", "stages", "scores", "summary", "controls", "control_rows", "asking", "report"},
     {"commands"},
     {"cli", "__main__", "app", "train", "space"},
 )
@@ -35,11 +37,11 @@ ONLY_IN = {
     "sam2": MODELS,
     "openai": MODELS,
     "trl": ("train",),
-    "peft": ("train",),
-    "gradio": ("app", "review"),
-    "huggingface_hub": ("hub", "data.load"),
+    "peft": ("train", "reasoners.checkpoint"),
+    "gradio": ("app", "page", "review"),
+    "huggingface_hub": ("hub", "data.load", "space"),
 }
-HEAVY = ("torch", "transformers", "sam2", "trl", "gradio", "datasets", "pydicom", "nibabel", "scipy.stats")
+HEAVY = ("torch", "transformers", "sam2", "trl", "gradio", "datasets", "pydicom", "highdicom", "nibabel", "scipy.stats")
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medreasoner.metrics import (
+    boundary,
     box_iou,
     dice,
     giou,
     mask_iou,
+    mask_overlap,
     paired,
     paper_box_iou,
     paper_dice,
     paper_pdice,
     point_dice,
     points_in_mask,
+    ratio,
     summary,
 )
 
@@ -273,3 +276,52 @@ def test_nothing_and_uneven_lists_are_refused():
         paired([1.0], [1.0, 2.0], ["a"])
     with pytest.raises(ValueError, match="at least one"):
         points_in_mask([], np.ones((4, 4), bool))
+
+
+# --- boundaries ---
+
+
+def disc(x: float, y: float, radius: float) -> np.ndarray:
+    rows, columns = np.mgrid[:64, :80]
+    return (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+
+
+# (HD95, NSD at 1 px, NSD at 2 px) by MONAI 1.6.1: compute_hausdorff_distance(percentile=95) and compute_surface_dice
+MONAI = {
+    "shifted": (disc(30, 30, 12), disc(34, 33, 12), 5.0, 0.140625, 0.296875),
+    "smaller": (disc(30, 30, 6), disc(30, 30, 15), 9.219544, 0.0, 0.0),
+    "a speck far away": (disc(30, 30, 12) | disc(70, 10, 2), disc(30, 30, 12), 33.050766, 0.9411765, 0.9411765),
+    "at the edge": (disc(2, 30, 12), disc(4, 30, 12), 2.0, 0.6833333, 1.0),
+    "the whole image": (np.ones((64, 80), bool), disc(40, 32, 20), 29.206163, 0.0, 0.0),
+    "the same": (disc(30, 30, 12), disc(30, 30, 12), 0.0, 1.0, 1.0),
+    "apart": (disc(15, 15, 5), disc(60, 50, 8), 59.375034, 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", MONAI)
+def test_boundary_distances_are_monais(name):
+    mask, truth, hd95, near, far = MONAI[name]
+    assert boundary(mask, truth, 1.0) == pytest.approx((hd95, near), abs=1e-5)
+    assert boundary(truth, mask, 2.0) == pytest.approx((hd95, far), abs=1e-5)
+
+
+def test_boundaries_of_empty_masks():
+    empty = np.zeros((64, 80), bool)
+    assert boundary(empty, empty, 1.0) == (0.0, 1.0)
+    assert boundary(empty, disc(30, 30, 5), 1.0) == boundary(disc(30, 30, 5), empty, 1.0) == (math.inf, 0.0)
+    with pytest.raises(ValueError, match="same shape"):
+        boundary(empty, np.zeros((5, 5), bool), 1.0)
+
+
+def test_overlap_adds_up_to_the_cumulative_iou():
+    masks = [(disc(30, 30, 12), disc(34, 33, 12)), (disc(30, 30, 6), disc(30, 30, 15))]
+    counts = [mask_overlap(*pair) for pair in masks]
+    assert [inter / union for inter, union in counts] == pytest.approx([mask_iou(*pair) for pair in masks])
+    both = ratio([c[0] for c in counts], [c[1] for c in counts], ["a", "b"])
+    assert both.mean == pytest.approx(sum(c[0] for c in counts) / sum(c[1] for c in counts))
+    assert both.low <= both.mean <= both.high and (both.n, both.clusters) == (2, 2)
+
+
+def test_a_ratio_with_equal_weights_is_the_mean():
+    values, cases = [0.1, 0.5, 0.9, 0.3], ["a", "a", "b", "c"]
+    assert ratio(values, [1, 1, 1, 1], cases) == summary(values, cases)

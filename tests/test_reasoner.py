@@ -18,8 +18,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from medreasoner.answer import Prompt, messages, parse
+from medreasoner.families import FAMILIES
 from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND, THOUSAND_YX
-from medreasoner.reasoner import FAMILIES, ReasonerError, load_reasoner, prompt_for
+from medreasoner.reasoner import ReasonerError, load_reasoner, prompt_for
 from medreasoner.reasoners.listener import Listener
 from medreasoner.reasoners.replay import ReplayReasoner, record
 from tests import tiny

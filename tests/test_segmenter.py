@@ -75,12 +75,16 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def same_masks(one, other, picture: Image.Image) -> None:
-    (first, first_score), (second, second_score) = (s.segment(s.encode(picture), GROUNDING) for s in (one, other))
-    assert first.shape == second.shape == (512, 512)
-    assert first.dtype == second.dtype == bool
-    assert 0.01 < first.mean() < 0.99, "a mask that is all one value would prove nothing"
-    assert iou(first, second) >= 0.999
-    assert first_score == pytest.approx(second_score, abs=1e-3)
+    encoded = [(segmenter, segmenter.encode(picture)) for segmenter in (one, other)]
+    clicked = ((300.0, 150.0, True), (200.0, 380.0, False))
+    box_alone, points_alone = replace(GROUNDING, points=()), replace(GROUNDING, box=None)
+    for grounding, clicks in ((GROUNDING, ()), (GROUNDING, clicked), (box_alone, ()), (box_alone, clicked), (points_alone, ())):
+        (first, first_score), (second, second_score) = (segmenter.segment(seen, grounding, clicks) for segmenter, seen in encoded)
+        assert first.shape == second.shape == (512, 512)
+        assert first.dtype == second.dtype == bool
+        assert 0.01 < first.mean() < 0.99, "a mask that is all one value would prove nothing"
+        assert iou(first, second) >= 0.999
+        assert first_score == pytest.approx(second_score, abs=1e-3)
 
 
 @pytest.mark.parametrize("multimask", [True, False])
@@ -106,6 +110,15 @@ def test_key_names_go_to_transformers_and_back_without_loss(package_model):
     back = sam2_keys.to_sam2(sam2_keys.to_transformers(state), list(package_model.state_dict()))
     assert back.keys() == state.keys()
     assert all(torch.equal(back[key], state[key]) for key in state)
+
+
+def test_a_group_is_decoded_as_each_of_it_is_alone(tmp_path, picture):
+    segmenter = load_segmenter(tiny.segmenter(tmp_path / "segmenter"), device="cpu")
+    encoded = segmenter.encode(picture)
+    group = [GROUNDING, replace(GROUNDING, box=(20.0, 30.0, 200.0, 240.0)), replace(GROUNDING, points=((130.0, 100.0), (200.0, 350.0)))]
+    for (mask, score), grounding in zip(segmenter.segment_many(encoded, group), group, strict=True):
+        alone, alone_score = segmenter.segment(encoded, grounding)
+        assert np.array_equal(mask, alone) and score == pytest.approx(alone_score, abs=1e-5)
 
 
 def test_adopted_features_give_the_mask_that_encoding_anew_gives(tmp_path, picture):

@@ -46,6 +46,8 @@ class Models:
     model: str | None = option("reasoning model; the embedded one if left out", None, shown="ID_OR_FOLDER")
     segmenter: str | None = option("segmenter; the one that fits the model if left out", None, shown="ID_OR_FOLDER")
     device: str | None = option("cpu, cuda or mps; a GPU is taken if there is one", None, shown="D")
+    revision: str | None = option("branch, tag or commit of the model on the Hub; the newest if left out", None, shown="R")
+    allow_pickle: bool = option("read a segmenter from a pickled file (.pt); only tensors are read, but safetensors are better", False)
     prompt: Path | None = option("a prompt.json to ask with, instead of the model's own", None, Path, "FILE")
     no_think: bool = option("answer at once, without reasoning", False)
 
@@ -61,7 +63,9 @@ class Models:
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"--prompt {self.prompt} is no prompt file ({error})") from error
         try:
-            return MedReasoner.from_pretrained(self.model, self.segmenter, self.device, prompt)
+            return MedReasoner.from_pretrained(
+                self.model, self.segmenter, self.device, prompt, self.revision, allow_pickle=self.allow_pickle
+            )
         except (ReasonerError, SegmenterError) as error:
             raise UsageError(str(error)) from error
 

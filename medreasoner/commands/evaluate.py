@@ -1,21 +1,36 @@
 """`evaluate`: score a model on a set of samples."""
 
+import os
 import random
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medreasoner.commands.base import FINE, Models, make_folder, option, say, whole
+from medreasoner.commands.base import FINE, Models, UsageError, make_folder, option, say, whole
+
+if TYPE_CHECKING:
+    from medreasoner.asking import Answers, Stages
+    from medreasoner.reasoner import Reasoner
+    from medreasoner.segmenter import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Models):
-    """Score a model on a set of samples. A run that was stopped goes on where it was."""
+    """Score a model on a set of samples. A run that was stopped goes on where it was. Under `accelerate launch` each process takes a part.
+    `--model openai:NAME` asks a model behind a server, with the key in OPENAI_API_KEY."""
 
     data: Path = option("folder with samples.jsonl, parquet file, or folder with SPLIT.parquet", kind=Path, shown="FOLDER_OR_PARQUET")
     split: str | None = option("only the samples of this split", None, shown="S")
     out: Path = option("folder for records.jsonl and summary.json", kind=Path, shown="DIR")
+    answers: Path | None = option("instead of asking a model, score the answers that another run wrote in this folder", None, Path, "DIR")
+    endpoint: str | None = option("address of the OpenAI-compatible server of an openai: model", None, shown="URL")
+    family: str | None = option("how the model writes coordinates, if its name or configuration does not tell", None, shown="NAME")
+    frame: str | None = option("upstream-raw: read numbers as pixels of 840 x 840, the published scoring", None, shown="F")
+    batch: int = option("questions answered together (requests under way, for a server); 1 streams one after the other", 1, whole, "N")
+    prompts: str = option("what the segmenter sees: both, box or points", "both", shown="P")
     no_masks: bool = option("box and points only, which saves the segmenter's time", False)
-    controls: bool = option("score the prior, fixed boxes, shuffled questions, swapped images and the oracle too", False)
+    controls: bool = option("score fixed boxes, shuffled questions, swapped and grey images, no reasoning, and the oracles", False)
     train: Path | None = option("where --controls learns the prior; --data if left out", None, Path, "FOLDER_OR_PARQUET")
     train_split: str = option("split of --train", "train", shown="S")
     limit: int | None = option("only so many samples, drawn at random", None, whole, "N")
@@ -25,7 +40,10 @@ class Evaluate(Models):
     def run(self) -> int:
         from medreasoner.data.load import load
         from medreasoner.evaluate import evaluate
+        from medreasoner.reasoner import ReasonerError
+        from medreasoner.records import Shard
 
+        stages, shard = self.stages(), Shard.from_environment()
         loaded = load(self.data, self.split, self.strict)
         samples = list(loaded)
         train = load(self.train or self.data, self.train_split, self.strict) if self.controls else None
@@ -34,24 +52,139 @@ class Evaluate(Models):
             say(f"skipped {skipped}")
         if self.limit is not None:
             samples = random.Random(self.seed).sample(samples, min(self.limit, len(samples)))
-        model = self.open()
-        segmenter = None if self.no_masks else model.segmenter
+        reasoner, segmenter = self.pair()
         skipped = [str(row) for row in loaded.skipped]
-        result = evaluate(samples, model.reasoner, segmenter, self.out, not self.no_think, train, self.seed, skipped, say)
-        print("\n".join(lines(result)))
+        try:
+            result = evaluate(
+                samples,
+                reasoner,
+                None if self.no_masks else segmenter,
+                self.out,
+                train=train,
+                seed=self.seed,
+                skipped=skipped,
+                tell=Progress(),
+                stages=stages,
+                shard=shard,
+                data=f"{self.data}, split {self.split}" if self.split else str(self.data),
+            )
+        except ReasonerError as error:
+            raise UsageError(f"{error}. What was answered is kept; run this again to go on") from error
+        if shard.rank == 0:
+            print("\n".join(lines(result)))
         return FINE
 
+    def stages(self) -> "Stages":
+        """Errors: UsageError."""
+        from medreasoner.asking import Stages
+        from medreasoner.families import UPSTREAM_RAW
+        from medreasoner.segmenter import PROMPTS
 
-SCORES = {"box_iou": "box IoU", "acc_50": "Acc@0.5", "pdice_published": "pDice as published", "mask_dice": "mask Dice"}
+        if self.frame not in (None, UPSTREAM_RAW.name):
+            raise UsageError(f"--frame knows only {UPSTREAM_RAW.name!r}, got {self.frame!r}; without it the model's own frame is used")
+        if self.prompts not in PROMPTS:
+            raise UsageError(f"--prompts must be one of {', '.join(PROMPTS)}, got {self.prompts!r}")
+        return Stages(not self.no_think, UPSTREAM_RAW if self.frame else None, self.prompts, max(1, self.batch))
+
+    def pair(self) -> "tuple[Reasoner | Answers, Segmenter | None]":
+        """What answers and what draws. Errors: UsageError, DataError."""
+        from medreasoner.asking import Answers
+        from medreasoner.reasoner import SERVED
+        from medreasoner.stages import draws_from
+
+        served = (self.model or "").startswith(SERVED)
+        if self.endpoint and not served:
+            raise UsageError(f"--endpoint belongs to a model behind a server; name it {SERVED}NAME, got --model {self.model}")
+        if self.answers:
+            if self.model is not None:
+                raise UsageError("--answers scores what another run wrote; leave --model out")
+            reasoner, segmenter = Answers.read(self.answers), self._segmenter()
+        elif served or self.family:
+            reasoner, segmenter = self._reasoner(), self._segmenter()
+        else:
+            model = replace(self, device=self._device()).open()
+            reasoner, segmenter = model.reasoner, model.segmenter
+        if segmenter is not None and not self.no_masks and self.prompts not in draws_from(segmenter):
+            raise UsageError(f"the segmenter {segmenter.name} cannot draw from {self.prompts} alone; leave --prompts out")
+        return reasoner, segmenter
+
+    def _reasoner(self) -> "Reasoner":
+        from medreasoner.answer import Prompt
+        from medreasoner.reasoner import ReasonerError, load_reasoner
+
+        name = f"{self.model}@{self.endpoint}" if self.endpoint else self.model
+        try:
+            prompt = None if self.prompt is None else Prompt.load(self.prompt)
+            return load_reasoner(name, self._device(), prompt, family=self.family)
+        except (ReasonerError, OSError, ValueError, TypeError) as error:
+            raise UsageError(str(error)) from error
+
+    def _segmenter(self) -> "Segmenter | None":
+        """The one that was asked for, else MedSAM2, else, where the Hub cannot be reached, the embedded one."""
+        from medreasoner.model import EMBEDDED_NAME, EMBEDDED_SEGMENTER
+        from medreasoner.segmenter import MEDSAM2, SegmenterError, load_segmenter
+
+        if self.no_masks:
+            return None
+        asked = self.segmenter or MEDSAM2
+        try:
+            if asked != EMBEDDED_NAME:
+                return load_segmenter(asked, self._device(), allow_pickle=self.allow_pickle)
+        except SegmenterError as error:
+            if self.segmenter is not None or not error.unreachable:
+                raise UsageError(str(error)) from error
+        return load_segmenter(EMBEDDED_SEGMENTER, self._device(), name=f"{EMBEDDED_NAME}/{EMBEDDED_SEGMENTER.name}")
+
+    def _device(self) -> str | None:
+        """The GPU of this process where a launcher has given it one."""
+        local = os.environ.get("LOCAL_RANK")
+        return f"cuda:{local}" if local is not None and self.device in (None, "cuda") else self.device
+
+
+class Progress:
+    """A bar per file on a terminal, else a line now and then."""
+
+    EVERY = 20
+
+    def __init__(self):
+        self._bars = {}
+
+    def __call__(self, file: str, done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            bar = self._bars.setdefault(file, None) or tqdm(total=of, desc=file, unit="sample")
+            self._bars[file] = bar
+            bar.update(done - bar.n)
+        elif done % self.EVERY == 0 or done == of:
+            say(f"{file}: {done} of {of}")
+
+
+SCORES = {
+    "box_iou": "box IoU",
+    "acc_50": "Acc@0.5",
+    "pdice_published": "pDice as published",
+    "point_dice": "point Dice",
+    "points_in_mask": "points in mask",
+    "mask_dice": "mask Dice",
+    "mask_giou": "mask gIoU",
+    "mask_ciou": "mask cIoU",
+    "nsd": "NSD at 1 % of diag.",
+    "hd95": "HD95 / diagonal",
+}
 
 
 def lines(result: dict) -> list[str]:
     """The summary of an evaluation for the terminal."""
     said = [f"{result['model']} with segmenter {result['segmenter']}: {result['n']} samples, means with 95 % intervals"]
+    if result["frame"] != result["writes"]:
+        said.append(f"numbers were read as {result['frame']!r}; the model writes {result['writes']!r}")
     for name, row in {"model": result["overall"], **result.get("controls", {})}.items():
         for key, label in SCORES.items():
             if interval := row.get(key):
                 said.append(f"{name:18}{label:20}{interval['mean']:.3f}  [{interval['low']:.3f}, {interval['high']:.3f}]")
     if result["failures"]:
         said.append(f"failed: {', '.join(f'{reason} {number}' for reason, number in result['failures'].items())}")
+    if result["unanswered"]:
+        said.append(f"{len(result['unanswered'])} questions got no answer and are in no mean: {result['unanswered'][0]}; run this again")
     return said

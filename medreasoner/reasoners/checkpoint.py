@@ -86,7 +86,7 @@ def open_processor(folder: Path) -> ProcessorMixin:
     expected = "expected tokenizer.json, tokenizer_config.json and processor_config.json or preprocessor_config.json beside the weights"
     try:
         processor = AutoProcessor.from_pretrained(folder, **LOCAL)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReasonerError(f"{folder} lacks a usable tokenizer or image processor; {expected}") from error
     # some families make an empty tokenizer of nothing
     if not isinstance(processor, ProcessorMixin) or not processor.tokenizer.encode("a", add_special_tokens=False):

@@ -60,7 +60,7 @@ class ReplayReasoner:
         model, frame = makers.pop()
         if frame not in FRAMES:
             raise ReasonerError(f"the recording's frame {frame!r} is not known, expected one of {', '.join(map(repr, FRAMES))}")
-        self.name = f"{model} (recorded)"
+        self.name, self.revision = f"{model} (recorded)", None
         self.frame: Frame = FRAMES[frame]
         self.prompt = prompt_for(self.frame)
         self.eye = None

@@ -1,7 +1,7 @@
 """Any vision-language model of transformers' image-text-to-text classes as a Reasoner.
 
-Is: one class for every family; what differs between families is data (`reasoner.FAMILIES`, `medreasoner.json`, `prompt.json`).
-Is not: training, batching or serving.
+Is: one class for every family; what differs between families is data (`families.FAMILIES`, `medreasoner.json`, `prompt.json`).
+Is not: training or serving.
 
     reasoner = load_reasoner("lingshu-medical-mllm/Lingshu-7B")
     for piece in reasoner.stream(reasoner.look(image), "What explains the bright focus?"): ...
@@ -11,8 +11,10 @@ SAM 2 mask decoder reads come out of the same pass as `Look.features`.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,10 +23,13 @@ from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, Proces
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.answer import Prompt, messages
+from medreasoner.dialects import in_our_format
+from medreasoner.families import ANY_OTHER, FAMILIES
 from medreasoner.geometry import Frame
 from medreasoner.loading import Manifest, first_line
-from medreasoner.reasoner import ANY_OTHER, FAMILIES, Eye, Look, ReasonerError, prompt_for
-from medreasoner.reasoners.checkpoint import open_config, open_model, open_processor, pick_device
+from medreasoner.reasoner import Eye, Look, ReasonerError, Said
+from medreasoner.reasoners.batch import generate_batch, joined
+from medreasoner.reasoners.checkpoint import fitting_prompt, holding, merge_adapter, open_config, open_model, open_processor, pick_device
 from medreasoner.reasoners.listener import Listener
 
 MAX_NEW_TOKENS = 2048  # where the checkpoint's generation_config sets none
@@ -35,8 +40,9 @@ class VlmReasoner:
     rotary offsets of the current run on the model, and transformers promises no family to be free of such state.
 
     Args:
-        square, max_pixels: what an image is resized to before the model's own processor, as in `reasoner.Family`.
-        segmenter: folder of the mask decoder that shares this model's vision tower.
+        square, max_pixels: what an image is resized to before the model's own processor, as in `families.Family`.
+        segmenter: folder or Hub id of the segmenter that was made for this model, and shares its vision tower if it can.
+        dialects: how its family writes a box in its own way, as in `families.Family`.
     """
 
     def __init__(
@@ -48,38 +54,50 @@ class VlmReasoner:
         prompt: Prompt,
         square: int | None = None,
         max_pixels: int = ANY_OTHER.max_pixels,
-        segmenter: Path | None = None,
+        segmenter: Path | str | None = None,
+        dialects: tuple[str, ...] = (),
     ):
-        self.name, self.frame, self.prompt = name, frame, prompt
-        self.eye = None if segmenter is None else Eye(model.model.vision_tower, segmenter)
+        self.name, self.revision, self.frame, self.prompt = name, None, frame, prompt
+        self.eye = None if segmenter is None else Eye(model.model.vision_tower if shares_eye(model.config) else None, segmenter)
         self._model, self._processor = model, processor
-        self._square, self._max_pixels = square, max_pixels
+        self._square, self._max_pixels, self._dialects = square, max_pixels, dialects
         self._running = threading.Lock()
         self._control_tokens = _control_tokens(processor)
         _settle_generation(model, processor)
 
     @staticmethod
-    def load(folder: Path, name: str, device: str | None = None, prompt: Prompt | None = None) -> "VlmReasoner":
-        """Open a local model folder. Errors: ReasonerError."""
+    def load(
+        folder: Path,
+        name: str,
+        device: str | None = None,
+        prompt: Prompt | None = None,
+        adapter: Path | None = None,
+        family: str | None = None,
+    ) -> "VlmReasoner":
+        """Open a local model folder, or the `adapter` on it; what the adapter's folder has beside its weights goes before the base's.
+        Without a `family` config.json says it.
+
+        Errors: ReasonerError.
+        """
+        folders = [folder] if adapter is None else [adapter, folder]
         config = open_config(folder)
-        family = FAMILIES.get(config.model_type, ANY_OTHER)
+        family = FAMILIES.get(family or config.model_type, ANY_OTHER)
         try:
-            manifest = Manifest.read(folder)
+            manifest = Manifest.read(holding(folders, "medreasoner.json"))
         except ValueError as error:
             raise ReasonerError(str(error)) from error
         frame = manifest.frame or family.frame
-        if prompt is None:
-            prompt = _prompt_beside(folder) or prompt_for(frame)
-        processor = open_processor(folder)
+        prompt = fitting_prompt(holding(folders, "prompt.json"), manifest, frame, prompt)
+        processor = open_processor(holding(folders, "processor_config.json", "preprocessor_config.json"))
+        square, max_pixels = manifest.square or family.square, manifest.max_pixels or family.max_pixels
+        _check_square(manifest.square, processor, folders[0])
         device = pick_device(device)
         model = open_model(folder, config, device, _dtype(config, device))
-        if manifest.segmenter is not None and not shares_eye(config):
-            raise ReasonerError(
-                f"{folder}/medreasoner.json names a segmenter, but this {config.model_type} has no SAM 2 vision tower to share"
-            )
-        segmenter = None if manifest.segmenter is None else folder / manifest.segmenter
-        square, max_pixels = manifest.square or family.square, manifest.max_pixels or family.max_pixels
-        return VlmReasoner(model, processor, name, frame, prompt, square, max_pixels, segmenter)
+        if adapter is not None:
+            model = merge_adapter(model, adapter)
+        dialects = () if manifest.frame else family.dialect  # a model with a frame of its own was trained here, on the project's format
+        segmenter = _segmenter_of(folders, manifest, config)
+        return VlmReasoner(model, processor, name, frame, prompt, square, max_pixels, segmenter, dialects)
 
     def look(self, image: Image.Image) -> Look:
         """See `Reasoner.look`. An image larger than the model takes is resized here; `Look.image` is what the model gets."""
@@ -101,7 +119,10 @@ class VlmReasoner:
     def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
         """See `Reasoner.stream`. One piece per token; closing the generator ends the run and waits for it (one token at most, but
         reading a long prompt cannot be interrupted)."""
-        stop = stop or threading.Event()
+        with closing(self._pieces(look, question, think, stop or threading.Event())) as pieces:
+            yield from in_our_format(pieces, self._dialects)
+
+    def _pieces(self, look: Look, question: str, think: bool, stop: threading.Event) -> Iterator[str]:
         listener = Listener(self._processor.tokenizer, stop)
         inputs = self._inputs(look, question, think)
         with ThreadPoolExecutor(1, "generate") as thread:
@@ -129,22 +150,44 @@ class VlmReasoner:
         finally:
             self._running.release()
 
+    def answer_batch(self, looks: Sequence[Look], questions: Sequence[str], think: bool = True, at_once: int = 1) -> Iterator[Said]:
+        """See `BatchReasoner.answer_batch`: one `generate` for every `at_once` questions, padded on the left."""
+        for begin in range(0, len(looks), at_once):
+            part = list(zip(looks[begin : begin + at_once], questions[begin : begin + at_once], strict=True))
+            inputs = self._batch_inputs(part, think)
+            try:
+                with self._running:
+                    said = generate_batch(self._model, self._processor.tokenizer, inputs)
+            except (RuntimeError, ValueError, IndexError) as error:
+                raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
+            for one in said:
+                yield replace(one, text="".join(in_our_format(iter([one.text]), self._dialects)))
+
     def _inputs(self, look: Look, question: str, think: bool) -> dict:
         """What `generate` takes: token ids and either the pixels or, from a shared eye, the image tokens."""
+        return self._batch_inputs([(look, question)], think)
+
+    def _batch_inputs(self, asked: Sequence[tuple[Look, str]], think: bool) -> dict:
+        options = {"return_tensors": "pt"} if len(asked) == 1 else {"return_tensors": "pt", "padding": True, "padding_side": "left"}
+        chats = [self._chat(look, question, think) for look, question in asked]
+        try:
+            inputs = self._processor.apply_chat_template(
+                chats, add_generation_prompt=True, tokenize=True, return_dict=True, processor_kwargs=options
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ReasonerError(f"{self.name} cannot take in this question: {first_line(error)}") from error
+        shared = joined([look.inputs for look, _ in asked])
+        if shared:
+            del inputs["pixel_values"]
+        return {**self._placed(inputs), **shared}
+
+    def _chat(self, look: Look, question: str, think: bool) -> list[dict]:
         for token in self._control_tokens:
             # a question that spells a control token stays words: with a space inside it no longer is one
             question = question.replace(token, f"{token[0]} {token[1:]}")
         chat = messages(self.prompt.text(question, think), self.prompt.system)
         chat[-1]["content"][0]["image"] = look.image
-        try:
-            inputs = self._processor.apply_chat_template(
-                chat, add_generation_prompt=True, tokenize=True, return_dict=True, processor_kwargs={"return_tensors": "pt"}
-            )
-        except (RuntimeError, ValueError) as error:
-            raise ReasonerError(f"{self.name} cannot take in this question: {first_line(error)}") from error
-        if look.inputs:
-            del inputs["pixel_values"]
-        return {**self._placed(inputs), **look.inputs}
+        return chat
 
     def _placed(self, inputs: BatchFeature) -> BatchFeature:
         return inputs.to(self._model.device, dtype=self._model.dtype)
@@ -164,14 +207,30 @@ def shares_eye(config: PreTrainedConfig) -> bool:
     return config.model_type == "llava" and config.vision_config.model_type == "sam2_vision_model"
 
 
-def _prompt_beside(folder: Path) -> Prompt | None:
-    path = folder / "prompt.json"
-    if not path.exists():
-        return None
-    try:
-        return Prompt.load(path)
-    except (ValueError, TypeError, AttributeError) as error:  # the last two: templates that are no text
-        raise ReasonerError(f"{path} cannot be used: {first_line(error)}") from error
+def _segmenter_of(folders: Sequence[Path], manifest: Manifest, config: PreTrainedConfig) -> Path | str | None:
+    """Where the segmenter lies that was made for the model, None where there is none. Errors: ReasonerError."""
+    named = manifest.segmenter
+    if named is None or "/" in named:
+        return named
+    folder = next((folder for folder in folders if (folder / named).is_dir()), None)
+    if folder is None and not shares_eye(config):
+        raise ReasonerError(
+            f"{folders[0]}/medreasoner.json names the segmenter {named!r}, but there is no such folder, and this {config.model_type} has "
+            "no SAM 2 vision tower to share"
+        )
+    return (folder or folders[0]) / named
+
+
+def _check_square(square: int | None, processor: ProcessorMixin, folder: Path) -> None:
+    """Errors: ReasonerError if the processor changes the size that the checkpoint says it was trained with."""
+    if square is None:
+        return
+    seen = _input_wh(processor.image_processor(images=[Image.new("RGB", (square, square))], return_tensors="pt"), processor)
+    if seen != (square, square):
+        raise ReasonerError(
+            f"{folder}: medreasoner.json says the model sees {square} x {square} pixels, but its image processor makes that "
+            f"{seen[0]} x {seen[1]}; coordinates would not be those it was trained with. Correct square, or the processor's limits"
+        )
 
 
 def _dtype(config: PreTrainedConfig, device: str) -> torch.dtype | str:

@@ -5,7 +5,7 @@ Is not: video; the memory modules are built with the model but their weights may
 """
 
 import copy
-import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from sam2.sam2_image_predictor import SAM2ImagePredictor
 
 from medreasoner.geometry import Grounding
 from medreasoner.loading import first_line
-from medreasoner.segmenter import SegmenterError
+from medreasoner.segmenter import PROMPTS, Click, SegmenterError
+from medreasoner.segmenters.convert import read_pickle
 from medreasoner.segmenters.sam2_keys import MEMORY
 
 SIDE = 512  # what MedSAM2 was trained at
@@ -36,8 +37,10 @@ class PackageSegmenter:
         multimask: choose the mask of highest predicted IoU out of three, or take the single one.
     """
 
+    draws_from = PROMPTS
+
     def __init__(self, model: SAM2Base, name: str, multimask: bool = True):
-        self.name, self._multimask = name, multimask
+        self.name, self.revision, self._multimask = name, None, multimask
         self._predictor = SAM2ImagePredictor(model)
         # the package has these fixed for 1024 pixels
         self._predictor._bb_feat_sizes = [(model.image_size // stride,) * 2 for stride in (4, 8, 16)]
@@ -68,13 +71,17 @@ class PackageSegmenter:
             raise SegmenterError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
         return predictor
 
-    def segment(self, encoded: SAM2ImagePredictor, grounding: Grounding) -> tuple[np.ndarray, float]:
+    def segment(
+        self, encoded: SAM2ImagePredictor, grounding: Grounding, clicks: Sequence[Click] = ()
+    ) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""
+        points = [*grounding.points, *((x, y) for x, y, _ in clicks)]
+        labels = [1] * len(grounding.points) + [int(positive) for _, _, positive in clicks]
         try:
             masks, scores, _ = encoded.predict(
-                point_coords=np.asarray(grounding.points),
-                point_labels=np.ones(len(grounding.points)),
-                box=np.asarray(grounding.box),
+                point_coords=np.asarray(points) if points else None,
+                point_labels=np.asarray(labels) if points else None,
+                box=None if grounding.box is None else np.asarray(grounding.box),
                 multimask_output=self._multimask,
             )
         except RuntimeError as error:
@@ -95,10 +102,6 @@ def _read(path: Path, allow_pickle: bool) -> dict[str, torch.Tensor]:
     if path.suffix != ".safetensors" and not allow_pickle:
         raise SegmenterError(f"{path} is a pickled file; give .safetensors, or allow_pickle=True if you trust where it comes from")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)["model"]
-    except pickle.UnpicklingError as error:
-        raise SegmenterError(f"{path} holds more than tensors, or is no torch file at all; it was not read") from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        return load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
+    except (OSError, SafetensorError) as error:
         raise SegmenterError(f"the weights {path} cannot be read: {first_line(error)}") from error

@@ -19,7 +19,7 @@ from transformers import CLIPImageProcessor, Sam2Config, Sam2Model, Sam2VisionCo
 
 from medreasoner.geometry import Grounding
 from medreasoner.loading import Manifest, first_line, read_json
-from medreasoner.segmenter import SegmenterError
+from medreasoner.segmenter import PROMPTS, Click, SegmenterError
 from medreasoner.segmenters.tidy import tidy
 
 ENCODER = "vision_encoder."
@@ -45,8 +45,10 @@ class Sam2Segmenter:
         specks: share of the mask under which a region or a hole is taken out.
     """
 
+    draws_from = PROMPTS
+
     def __init__(self, model: Sam2Model, name: str, shared: bool, multimask: bool = True, specks: float = 0.0):
-        self.name = name
+        self.name, self.revision = name, None
         self._model, self._shared, self._multimask, self._specks = model, shared, multimask, specks
         self._side = model.config.prompt_encoder_config.image_size
         self._processor = image_processor(self._side)
@@ -81,23 +83,30 @@ class Sam2Segmenter:
                 ) from error
         return Encoded(maps, image.size)
 
-    def segment(self, encoded: Encoded, grounding: Grounding) -> tuple[np.ndarray, float]:
+    def segment(self, encoded: Encoded, grounding: Grounding, clicks: Sequence[Click] = ()) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""
-        return self.segment_many(encoded, [grounding])[0]
+        return self._decode(encoded, [grounding], clicks)[0]
 
     def segment_many(self, encoded: Encoded, groundings: Sequence[Grounding]) -> list[tuple[np.ndarray, float]]:
         """`segment` of several groundings in the same image, decoded in one batch."""
+        return self._decode(encoded, groundings)
+
+    def _decode(self, encoded: Encoded, groundings: Sequence[Grounding], clicks: Sequence[Click] = ()) -> list[tuple[np.ndarray, float]]:
         width, height = encoded.image_wh
         scale = torch.tensor([self._side / width, self._side / height])
-        boxes = torch.tensor([g.box for g in groundings]).reshape(-1, 2, 2) * scale
-        points = torch.tensor([g.points for g in groundings]) * scale
+        clicked = [(x, y) for x, y, _ in clicks]
+        given = len(groundings[0].points)  # none where a box alone is evaluated
+        boxes = None if groundings[0].box is None else torch.tensor([g.box for g in groundings]).reshape(-1, 2, 2) * scale
+        points = torch.tensor([[*g.points, *clicked] for g in groundings]) * scale if given or clicked else None
+        labels = torch.tensor([[1] * given + [int(positive) for _, _, positive in clicks]] * len(groundings), dtype=torch.int)
         device = self._model.device
         with torch.no_grad():
             try:
                 out = self._model(
                     image_embeddings=encoded.maps,
-                    input_boxes=boxes.reshape(1, -1, 4).to(device),
-                    input_points=points.reshape(1, -1, 2, 2).to(device),
+                    input_boxes=None if boxes is None else boxes.reshape(1, -1, 4).to(device),
+                    input_points=None if points is None else points[None].to(device),
+                    input_labels=None if points is None else labels[None].to(device),
                     multimask_output=self._multimask,
                 )
                 return [self._mask(out, n, (height, width)) for n in range(len(groundings))]

@@ -1,0 +1,160 @@
+"""A model on its way through samples: what is asked of it, how, and who else may answer.
+
+Is: `Bench`, which turns opened cases into records in one of three ways: live, many at once, or told again from another run. Is not: a
+summary, nor the file the records go to (`records.py`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medreasoner.answer import Prompt
+from medreasoner.data.load import DataError
+from medreasoner.data.sample import Sample
+from medreasoner.families import UPSTREAM_RAW
+from medreasoner.geometry import Frame
+from medreasoner.loading import EMBEDDED_FOLDER, FRAMES
+from medreasoner.model import EMBEDDED_NAME
+from medreasoner.pipeline import ground
+from medreasoner.reasoner import BatchReasoner, Reasoner
+from medreasoner.records import Asked, Shard, Tell, Unasked, read_records, resume
+from medreasoner.scores import Case, Opener, Record, answered
+from medreasoner.segmenter import Segmenter
+from medreasoner.stages import NoMasks, OneEncoding, OneLook, Told, draws_from, points_given
+
+AHEAD = 8  # batches that are opened at a time, so that a server never waits for the slowest answer of one
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How the two stages run.
+
+    Args:
+        think: False asks for the answer alone.
+        frame: reads the model's numbers in this frame instead of its own (`families.UPSTREAM_RAW` for the published scoring).
+        prompts: what the segmenter sees: "both", "box" or "points".
+        at_once: questions answered together, for reasoners that can; 1 streams one after the other.
+    """
+
+    think: bool = True
+    frame: Frame | None = None
+    prompts: str = "both"
+    at_once: int = 1
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the reasoner of another run wrote: its records by id and question, and what made them."""
+
+    folder: Path
+    run: dict
+    records: dict[tuple[str, str], Record]
+
+    @staticmethod
+    def read(folder: Path) -> "Answers":
+        """The records of a run's folder, which is only read. Errors: DataError."""
+        records = read_records(folder / "records.jsonl")
+        if not records:
+            raise DataError(f"{folder} holds no records.jsonl with answers; expected the --out folder of another evaluation")
+        return Answers(folder, records[0]["run"], {(record["id"], record["question"]): record for record in records})
+
+    @property
+    def frame(self) -> Frame:
+        """In which the model wrote."""
+        return {**FRAMES, UPSTREAM_RAW.name: UPSTREAM_RAW}[self.run["writes"]]
+
+
+class Bench:
+    """One model on its way through the samples, and through the controls."""
+
+    def __init__(self, reasoner: Reasoner | Answers, segmenter: Segmenter | None, out: Path, stages: Stages, tell: Tell, shard: Shard):
+        self.answers = reasoner if isinstance(reasoner, Answers) else None
+        self.eye = None if self.answers else OneLook(reasoner, stages.frame)
+        self.pen = OneEncoding(segmenter or NoMasks(), stages.prompts)
+        self.out, self.stages, self.tell, self.shard, self.masks = out, stages, tell, shard, segmenter is not None
+        if self.answers:
+            run, frame = self.answers.run, stages.frame or self.answers.frame
+            self.told = _As(run["model"], frame)
+            about = {**{key: run[key] for key in ("model", "prompt", "think", "writes")}, "answers": str(self.answers.folder)}
+            weights = run["weights"].split(" ")[0]
+        else:
+            frame, self.told = self.eye.frame, self.eye
+            about = {"model": self.eye.name, "prompt": prompt_hash(reasoner.prompt), "think": stages.think, "writes": reasoner.frame.name}
+            weights = fingerprint(self.eye.name)
+        drawn = {"segmenter": self.pen.name, "frame": frame.name, "prompts": stages.prompts}
+        self.run = {**about, **drawn, "weights": f"{weights} {fingerprint(self.pen.name)}".strip()}
+
+    def ask(self, samples: Sequence[Sample], name: str, masks: bool, think: bool | None = None) -> Asked:
+        """The answers to `samples`, in the file `name`. think: not as the stages say."""
+        masks = masks and self.masks
+        think = self.run["think"] if think is None else think
+        pen = self.pen if masks else NoMasks()
+        if self.answers:
+            together, work = 1, lambda cases: (self._again(case, pen) for case in cases)
+        elif self.stages.at_once > 1 and isinstance(self.eye.reasoner, BatchReasoner):
+            together, work = self.stages.at_once * AHEAD, lambda cases: self._batch(cases, pen, think)
+        else:
+            together, work = 1, lambda cases: (self._live(case, pen, think) for case in cases)
+        run = {**self.run, "think": think}
+        return resume(samples, self.out / name, run, Opener(masks), work, self.tell, together, self.shard)
+
+    def _live(self, case: Case, pen: object, think: bool) -> Record:
+        record = answered(case, ground(case.image, case.sample.question, self.eye, pen, think))
+        seconds = record["timings_s"]["total"] if "timings_s" in record else None
+        return {**record, "input_wh": self.eye.input_wh(case.image), "seconds": seconds}
+
+    def _batch(self, cases: Sequence[Case], pen: object, think: bool) -> Iterator[Record | Unasked]:
+        looks = [self.eye.look(case.image) for case in cases]
+        questions = [case.sample.question for case in cases]
+        said = self.eye.reasoner.answer_batch(looks, questions, think, self.stages.at_once)
+        for case, look, one in zip(cases, looks, said, strict=True):
+            if one.error is not None:
+                yield Unasked(case.sample.id, case.sample.question, one.error, request=True)
+                continue
+            record = self._scored(case, Told(self.told, one.text, look.input_wh), pen, one.text)
+            yield {**record, "seconds": one.seconds, "tokens_in": one.tokens_in, "tokens_out": one.tokens_out}
+
+    def _again(self, case: Case, pen: object) -> Record | Unasked:
+        old = self.answers.records.get((case.sample.id, case.sample.question))
+        if old is None:
+            return Unasked(case.sample.id, case.sample.question, f"{self.answers.folder} holds no answer to it", request=True)
+        error = old["message"] if old["failure"] == "model" else None
+        input_wh = tuple(old["input_wh"] or case.image.size)
+        return self._scored(case, Told(self.told, old["answer_text"], input_wh, error), pen, old["answer_text"])
+
+    def _scored(self, case: Case, told: Told, pen: object, text: str) -> Record:
+        """The record of an answer that is known already; the times of its replay are nobody's."""
+        if not points_given(text) and isinstance(pen, OneEncoding) and "box" in draws_from(pen.segmenter):
+            pen = pen.seeing("box")
+        record = answered(case, ground(case.image, case.sample.question, told, pen), told.look(case.image).input_wh)
+        return {key: value for key, value in record.items() if key not in ("timings_s", "tokens_per_s")}
+
+
+@dataclass(frozen=True)
+class _As:
+    """The name and frame under which another run's answers are told again."""
+
+    name: str
+    frame: Frame
+    revision: str | None = None
+    prompt: Prompt = Prompt()
+
+
+def prompt_hash(prompt: Prompt) -> str:
+    """Sixteen hex digits that change with any byte of the prompt."""
+    return hashlib.sha256(json.dumps(asdict(prompt), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fingerprint(name: str) -> str:
+    """Sixteen hex digits that change when a file of a local model changes (name, size or time), "" for a model that is not a local folder.
+
+    It keeps records of a model from being continued by its retrained successor in the same folder.
+    """
+    folder = EMBEDDED_FOLDER if name == EMBEDDED_NAME else Path(name)
+    if not folder.is_dir():
+        return ""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".jinja", ".safetensors"))
+    stats = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]

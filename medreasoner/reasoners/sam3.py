@@ -1,0 +1,80 @@
+"""SAM 3 asked in words: the instance that fits the question best, as box and two points.
+
+Is: a reasoner that does not reason: the question goes to SAM 3's text encoder as it is, and the best instance is written in the project's
+format. Where no instance is likely enough it says so, which no box is read from.
+Is not: a segmenter; any of those draws the final mask from the box and points, SAM 3's own tracker too.
+"""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from transformers import Sam3Model, Sam3Processor
+
+from medreasoner.answer import Answer, Prompt, render
+from medreasoner.geometry import INPUT_PIXELS, mask_to_points
+from medreasoner.loading import first_line
+from medreasoner.reasoner import Look, ReasonerError
+
+LIKELY = 0.3  # of an instance; the processor's own threshold
+MOST_WORDS = 32  # tokens the text encoder reads
+
+
+class Sam3Reasoner:
+    """See `reasoner.Reasoner`. Coordinates are pixels of the original image."""
+
+    frame, eye, revision = INPUT_PIXELS, None, None
+    prompt = Prompt("{question}", "{question}")
+
+    def __init__(self, model: Sam3Model, processor: Sam3Processor, name: str):
+        self.name = name
+        self._model, self._processor = model, processor
+
+    @staticmethod
+    def load(folder: Path, name: str, device: str | None = None) -> "Sam3Reasoner":
+        """Open a folder of facebook/sam3's layout. Errors: ReasonerError."""
+        try:
+            processor = Sam3Processor.from_pretrained(folder, local_files_only=True)
+            options = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
+            model, info = Sam3Model.from_pretrained(folder, **options)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise ReasonerError(f"{folder} is not a usable SAM 3: {first_line(error)}") from error
+        if info["missing_keys"]:
+            missing = sorted(info["missing_keys"])
+            raise ReasonerError(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} for one")
+        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval().requires_grad_(False)
+        return Sam3Reasoner(model, processor, name)
+
+    def look(self, image: Image.Image) -> Look:
+        """See `Reasoner.look`."""
+        try:
+            pixels = self._processor(images=image, return_tensors="pt")["pixel_values"]
+            with torch.no_grad():
+                seen = self._model.get_vision_features(pixels.to(self._model.device, self._model.dtype))
+        except (RuntimeError, ValueError) as error:
+            raise ReasonerError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
+        return Look(image, image.size, inputs={"vision_embeds": seen})
+
+    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
+        """See `Reasoner.stream`; one piece."""
+        words = self._processor.tokenizer(
+            question, return_tensors="pt", padding="max_length", truncation=True, max_length=MOST_WORDS
+        ).to(self._model.device)
+        try:
+            with torch.no_grad():
+                out = self._model(**look.inputs, input_ids=words["input_ids"], attention_mask=words["attention_mask"])
+                size = look.image.size[::-1]
+                (found,) = self._processor.post_process_instance_segmentation(out, threshold=LIKELY, target_sizes=[size])
+        except (RuntimeError, ValueError) as error:
+            raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
+        if not len(found["scores"]):
+            yield "No instance of it is likely enough."
+            return
+        best = int(found["scores"].argmax())
+        box, mask = found["boxes"][best].tolist(), found["masks"][best].bool().cpu().numpy()
+        x1, y1, x2, y2 = box
+        points = mask_to_points(mask) if mask.any() else (((x1 + x2) / 2, (y1 + y2) / 2),) * 2
+        yield render(Answer(tuple(box), points))

@@ -1,0 +1,127 @@
+"""The two stages of an evaluation, each on its own terms: the reasoner's answers, live, many at once or from another run; and the
+segmenter's masks, from box, points or both.
+
+Is: wrappers that obey the same protocols as what they wrap, so that every answer still goes through `pipeline.ground`.
+Is not: a model, a record or a score.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from medreasoner.dialects import NO_POINTS
+from medreasoner.geometry import Frame, Grounding
+from medreasoner.reasoner import Look, Reasoner, ReasonerError
+from medreasoner.segmenter import PROMPTS, Segmenter
+
+
+class OneLook:
+    """A reasoner that keeps its latest look: questions asked one after another about one image encode it once.
+
+    Args:
+        frame: reads the model's numbers as if they were in this frame; None leaves the reasoner its own.
+    """
+
+    def __init__(self, reasoner: Reasoner, frame: Frame | None = None):
+        self.name, self.revision, self.prompt = reasoner.name, reasoner.revision, reasoner.prompt
+        self.frame, self.eye = frame or reasoner.frame, None
+        self.reasoner = reasoner
+        self._kept: tuple[Image.Image, Look] | None = None
+
+    def look(self, image: Image.Image) -> Look:
+        if self._kept is None or self._kept[0] is not image:
+            self._kept = None  # the old one may go before the new one comes
+            self._kept = image, self.reasoner.look(image)
+        return self._kept[1]
+
+    def input_wh(self, image: Image.Image) -> tuple[int, int] | None:
+        """The size in which `image` was looked at last, None if it was not."""
+        return self._kept[1].input_wh if self._kept is not None and self._kept[0] is image else None
+
+    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
+        return self.reasoner.stream(look, question, think, stop)
+
+
+class Told:
+    """A reasoner that repeats what was said before: by a batch, or by a model whose answers another run wrote down.
+
+    Args:
+        text: what it said. error: what it failed with instead, None if it did not. input_wh: of the image as it saw it.
+        frame: in which its numbers are to be read.
+    """
+
+    eye = None
+
+    def __init__(self, like: OneLook, text: str, input_wh: tuple[int, int], error: str | None = None):
+        self.name, self.revision, self.frame, self.prompt = like.name, like.revision, like.frame, like.prompt
+        self._text, self._error, self._input_wh = text, error, input_wh
+
+    def look(self, image: Image.Image) -> Look:
+        return Look(image, self._input_wh)
+
+    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
+        yield self._text
+        if self._error is not None:
+            raise ReasonerError(self._error)
+
+
+class OneEncoding:
+    """A segmenter that keeps its latest encoding, and draws from what it is allowed to see.
+
+    Args:
+        prompts: "both", or "box" or "points" alone.
+    """
+
+    def __init__(self, segmenter: Segmenter, prompts: str = "both"):
+        if prompts not in PROMPTS:
+            raise ValueError(f"prompts must be one of {', '.join(PROMPTS)}, got {prompts!r}")
+        self.name, self.revision, self.prompts = segmenter.name, segmenter.revision, prompts
+        self.segmenter = segmenter
+        self._kept: tuple[Image.Image, object] | None = None
+
+    def encode(self, image: Image.Image, features: object = None) -> object:
+        kept = self._kept  # an image left behind by a failed run may still be encoded in another thread
+        if kept is None or kept[0] is not image:
+            self._kept = kept = image, self.segmenter.encode(image, features)
+        return kept[1]
+
+    def segment(self, encoded: object, grounding: Grounding) -> tuple[np.ndarray, float]:
+        return self.segmenter.segment(encoded, only(grounding, self.prompts))
+
+    def seeing(self, prompts: str) -> "OneEncoding":
+        """The same, with its latest encoding, drawing from `prompts`."""
+        other = OneEncoding(self.segmenter, prompts)
+        other._kept = self._kept
+        return other
+
+
+def only(grounding: Grounding, prompts: str) -> Grounding:
+    """What a segmenter may see: `points` is () without points, `box` None without a box."""
+    if prompts == "box":
+        return replace(grounding, points=())
+    return replace(grounding, box=None) if prompts == "points" else grounding
+
+
+def draws_from(segmenter: Segmenter) -> tuple[str, ...]:
+    """From which prompts `segmenter` can draw; one that does not say needs both."""
+    return getattr(segmenter, "draws_from", PROMPTS[:1])
+
+
+def points_given(text: str) -> bool:
+    """Whether the points of an answer are the model's own, not the ones that stand in where its dialect has none."""
+    return NO_POINTS not in text
+
+
+class NoMasks:
+    """A segmenter for runs that ask only for boxes; its mask is the whole image."""
+
+    name, revision = "none", None
+
+    def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
+        return image.size
+
+    def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
+        return np.ones(encoded[::-1], bool), 0.0
