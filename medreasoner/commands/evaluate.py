@@ -20,7 +20,8 @@ class Evaluate(Models):
     """Score a model on a set of samples. A run that was stopped goes on where it was. Under `accelerate launch` each process takes a part.
     `--model openai:NAME` asks a model behind a server, with the key in OPENAI_API_KEY."""
 
-    data: Path = option("folder with samples.jsonl, parquet file, or folder with SPLIT.parquet", kind=Path, shown="FOLDER_OR_PARQUET")
+    data: str = option("folder, parquet or CSV file, or a dataset on the Hub, OWNER/NAME", shown="FOLDER_OR_PARQUET")
+    data_revision: str | None = option("branch, tag or commit of --data on the Hub", None, shown="R")
     split: str | None = option("only the samples of this split", None, shown="S")
     out: Path = option("folder for records.jsonl and summary.json", kind=Path, shown="DIR")
     answers: Path | None = option("instead of asking a model, score the answers that another run wrote in this folder", None, Path, "DIR")
@@ -44,7 +45,7 @@ class Evaluate(Models):
         from medreasoner.records import Shard
 
         stages, shard = self.stages(), Shard.from_environment()
-        loaded = load(self.data, self.split, self.strict)
+        loaded = load(self.data, self.split, self.strict, self.data_revision)
         samples = list(loaded)
         train = load(self.train or self.data, self.train_split, self.strict) if self.controls else None
         make_folder(self.out)
@@ -66,7 +67,7 @@ class Evaluate(Models):
                 tell=Progress(),
                 stages=stages,
                 shard=shard,
-                data=f"{self.data}, split {self.split}" if self.split else str(self.data),
+                data=", ".join(filter(None, (self.data, self.split and f"split {self.split}", loaded.revision))),
             )
         except ReasonerError as error:
             raise UsageError(f"{error}. What was answered is kept; run this again to go on") from error
