@@ -12,7 +12,7 @@ SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
 MODELS := medreasoner/embedded $(wildcard runs/grpo_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
-.PHONY: help install demo test lint data features train grpo compare curves pack evaluate report bench-data bench-masks bench-rewards bench-latency space-dry-run
+.PHONY: help install demo test lint data features train grpo compare curves pack evaluate report bench-data bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -82,6 +82,16 @@ bench-data: $(STAMP) ## samples per second read and measured with 1 and 2 proces
 
 bench-rewards: $(STAMP) ## completions scored per second by each reward set, and what each gives answers of known worth
 	$(RUN) bench.rewards --data runs/data --features runs/features
+
+bench-page: $(STAMP) ## what a visitor waits, and twenty visitors at once
+	$(RUN) bench.page_times
+	$(RUN) bench.load_page
+
+pictures: $(STAMP) ## make the README's pictures from the real page (docs/)
+	$(RUN) bench.picture --example 3 --truth
+
+recordings: $(STAMP) ## record the examples' runs, for visitors without GPU quota (examples/recorded.json)
+	$(RUN) page.recorded
 
 space-dry-run: $(STAMP) ## show what deploying the page to a Space would do: make space-dry-run SPACE=USER/NAME
 	$(PY) -m space.deploy $(SPACE) --dry-run

@@ -1,41 +1,51 @@
-"""The page: open a medical image, ask, watch the reasoning arrive, see box, points and mask.
+"""The page: open a medical image, ask, watch the reasoning arrive, see box, points and mask, correct them, take them home.
 
-Is: components, and Event -> component update. What a state looks like is in `page/`, what a model wrote is read by `medreasoner.answer`;
-nothing is parsed here. Is not: a place for state: a visitor's image lives in `gr.State`, a run in its own generator, nothing in globals.
+Is: what each thing a visitor does changes in the components of `page.room`. What a state looks like is in `page/`, what a model wrote is
+read by `medreasoner.answer`; nothing is parsed here. Is not: a place for state: what a visitor has opened lives in a
+`page.session.Session` in `gr.State` and is dropped when the visitor leaves; nothing is in globals.
 
     python app.py [--model ID_OR_FOLDER] [--segmenter ID_OR_FOLDER] [--device D]
 
 The port is GRADIO_SERVER_PORT, else 7860. MEDREASONER_MODEL and MEDREASONER_SEGMENTER stand in for the options on a Space.
-Programs use the endpoint `/ground`: `gradio_client.Client(url).predict(handle_file(path), question, api_name="/ground")`.
+Programs use `/ground`, `/ground_stream` and `/refine` (`page/endpoints.py`):
+`gradio_client.Client(url).predict(handle_file(path), question, api_name="/ground")`.
 """
 
 import argparse
 import os
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import gradio as gr
-import numpy as np
 import spaces
 from PIL import Image
 
-from medreasoner.draw import COLOURS
-from medreasoner.events import NOTICE, Done, Event, Failed, Located, Segmented, Thinking
-from medreasoner.export import as_json
-from medreasoner.images import ImageError, Loaded, load_image
+from medreasoner.events import Done, Event
+from medreasoner.export import ExportError, Provenance, names
+from medreasoner.geometry import Grounding, GroundingError
+from medreasoner.loaded import ImageError, View
 from medreasoner.pipeline import refuse
-from page import views
+from medreasoner.reasoners.replay import image_key
+from medreasoner.refine import Kept, Refined
+from medreasoner.segmenter import Click, SegmenterError
+from page import files, gpu, recorded, views
+from page.drawn import style
+from page.endpoints import Endpoints, prompt
 from page.examples import Example, load_examples
+from page.recorded import Recording, load_recordings, play
+from page.room import Room
+from page.run import Values, refined_values, run_values
+from page.session import Session
 
 HERE = Path(__file__).parent
-TEXT_EVERY = 0.05  # seconds between two updates of the reasoning: smooth to the eye, and next to free for the model
-GPU_SECONDS = 30  # what one run asks of a ZeroGPU visitor's quota
+GONE = "The connection was lost, and your image was dropped with it; open it again."
 RUNS_AT_ONCE = 1  # a model answers one question at a time; the next visitor waits in line, and is told so
 
 Update = dict[gr.blocks.Block, object]  # outputs that do not change are left out
@@ -44,8 +54,16 @@ Update = dict[gr.blocks.Block, object]  # outputs that do not change are left ou
 class Model(Protocol):
     """What the page needs of a `medreasoner.MedReasoner`."""
 
-    def stream(self, image: Image.Image, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[Event]:
+    def stream(
+        self, image: Image.Image, question: str, think: bool = True, stop: threading.Event | None = None, kept: Kept | None = None
+    ) -> Iterator[Event]:
         """The events of one run; see `pipeline.ground`."""
+
+    def refine(self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...] = (), kept: Kept | None = None) -> Refined:
+        """The mask for a corrected grounding; see `refine.refine`."""
+
+    def provenance(self, question: str) -> Provenance:
+        """What would make the answer to `question`, for the files one takes home."""
 
 
 class Page:
@@ -54,109 +72,72 @@ class Page:
     Args:
         model: shared by all visitors.
         examples: offered below the image.
+        recordings: of runs on the examples, for visitors for whom no GPU is left; see `page.recorded`.
     """
 
-    def __init__(self, model: Model, examples: list[Example]):
+    def __init__(self, model: Model, examples: list[Example], recordings: Mapping[tuple[str, str], Recording] = MappingProxyType({})):
         self.model = model
         self.examples = examples
-        self.events = spaces.GPU(duration=GPU_SECONDS)(self._events)
+        self.recordings = recordings
+        self.run_pace, self.refine_pace = gpu.Pace(gpu.FIRST_RUN), gpu.Pace(gpu.FIRST_REFINEMENT)
+        self.events = spaces.GPU(duration=self.run_pace.ask)(self._events)
+        self.refine = spaces.GPU(duration=self.refine_pace.ask)(self._refine)
         with gr.Blocks(title="MedReasoner", analytics_enabled=False, delete_cache=(300, 900), fill_width=True) as self.demo:
-            self._place()
-            self._wire()
+            self.room = Room(examples)
+            self._wire(self.room)
+            Endpoints(self.events, self.refine, model.provenance).place()
         self.demo.queue(default_concurrency_limit=4, max_size=64)
 
-    # --- Components ---
-
-    def _place(self) -> None:
-        self.loaded = gr.State(None)  # the visitor's Loaded, in memory only
-        _drawn("header")
-        with gr.Row(elem_id="room"):
-            with gr.Column(elem_id="seeing"):
-                self.viewer = _drawn("viewer")
-                with gr.Row(elem_id="under"):
-                    self.layers = _drawn("layers")
-                    self.upload = gr.UploadButton("Open image", elem_id="open-image", type="filepath")
-                self.strip = _drawn("examples", [views.thumbnail(example) for example in self.examples], visible=bool(self.examples))
-            with gr.Column(elem_id="saying"):
-                with gr.Column(elem_id="asking"):
-                    self.question = gr.Textbox(label="Question", lines=2, max_lines=5, placeholder="Ask about one place in the image")
-                    with gr.Row(elem_id="actions"):
-                        self.ask = gr.Button("Ask", variant="primary", elem_id="ask")
-                        self.stop = gr.Button("Stop", elem_id="stop", interactive=False)  # from here on, status.js enables the two
-                        gr.HTML(f"<p>{NOTICE}</p>", elem_id="notice")
-                self.status = _drawn("status", views.status("empty"))
-                self.reading = _drawn("reading", views.reading())
-
-    def _wire(self) -> None:
+    def _wire(self, room: Room) -> None:
         page = {"show_progress": "hidden", "api_visibility": "private"}
-        shown = [self.status, self.reading, self.layers]
-        opened = [*shown, self.loaded, self.viewer]
-        run = self.ask.click(
-            self.on_ask, [self.loaded, self.question], shown, concurrency_id="model", concurrency_limit=RUNS_AT_ONCE, **page
-        )
+        shown = [room.status, room.reading, room.layers, room.take]
+        opened = [*shown, room.session, room.viewer]
+        model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE}
+        run = room.ask.click(self.on_ask, [room.session, room.question], shown, **model, **page)
         run.failure(self.on_breakdown, None, shown, **page)
-        self.stop.click(self.on_stop, None, shown, cancels=[run], **page)
-        self.upload.upload(self.on_upload, self.upload, opened, cancels=[run], **page)
-        self.strip.pick(self.on_pick, None, [*opened, self.question], cancels=[run], **page)
-        with gr.Row(visible=False):  # the endpoint's inputs and output: never drawn
-            ground = gr.Button()
-            ground.click(
-                self.ground,
-                [gr.File(label="image", type="filepath"), gr.Textbox(label="question")],
-                [gr.JSON(label="grounding"), gr.Image(label="mask", format="png")],
-                api_name="ground",
-                concurrency_id="model",
-            )
+        room.stop.click(self.on_stop, None, shown, cancels=[run], **page)
+        room.upload.upload(self.on_upload, room.upload, opened, cancels=[run], **page)
+        room.strip.pick(self.on_pick, None, [*opened, room.question], cancels=[run], **page)
+        room.viewer.turn(self.on_turn, room.session, opened, cancels=[run], **page)
+        room.layers.refine(self.on_refine, room.session, shown, trigger_mode="multiple", **page)
+        room.take.fetch(self.on_fetch, room.session, [room.take, room.status], **page)
+        self.demo.unload(self.on_leave)
 
     # --- What a visitor does ---
 
-    def on_ask(self, loaded: Loaded | None, question: str) -> Iterator[Update]:
+    def on_ask(self, session: Session | None, question: str) -> Iterator[Update]:
         """Run the model on the visitor's image and show its events as they come. Outputs that do not change are left out."""
-        refusal = "There is no image yet; open one first." if loaded is None else refuse(question)
+        refusal = "There is no image yet; open one first." if session is None else refuse(question)
         if refusal is not None:
-            yield {self.status: views.status("error", refusal)}
+            yield {self.room.status: views.status("error", refusal)}
             return
-        run = uuid.uuid4().hex  # goes with every value, see page/follow.js
-        with closing(self.events(loaded.image, question)) as events:
-            for update in self._updates(events, loaded.spacing_mm):
-                yield {component: {**value, "run": run} for component, value in update.items()}
+        session.begin(uuid.uuid4().hex, self.model.provenance(question))
+        try:
+            with closing(self.events(session.loaded.image, question, session.kept)) as events:
+                for values in run_values(self._timed(events), session):
+                    yield self._update(values, session)
+        except gr.Error as error:
+            recording = self.recordings.get((image_key(session.loaded.image), question)) if gpu.no_gpu(error.title) else None
+            if recording is None:
+                yield self._update({"status": views.status("error", gpu.sentence(error.title, error.message))}, session)
+                return
+            for values in run_values(play(recording), session):
+                yield self._update(values, session)
 
-    def _updates(self, events: Iterator[Event], spacing_mm: views.Spacing) -> Iterator[Update]:
-        yield {self.status: views.status("reading", "Reading the image"), self.reading: views.reading(), self.layers: {}}
-        think, located, shown_at = "", None, None
+    def _update(self, values: Values, session: Session) -> Update:
+        """Values by name as Gradio wants them; the run's name goes with every one, see page/follow.js."""
+        return {getattr(self.room, name): {**value, "run": session.run} for name, value in values.items()}
+
+    def _timed(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
-            match event:
-                case Thinking(text):
-                    think += text
-                    if shown_at is None:
-                        yield {self.status: views.status("thinking", "Thinking")}
-                    if shown_at is None or time.monotonic() - shown_at >= TEXT_EVERY:
-                        shown_at = time.monotonic()
-                        yield {self.reading: views.reading(think)}
-                case Located():
-                    located = event
-                    yield {
-                        self.status: views.status("outlining", "Outlining"),
-                        self.layers: views.layers(located.grounding),
-                        self.reading: views.reading(think, views.answer(located.grounding, spacing_mm), located.notes),
-                    }
-                case Segmented(mask):
-                    yield {self.layers: views.layers(located.grounding, mask)}
-                case Done():
-                    rows = views.answer(event.grounding, spacing_mm, event.mask, event.mask_score)
-                    yield {
-                        self.status: views.status("done", "Done"),
-                        self.reading: views.reading(event.think, rows, event.notes, views.timings(event)),
-                    }
-                case Failed():
-                    rows = views.answer(located.grounding, spacing_mm) if located else []
-                    status, reading = views.failure(event, think, rows)
-                    yield {self.status: status, self.reading: reading}
+            if isinstance(event, Done):
+                self.run_pace.add(event.timings_s["total"])
+            yield event
 
-    def _events(self, image: Image.Image, question: str) -> Iterator[Event]:
+    def _events(self, image: Image.Image, question: str, kept: Kept | None = None) -> Iterator[Event]:
         """The model's events. When the visitor stops or leaves, Gradio closes this generator, and the model stops with it."""
         stop = threading.Event()
-        run = self.model.stream(image, question, think=True, stop=stop)
+        run = self.model.stream(image, question, think=True, stop=stop, kept=kept)
         try:
             while event := next(run, None):  # not `yield from`, which would close the run before it is told to stop
                 yield event
@@ -165,82 +146,99 @@ class Page:
             threading.Thread(target=run.close).start()  # waits for the model's last token, which the server's own thread must not
             raise
 
+    def _refine(self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...], kept: Kept | None = None) -> Refined:
+        return self.model.refine(image, grounding, clicks, kept)
+
+    def on_refine(self, session: Session | None, event: gr.EventData) -> Update:
+        """Draw the mask again for what the visitor has moved or clicked."""
+        if session is None:
+            return {self.room.status: views.status("error", GONE)}
+        if session.done is None:
+            return {}
+        run = session.run
+        try:
+            refined = self.refine(session.loaded.image, *prompt(event.box, event.points, event.clicks), session.kept)
+        except (GroundingError, SegmenterError) as error:
+            return self._update({"status": views.status("done", f"{error}.")}, session)
+        except gr.Error as error:
+            return self._update({"status": views.status("done", gpu.sentence(error.title, error.message))}, session)
+        self.refine_pace.add(refined.seconds)
+        if session.run != run or session.done is None:  # the visitor has asked anew meanwhile
+            return {}
+        session.correct(refined)
+        return self._update(refined_values(session, refined, event.edit), session)
+
     def on_stop(self) -> Update:
         """The run has been cancelled by the same click; what was said stays."""
-        return {self.status: views.status("stopped", "Stopped")}
+        return {self.room.status: views.status("stopped", "Stopped")}
 
     def on_breakdown(self) -> Update:
         """An error nobody foresaw; its traceback is in the server's log."""
-        return {self.status: views.status("error", "Something broke on our side. Your image and question are still here.")}
+        return {self.room.status: views.status("error", "Something broke on our side. Your image and question are still here.")}
 
     def on_upload(self, path: str) -> Iterator[Update]:
-        """Show the image in the file at `path`; a file that is none leaves the one before in place."""
-        yield {self.status: views.status("opening", "Opening the image")}
-        yield self._open(Path(path))
+        """Show the image in the file at `path`, which is deleted; a file that is none leaves the image before in place."""
+        yield {self.room.status: views.status("opening", "Opening the image")}
+        try:
+            yield self._opened(Session.of_file(Path(path)))
+        except ImageError as error:
+            yield {self.room.status: views.status("error", str(error))}
+        finally:
+            Path(path).unlink(missing_ok=True)
 
     def on_pick(self, event: gr.EventData) -> Update:
         """Open the example that was clicked; its place in the list comes from the browser, so it is looked up, not trusted."""
         example = dict(enumerate(self.examples)).get(event.index)
         if example is None:
             raise gr.Error("There is no such example.")
-        return {self.question: example.question, **self._open(example.image, example.credit)}
+        return {self.room.question: example.question, **self._opened(Session.of_example(example), event.index)}
 
-    def _open(self, path: Path, credit: str = "") -> Update:
+    def on_turn(self, session: Session | None, event: gr.EventData) -> Update:
+        """Show another slice, frame or window of the visitor's file."""
+        if session is None or session.data is None:
+            return {self.room.status: views.status("error", GONE)}
         try:
-            loaded = load_image(path)
+            return self._opened(session.turned(View(event.slice, event.axis, event.frame, event.window)))
         except ImageError as error:
-            return {self.status: views.status("error", str(error))}
+            return {self.room.status: views.status("error", str(error))}
+
+    def _opened(self, session: Session, example: int | None = None) -> Update:
         return {
-            self.loaded: loaded,
-            self.viewer: views.picture(loaded, credit),
-            self.layers: {},
-            self.reading: views.reading(),
-            self.status: views.status("ready", "Ready"),
+            self.room.session: session,
+            self.room.viewer: views.picture(session.loaded, session.credit, session.truth) | {"example": example},
+            self.room.layers: {},
+            self.room.reading: views.reading(),
+            self.room.take: {},
+            self.room.status: views.status("ready", "Ready"),
         }
 
-    def ground(self, image: str, question: str) -> tuple[dict, Image.Image]:
-        """Find the place in a medical image that a question is about. Research use only. Not for diagnosis.
-
-        Args:
-            image: a PNG, JPEG, TIFF, DICOM or NIfTI file.
-            question: what to look for, in a clinician's words.
-
-        Returns:
-            The contents of `grounding.json`, and the mask it names: 0/255 grey, in the image's size.
-        """
+    def on_fetch(self, session: Session | None, event: gr.EventData) -> Update:
+        """Hand over one of the files that are offered."""
+        if session is None or session.done is None or event.kind not in names(session.loaded):
+            return {self.room.status: views.status("error", GONE)}
         try:
-            loaded = load_image(Path(image))
-        except ImageError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        *_, last = self.events(loaded.image, question)
-        if isinstance(last, Failed):
-            raise gr.Error(last.message, print_exception=False)
-        return as_json(last), Image.fromarray(last.mask.astype(np.uint8) * 255)
+            file = files.make(session, event.kind) | {"id": uuid.uuid4().hex}  # the same file asked for twice is saved twice
+        except ExportError as error:
+            return self._update({"status": views.status("done", str(error))}, session)
+        return self._update({"take": files.offer(session) | {"file": file}}, session)
 
-
-def _drawn(name: str, value: object = None, **options: object) -> gr.HTML:
-    """A component of our own: `page/NAME.html` once, then `page/NAME.js`, if there is one, puts its value on the page."""
-    scripts = [HERE / "page" / "follow.js", HERE / "page" / f"{name}.js"]
-    return gr.HTML(
-        value,
-        html_template=(HERE / "page" / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load="".join(script.read_text(encoding="utf-8") for script in scripts) if scripts[1].exists() else None,
-        elem_id=name,
-        apply_default_css=False,
-        **options,
-    )
+    def on_leave(self, request: gr.Request) -> None:
+        """The visitor has closed the page or lost the connection: nothing is kept. Gradio would keep the state for an hour, and what the
+        components last showed, the picture among it, until thousands of others have come."""
+        self.demo.state_holder.session_data.pop(request.session_hash, None)
+        self.demo.state_holder.time_last_used.pop(request.session_hash, None)
 
 
 def launch(page: Page, **options: object) -> tuple[object, str, str]:
     """Serve `page`; nothing is kept of a visit, and the browser is sent nowhere else. Returns what `gr.Blocks.launch` returns."""
-    colours = "".join(f"--seen-{name}: {colour};" for name, colour in COLOURS.items())
     return page.demo.launch(
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css=f":root {{ {colours} }}\n" + (HERE / "page" / "style.css").read_text(encoding="utf-8"),
+        css=style(),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
+        mcp_server=find_spec("mcp") is not None,
         max_file_size="200mb",
         **options,
     )
@@ -260,7 +258,7 @@ def main() -> int:
     except (ReasonerError, SegmenterError) as error:
         print(error, file=sys.stderr)
         return 2
-    launch(Page(model, load_examples(HERE / "examples")))
+    launch(Page(model, load_examples(HERE / "examples"), load_recordings(HERE / recorded.FILE)))
     return 0
 
 

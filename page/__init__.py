@@ -1,1 +1,1 @@
-"""What the page shows, as plain values, and the files that draw them. Gradio itself is imported only in `app.py`."""
+"""What the page shows, as plain values, and the files that draw them. Gradio is imported only by `drawn`, `room` and `endpoints`."""

@@ -1,6 +1,7 @@
 """The examples offered on the page: a folder with `examples.json` and the images it names.
 
-`examples.json` is a list of {"image", "question", "modality", "source", "licence"}; `image` is a path inside the folder.
+`examples.json` is a list of {"image", "question", "modality", "source", "licence"} and, where the true outline is known, "mask"; `image`
+and `mask` are paths inside the folder.
 """
 
 import json
@@ -17,6 +18,7 @@ class Example:
     modality: str
     source: str
     licence: str
+    mask: Path | None = None
 
     @property
     def credit(self) -> str:
@@ -24,17 +26,18 @@ class Example:
 
 
 def load_examples(folder: Path) -> list[Example]:
-    """The examples of `folder`; ValueError if an entry lacks a key or names an image that is not there. [] without an examples.json."""
+    """The examples of `folder`; ValueError if an entry lacks a key or names a file that is not there. [] without an examples.json."""
     listing = folder / "examples.json"
     if not listing.exists():
         return []
     examples = []
     for number, entry in enumerate(json.loads(listing.read_text(encoding="utf-8"))):
         keys = {"image", "question", "modality", "source", "licence"}
-        if set(entry) != keys:
-            raise ValueError(f"{listing}, entry {number}: expected the keys {sorted(keys)}, got {sorted(entry)}")
-        image = folder / entry["image"]
-        if not image.is_file():
-            raise ValueError(f"{listing}, entry {number}: there is no image {image}")
-        examples.append(Example(**{**entry, "image": image}))
+        if set(entry) - {"mask"} != keys:
+            raise ValueError(f"{listing}, entry {number}: expected the keys {sorted(keys)} and perhaps mask, got {sorted(entry)}")
+        files = {kind: folder / entry[kind] for kind in ("image", "mask") if kind in entry}
+        for kind, path in files.items():
+            if not path.is_file():
+                raise ValueError(f"{listing}, entry {number}: there is no {kind} {path}")
+        examples.append(Example(**{**entry, **files}))
     return examples

@@ -1,62 +1,64 @@
-// The layers of the viewer: box, points and mask as vectors over the image, one toggle and one key each.
+// The layers of the viewer: box, points, mask, true outline and the place a word means, as vectors over the image; one toggle each.
 // A component of its own, so that a new box never sends the image again. Gradio mounts components in no fixed order: look others up late.
+// edit.js (corrections) and keys.js follow in the same scope.
 const viewer = () => document.querySelector("#viewer");
-const buttons = [...element.querySelectorAll("button")];
+const toggles = [...element.querySelectorAll("[data-layer]")];
 const layer = (name) => viewer().querySelector(`.layer.${name}`);
+const stageOf = () => viewer().querySelector(".stage");
+const sizeOf = () => ["--width", "--height"].map((name) => Number(stageOf().style.getPropertyValue(name)) || 1);
 
-function drawBox(box) {
+function drawBox([x1, y1, x2, y2]) {
   layer("box").querySelectorAll("rect").forEach((rect) => {
-    const [x1, y1, x2, y2] = box;
     Object.entries({ x: x1, y: y1, width: x2 - x1, height: y2 - y1 }).forEach(([name, value]) => rect.setAttribute(name, value));
   });
 }
 
-function drawPoints(points, width, height) {
-  layer("points").replaceChildren(
-    ...points.map(([x, y], index) => {
-      const disc = document.createElement("span");
-      disc.textContent = index + 1;
-      disc.style.left = `${(100 * x) / width}%`;
-      disc.style.top = `${(100 * y) / height}%`;
-      return disc;
-    }),
-  );
-}
-
 function draw() {
   const found = props.value || {};
-  const stage = viewer().querySelector(".stage");
-  const width = Number(stage.style.getPropertyValue("--width"));
-  const height = Number(stage.style.getPropertyValue("--height"));
-  const there = { box: Boolean(found.box), points: Boolean(found.points), mask: Boolean(found.mask) };
-  viewer().querySelectorAll("svg.layer").forEach((svg) => svg.setAttribute("viewBox", `0 0 ${width || 1} ${height || 1}`));
-  if (there.box) drawBox(found.box);
-  if (there.points) drawPoints(found.points, width, height);
+  if (found.edit !== undefined && (found.edit < sent || waiting !== null || held?.moved)) return; // a later correction is under way
+  const truth = viewer().picture?.truth || "";
+  const [width, height] = sizeOf();
+  viewer().querySelectorAll("svg.layer").forEach((svg) => svg.setAttribute("viewBox", `0 0 ${width} ${height}`));
   layer("mask").querySelector("path").setAttribute("d", found.mask || "");
-  for (const button of buttons) {
+  layer("mask").classList.remove("stale");
+  layer("truth").querySelectorAll("path").forEach((path) => path.setAttribute("d", truth));
+  adopt(found);
+  const there = { box: Boolean(found.box), points: Boolean(found.points), mask: Boolean(found.mask), truth: Boolean(truth) };
+  for (const button of toggles) {
     button.disabled = !there[button.dataset.layer];
     layer(button.dataset.layer).classList.toggle("drawn", there[button.dataset.layer]);
   }
-  viewer().querySelector(".spoken").textContent = spoken(found);
+  layer("corners").classList.toggle("drawn", there.box);
+  const picture = viewer().querySelector("img");
+  picture.alt = [picture.dataset.alt, found.spoken].filter(Boolean).join(". ");
 }
 
-function spoken(found) {
-  if (!found.box) return "";
-  const [x1, y1, x2, y2] = found.box.map(Math.round);
-  const points = found.points.map((point, index) => `point ${index + 1} at ${point.map(Math.round).join(", ")}`);
-  return `Box from ${x1}, ${y1} to ${x2}, ${y2}; ${points.join("; ")}; ${found.mask ? "mask outlined" : "no mask yet"}`;
+function show(name, shown) {
+  const button = toggles.find((candidate) => candidate.dataset.layer === name);
+  button.setAttribute("aria-pressed", shown);
+  layer(name).classList.toggle("off", !shown);
+  if (name === "box") layer("corners").classList.toggle("off", !shown);
+  if (name === "truth") document.querySelector("#room").classList.toggle("with-truth", shown);
 }
 
 function toggle(button) {
-  const shown = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", shown);
-  layer(button.dataset.layer).classList.toggle("off", !shown);
+  show(button.dataset.layer, button.getAttribute("aria-pressed") !== "true");
 }
 
-buttons.forEach((button) => button.addEventListener("click", () => toggle(button)));
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, [contenteditable]")) return;
-  const button = buttons.find((candidate) => candidate.dataset.key === event.key.toLowerCase());
-  if (button && !button.disabled) toggle(button);
+// The place a word or a number means: all the rest of the image goes dim.
+function light(box) {
+  const [width, height] = sizeOf();
+  const path = box && `M0 0H${width}V${height}H0ZM${box[0]} ${box[1]}V${box[3]}H${box[2]}V${box[1]}Z`;
+  layer("light").querySelector("path").setAttribute("d", path || "");
+  layer("light").classList.toggle("drawn", Boolean(box));
+}
+
+toggles.forEach((button) => button.addEventListener("click", () => toggle(button)));
+document.addEventListener("light", (event) => light(event.detail));
+document.addEventListener("picture", () => {
+  show("truth", false);
+  light(null);
+  draw();
 });
-follow(draw);
+const hidden = () => toggles.filter((button) => button.getAttribute("aria-pressed") !== "true").map((button) => button.dataset.layer);
+element.closest("#layers").shown = { hidden, put: show };

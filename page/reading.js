@@ -1,25 +1,46 @@
 // The reading column: reasoning that grows by appending, then the answer, repairs and timings.
 // It follows the text only while the reader is at its end; it never opens or closes the block by itself.
+// Words and numbers that mean a place light it in the image while they are pointed at or focused.
 const thought = element.querySelector(".thought"); // scrolls on a wide screen; on a phone the page does
 const words = element.querySelector(".words");
 const text = words.appendChild(document.createTextNode(""));
 const problem = element.querySelector(".problem");
 const answer = element.querySelector(".answer");
 
-function grow(think) {
+function grow(think, places) {
   const atEnd = thought.scrollHeight - thought.scrollTop - thought.clientHeight < 24;
   if (think.startsWith(text.data)) text.appendData(think.slice(text.length));
   else text.data = think;
+  words.replaceChildren(...(places.length ? marked(think, places) : [text]));
   if (atEnd && think) thought.scrollTop = thought.scrollHeight;
 }
 
-function row({ name, text, aside }) {
+// `text` with the parts that mean a place as something one can point at.
+function marked(text, places) {
+  const parts = [];
+  let from = 0;
+  for (const { start, end, box } of places) {
+    const place = document.createElement("span");
+    place.className = "place";
+    place.tabIndex = 0;
+    place.textContent = text.slice(start, end);
+    const light = (lit) => document.dispatchEvent(new CustomEvent("light", { detail: lit ? box : null }));
+    ["pointerenter", "focus"].forEach((name) => place.addEventListener(name, () => light(true)));
+    ["pointerleave", "blur"].forEach((name) => place.addEventListener(name, () => light(false)));
+    parts.push(text.slice(from, start), place);
+    from = end;
+  }
+  return [...parts, text.slice(from)];
+}
+
+function row({ name, text, aside, places = [], truth }) {
   const term = document.createElement("dt");
   const description = document.createElement("dd");
   const small = document.createElement("small");
   term.textContent = name;
   small.textContent = aside;
-  description.append(text, " ", small);
+  description.append(...marked(text, places), " ", small);
+  [term, description].forEach((part) => part.classList.toggle("truth", Boolean(truth)));
   return [term, description];
 }
 
@@ -30,8 +51,8 @@ function item(note) {
 }
 
 function show() {
-  const { think = "", rows = [], notes = [], times = "", problem: wrong = "", written = "" } = props.value || {};
-  grow(think);
+  const { think = "", places = [], rows = [], notes = [], times = "", problem: wrong = "", written = "" } = props.value || {};
+  grow(think, places);
   words.setAttribute("aria-busy", !times && !wrong);
   problem.hidden = !wrong;
   problem.querySelector("p").textContent = wrong;

@@ -6,13 +6,20 @@ Is not: parsing or judging an answer (`answer.py`, `geometry.py`), nor HTML; the
 
 import base64
 import io
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from PIL import Image
 
 from medreasoner.events import Done, Failed
-from medreasoner.geometry import Grounding
-from medreasoner.images import Loaded, load_image
+from medreasoner.geometry import Box, Grounding, Point, mask_to_box
+from medreasoner.images import load_image
+from medreasoner.loaded import Loaded
+from medreasoner.metrics import box_iou, dice, mask_iou
+from medreasoner.place import HEIGHTS, SIDES, place_phrase, place_words, size_word
+from medreasoner.segmenter import Click
 from page.examples import Example
 from page.outline import outline
 
@@ -36,14 +43,24 @@ def data_url(image: Image.Image, longest: int = SHOWN) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
 
 
-def picture(loaded: Loaded, credit: str = "") -> dict:
-    """The viewer's value for an image that has just been opened: shown once, with its size, its source and what was done to it."""
+def picture(loaded: Loaded, credit: str = "", truth: np.ndarray | None = None) -> dict:
+    """The viewer's value for an image that has just been opened: shown once, with its size, its source, what was done to it, what else of
+    its file could be shown, and the outline of the mask it came with, if it did."""
     width, height = loaded.image.size
     facts = [f"{width} × {height} px"]
     if loaded.spacing_mm is not None:
         facts.append(f"{loaded.spacing_mm[0]:.3g} × {loaded.spacing_mm[1]:.3g} mm a pixel")
     caption = [" · ".join(facts), credit, *loaded.notes]
-    return {"src": data_url(loaded.image), "width": width, "height": height, "caption": [line for line in caption if line]}
+    return {
+        "src": data_url(loaded.image),
+        "width": width,
+        "height": height,
+        "caption": [line for line in caption if line],
+        "letters": loaded.orientation,
+        "view": asdict(loaded.view),
+        "choices": asdict(loaded.choices),
+        "truth": None if truth is None else outline(truth),
+    }
 
 
 def thumbnail(example: Example) -> dict:
@@ -52,30 +69,88 @@ def thumbnail(example: Example) -> dict:
     return {"thumbnail": small, "modality": example.modality, "question": example.question}
 
 
-def layers(grounding: Grounding, mask: np.ndarray | None = None) -> dict:
-    """The layers' value: box, points and, once it is there, the mask's outline; all in pixels of the original image."""
-    drawn = None if mask is None else outline(mask)
-    return {"box": list(grounding.box), "points": [list(point) for point in grounding.points], "mask": drawn}
+def layers(grounding: Grounding, image_wh: tuple[int, int], mask: np.ndarray | None = None, clicks: Sequence[Click] = ()) -> dict:
+    """The layers' value: box, points, clicks and, once it is there, the mask's outline, all in pixels of the original image; and the same
+    in words, for those who cannot see it."""
+    return {
+        "box": list(grounding.box),
+        "points": [list(point) for point in grounding.points],
+        "clicks": [list(click) for click in clicks],
+        "mask": None if mask is None else outline(mask),
+        "spoken": spoken(grounding, image_wh, mask),
+    }
+
+
+def spoken(grounding: Grounding, image_wh: tuple[int, int], mask: np.ndarray | None = None) -> str:
+    """Where the answer is, as the image's alternative text says it."""
+    x1, y1, x2, y2 = (round(v) for v in grounding.box)
+    phrase = place_phrase(*place_words(grounding.box, image_wh))
+    text = f"The answer is {phrase} of the image, {size_word(grounding.box, image_wh)}: a box from {x1}, {y1} to {x2}, {y2}"
+    return f"{text}." if mask is None else f"{text}, and a mask that covers {mask.mean():.1%} of the image."
+
+
+def places(text: str, image_wh: tuple[int, int]) -> list[dict]:
+    """The place words in `text`, as {start, end, box} in characters, each with the part of the image that it means, in pixels."""
+    width, height = image_wh
+    found = []
+    for column, side in enumerate(SIDES):
+        for row, level in enumerate(HEIGHTS):
+            box = [column * width / 3, row * height / 3, (column + 1) * width / 3, (row + 1) * height / 3]
+            for match in re.finditer(rf"\b{place_phrase(side, level)}\b", text):
+                found.append(_part(match.start(), match.end(), box))
+    return sorted(found, key=lambda place: place["start"])
 
 
 def answer(grounding: Grounding, spacing_mm: Spacing = None, mask: np.ndarray | None = None, score: float | None = None) -> list[dict]:
-    """The answer line as rows of {name, text, aside}: coordinates in pixels; sizes in mm too where the spacing is known."""
+    """The answer line as rows of {name, text, aside, places}: coordinates in pixels; sizes in mm too where the spacing is known. `places`
+    are those of `places`: which part of the text means which part of the image."""
     x1, y1, x2, y2 = (round(v) for v in grounding.box)
     size = f"{x2 - x1} × {y2 - y1} px"
     if spacing_mm is not None:
         size += f", {(x2 - x1) * spacing_mm[0]:.1f} × {(y2 - y1) * spacing_mm[1]:.1f} mm"
-    first, second = (f"{round(x)}, {round(y)}" for x, y in grounding.points)
+    where = f"x {x1} – {x2}, y {y1} – {y2}"
+    first, second = (f"{number} at {round(x)}, {round(y)}" for number, (x, y) in enumerate(grounding.points, start=1))
+    points = f"{first}; {second}"
+    around = [_around(point, grounding.box) for point in grounding.points]
     rows = [
-        {"name": "Box", "text": f"x {x1} – {x2}, y {y1} – {y2}", "aside": size},
-        {"name": "Points", "text": f"1 at {first}; 2 at {second}", "aside": ""},
+        _row("Box", where, size, [_part(0, len(where), grounding.box)]),
+        _row("Points", points, "", [_part(0, len(first), around[0]), _part(len(first) + 2, len(points), around[1])]),
     ]
     if mask is not None:
         area = int(mask.sum())
         text = f"{area:,} px" if spacing_mm is None else f"{area:,} px, {area * spacing_mm[0] * spacing_mm[1]:,.1f} mm²"
-        rows.append({"name": "Mask", "text": text, "aside": f"{area / mask.size:.1%} of the image"})
+        rows.append(_row("Mask", text, f"{area / mask.size:.1%} of the image"))
     if score is not None:
-        rows.append({"name": "Overlap", "text": f"{score:.2f}", "aside": "the segmenter's own estimate of its IoU"})
+        rows.append(_row("Overlap", f"{score:.2f}", "the segmenter's own estimate of its IoU"))
     return rows
+
+
+def correction(clicks: Sequence[Click]) -> dict:
+    """The row that says whose box and points these are."""
+    included = sum(positive for _, _, positive in clicks)
+    counts = [f"{count} {name}" for count, name in ((included, "included"), (len(clicks) - included, "excluded")) if count]
+    return _row("Corrected", ", ".join(["by hand", *counts]), "the reasoning is about the model's own answer")
+
+
+def against(truth: np.ndarray, grounding: Grounding, mask: np.ndarray) -> dict:
+    """The row that compares with the mask the example came with; shown on request only."""
+    text = f"Dice {dice(mask, truth):.2f}, IoU {mask_iou(mask, truth):.2f}"
+    boxes = f"box IoU {box_iou(grounding.box, mask_to_box(truth)):.2f}" if truth.any() else "the true mask is empty"
+    return _row("Truth", text, boxes) | {"truth": True}
+
+
+def _row(name: str, text: str, aside: str = "", where: Sequence[dict] = ()) -> dict:
+    return {"name": name, "text": text, "aside": aside, "places": list(where)}
+
+
+def _part(start: int, end: int, box: Sequence[float]) -> dict:
+    return {"start": start, "end": end, "box": list(box)}
+
+
+def _around(point: Point, box: Box) -> Box:
+    """A square about a point, small beside the box it belongs to."""
+    half = max(box[2] - box[0], box[3] - box[1]) / 6
+    return point[0] - half, point[1] - half, point[0] + half, point[1] + half
 
 
 def timings(done: Done) -> str:
@@ -99,11 +174,14 @@ def reading(
     notes: tuple[str, ...] = (),
     times: str = "",
     *,
+    places: Sequence[dict] = (),
     problem: str = "",
     written: str = "",
 ) -> dict:
-    """The reading column's value. `problem` says what is wrong with an answer, `written` is what the model wrote instead."""
-    return {"think": think, "rows": rows or [], "notes": list(notes), "times": times, "problem": problem, "written": written}
+    """The reading column's value. `places` are the place words in `think`; `problem` says what is wrong with an answer, `written` is what
+    the model wrote instead."""
+    said = {"think": think, "places": list(places), "problem": problem, "written": written}
+    return said | {"rows": rows or [], "notes": list(notes), "times": times}
 
 
 def status(phase: str, text: str = "") -> dict:

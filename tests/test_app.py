@@ -1,30 +1,44 @@
 """The parts of the page that need no browser: what is shown, the outline, the examples, stopping, the endpoint, starting up."""
 
+import asyncio
+import base64
+import importlib.util
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import app
 from medreasoner.events import Event, Failed, Thinking
+from medreasoner.export import Provenance
 from medreasoner.geometry import Grounding
 from medreasoner.images import load_image
-from page import views
+from medreasoner.loaded import ImageError
+from medreasoner.model import MedReasoner
+from medreasoner.place import HEIGHTS, SIDES, place_phrase, place_words
+from medreasoner.reasoners.replay import image_key
+from page import files, gpu, views
 from page.examples import load_examples
 from page.outline import outline
+from page.recorded import load_recordings, record
+from page.run import refined_values, run_values
+from page.session import Session
 from tests import tiny
 
 ROOT = Path(app.__file__).parent
@@ -64,6 +78,7 @@ def filled(path: str, height: int, width: int) -> np.ndarray:
     return np.cumsum(crossings, axis=1)[:, :width] % 2 == 1
 
 
+@settings(deadline=None)
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_the_outline_filled_even_odd_is_exactly_the_mask(mask):
     assert np.array_equal(filled(outline(mask), *mask.shape), mask)
@@ -111,7 +126,31 @@ def test_only_an_answer_at_fault_is_shown_as_one(reason, phase, shows_text):
 
 def test_events_carry_their_pixels_into_plain_values_that_json_can_write():
     mask = np.ones((4, 4), dtype=bool)
-    json.dumps([views.layers(WHERE, mask), views.answer(WHERE, None, mask, 0.5), views.reading("so"), views.status("done")])
+    drawn = views.layers(WHERE, (4, 4), mask, [(1.0, 2.0, True)])
+    json.dumps([drawn, views.answer(WHERE, None, mask, 0.5), views.against(mask, WHERE, mask), views.reading("so"), views.status("done")])
+    assert drawn["clicks"] == [[1.0, 2.0, True]]
+
+
+def test_place_words_point_to_their_part_of_the_image():
+    text = "It lies in the upper right, not at the centre; the lower left is clear."
+    found = [(text[place["start"] : place["end"]], place["box"]) for place in views.places(text, (300, 90))]
+    assert found == [("in the upper right", [200, 0, 300, 30]), ("at the centre", [100, 30, 200, 60])]
+
+
+def test_every_place_phrase_of_the_project_is_found():
+    for side in SIDES:
+        for height in HEIGHTS:
+            phrase = place_phrase(side, height)
+            [place] = views.places(f"It lies {phrase} of the image.", (300, 300))
+            assert place_words(place["box"], (300, 300)) == (side, height)
+
+
+def test_the_answer_in_words_says_where_and_how_much():
+    mask = np.zeros((100, 100), dtype=bool)
+    mask[20:80, 10:50] = True
+    where = "The answer is at mid-height on the left of the image, mid-sized: a box from 10, 20 to 50, 80"
+    assert views.spoken(WHERE, (100, 100)) == f"{where}."
+    assert views.spoken(WHERE, (100, 100), mask) == f"{where}, and a mask that covers 24.0% of the image."
 
 
 # Examples
@@ -141,6 +180,23 @@ def test_an_example_without_its_image_is_named(tmp_path):
         load_examples(tmp_path)
 
 
+def test_an_example_may_come_with_its_mask(image_file, tmp_path):
+    mask = np.zeros((240, 320), np.uint8)
+    mask[20:80, 10:50] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.open(image_file).save(tmp_path / "scan.png")
+    entry = {"image": "scan.png", "question": "Where?", "modality": "CT", "source": "A set", "licence": "CC0", "mask": "mask.png"}
+    (tmp_path / "examples.json").write_text(json.dumps([entry]))
+    [example] = load_examples(tmp_path)
+    session = Session.of_example(example)
+    assert np.array_equal(session.truth, mask > 0)
+    row = views.against(session.truth, WHERE, session.truth)
+    assert (row["name"], row["text"], row["truth"]) == ("Truth", "Dice 1.00, IoU 1.00", True)
+    Image.new("L", (9, 9)).save(tmp_path / "mask.png")
+    with pytest.raises(ImageError, match="9 x 9 pixels, its image 320 x 240"):
+        Session.of_example(example)
+
+
 def test_the_examples_that_come_along_can_be_opened():
     for example in load_examples(ROOT / "examples"):
         assert load_image(example.image).image.mode == "RGB"
@@ -157,7 +213,10 @@ class Endless:
         self.stop: threading.Event | None = None
         self.closed = threading.Event()
 
-    def stream(self, image: Image.Image, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[Event]:
+    def provenance(self, question: str) -> Provenance:
+        return Provenance(question)
+
+    def stream(self, image: Image.Image, question: str, think: bool, stop: threading.Event, kept: object) -> Iterator[Event]:
         self.stop = stop
         try:
             while True:
@@ -170,13 +229,107 @@ class Endless:
 def test_closing_a_run_tells_the_model_to_stop_first():
     model = Endless()
     page = app.Page(model, [])
-    run = page.on_ask(load_image(np.zeros((32, 32), np.uint8)), "Where?")
+    run = page.on_ask(Session(load_image(np.zeros((32, 32), np.uint8))), "Where?")
     for _ in range(3):
         next(run)
     assert not model.stop.is_set()
     run.close()
     assert model.stop.is_set()
     assert model.closed.wait(timeout=5)
+
+
+# A run as the page shows it, and a correction
+
+
+@pytest.fixture(scope="module")
+def model(folder) -> MedReasoner:
+    return MedReasoner.from_pretrained(folder, device="cpu")
+
+
+def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_uses_both(model, image_file):
+    session = Session(load_image(image_file), truth=np.ones((240, 320), dtype=bool))
+    session.begin("a run", model.provenance("What is bright?"))
+    shown = list(run_values(model.stream(session.loaded.image, "What is bright?", kept=session.kept), session))
+    assert session.done is not None and session.kept.encoded is not None
+    assert [kind["kind"] for kind in shown[-1]["take"]["kinds"]] == ["mask.png", "overlay.png", "grounding.json"]
+    encoded = session.kept.encoded
+    refined = model.refine(session.loaded.image, Grounding((40, 30, 200, 180), ((100, 90), (150, 120))), [(60, 60, False)], session.kept)
+    session.correct(refined)
+    values = refined_values(session, refined, 3)
+    assert session.kept.encoded is encoded and values["layers"]["edit"] == 3
+    rows = {row["name"]: row["text"] for row in values["reading"]["rows"]}
+    assert rows["Corrected"] == "by hand, 1 excluded" and rows["Box"] == "x 40 – 200, y 30 – 180" and "Dice" in rows["Truth"]
+    facts = json.loads(base64.b64decode(files.make(session, "grounding.json")["url"].partition(",")[2]))
+    assert facts["corrected_by_hand"] and facts["clicks"] == [[60.0, 60.0, False]] and facts["box_xyxy"] == [40, 30, 200, 180]
+    with pytest.raises(KeyError):
+        files.make(session, "../secret")
+
+
+def test_whatever_crosses_a_process_border_pickles(model, image_file):
+    image = load_image(image_file).image
+    events = list(model.stream(image, "What is bright?"))
+    refined = model.refine(image, events[-1].grounding, [(60, 60, False)])
+    for value in [*events, refined, image, events[-1].grounding]:
+        again = pickle.loads(pickle.dumps(value))
+        assert type(again) is type(value)
+    assert np.array_equal(pickle.loads(pickle.dumps(events[-1])).mask, events[-1].mask)
+
+
+# ZeroGPU
+
+
+def test_the_time_asked_of_a_gpu_follows_what_was_measured():
+    pace = gpu.Pace(30)
+    assert pace.ask("image", "question") == 30
+    pace.add(12.2)
+    pace.add(4.0)
+    assert pace.ask() == 19
+    for _ in range(gpu.REMEMBERED):
+        pace.add(0.1)
+    assert pace.ask() == gpu.LEAST
+
+
+def test_every_error_title_of_zero_gpu_has_a_sentence_for_visitors():
+    zero = Path(importlib.util.find_spec("spaces").origin).parent / "zero"
+    source = "".join((zero / name).read_text() for name in ("client.py", "wrappers.py"))
+    titles = set(re.findall(r'error\("(ZeroGPU [^"]+)"', source))
+    assert len(titles) >= 6
+    for title in titles:
+        assert gpu.sentence(title, "untold") != "untold", title
+    assert gpu.sentence("Error", "The question is empty.") == "The question is empty."
+
+
+class NoQuota:
+    """A model on a machine that gives this visitor no GPU."""
+
+    def provenance(self, question: str) -> Provenance:
+        return Provenance(question)
+
+    def stream(self, image: Image.Image, question: str, think: bool, stop: threading.Event, kept: object) -> Iterator[Event]:
+        raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
+        yield
+
+
+def test_without_a_gpu_an_example_plays_from_its_recording_and_says_so(model, image_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("page.recorded.PACE", 0)
+    loaded = load_image(image_file)
+    path = tmp_path / "recorded.json"
+    path.write_text(json.dumps([record(model.stream(loaded.image, "What is bright?"), loaded.image, "What is bright?")]))
+    page = app.Page(NoQuota(), [], load_recordings(path))
+    session = Session(loaded)
+    shown = list(page.on_ask(session, "What is bright?"))
+    reading = shown[-1][page.room.reading]
+    assert reading["think"] == tiny.THOUGHT and "This is a recorded run of" in " ".join(reading["notes"])
+    assert session.done.model.endswith("(recorded)") and shown[-1][page.room.status]["phase"] == "done"
+    assert np.array_equal(session.done.mask, model.ground(loaded.image, "What is bright?").mask)
+    *_, refused = page.on_ask(session, "What was never asked?")
+    assert "Your free GPU time for today is used up" in refused[page.room.status]["text"]
+
+
+def test_the_recordings_that_come_along_are_of_the_examples():
+    recordings = load_recordings(ROOT / "examples" / "recorded.json")
+    asked = {(image_key(load_image(example.image).image), example.question) for example in load_examples(ROOT / "examples")}
+    assert set(recordings) <= asked
 
 
 # The endpoint and the start
@@ -200,9 +353,8 @@ def client(folder) -> Iterator[Client]:
 
 def test_the_endpoint_gives_what_grounding_json_holds_and_the_mask(client, image_file):
     grounding, mask = client.predict(handle_file(image_file), "What is bright?", api_name="/ground")
-    assert set(grounding) == {
-        *("think", "box_xyxy", "points_xy", "image_wh", "mask", "mask_score", "model", "segmenter", "timings_s", "answer_text", "notice")
-    }
+    assert {"think", "box_xyxy", "points_xy", "mask_rle", "mask_score", "model", "timings_s", "answer_text"} <= set(grounding)
+    assert grounding["question"] == "What is bright?" and len(grounding["prompt_sha256"]) == 64
     assert grounding["think"] == tiny.THOUGHT
     assert grounding["image_wh"] == [320, 240]
     assert grounding["notice"] == "Research use only. Not for diagnosis."
@@ -218,8 +370,60 @@ def test_the_endpoint_answers_bad_input_with_one_sentence(client, image_file, tm
         client.predict(handle_file(image_file), " ", api_name="/ground")
 
 
-def test_only_the_endpoint_is_offered_to_programs(client):
-    assert list(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == ["/ground"]
+def test_the_stream_tells_the_same_while_it_happens(client, image_file):
+    heard = list(client.submit(handle_file(image_file), "What is bright?", api_name="/ground_stream"))
+    states = [value["state"] for value in heard]
+    assert states == ["thinking"] * states.count("thinking") + ["located", "done"]
+    thoughts = [value["think"] for value in heard]
+    assert all(then.startswith(before) for before, then in zip(thoughts, thoughts[1:], strict=False)) and thoughts[-1] == tiny.THOUGHT
+    assert heard[-2]["box_xyxy"] == heard[-1]["box_xyxy"]
+
+
+def test_a_mask_can_be_asked_for_with_a_box_and_clicks(client, image_file):
+    box, points, clicks = [40, 30, 200, 180], [[100, 90], [150, 120]], [[60, 60, True], [300, 200, False]]
+    refined, mask = client.predict(handle_file(image_file), box, points, clicks, api_name="/refine")
+    assert (refined["box_xyxy"], refined["clicks"]) == (box, clicks) and 0 <= refined["mask_score"] <= 1
+    assert Image.open(mask).size == (320, 240)
+    with pytest.raises(AppError, match="expected a box of four numbers"):
+        client.predict(handle_file(image_file), [1, 2, 3], points, [], api_name="/refine")
+    with pytest.raises(AppError, match="holds no part of the 320 x 240 image"):
+        client.predict(handle_file(image_file), [400, 300, 500, 400], points, [], api_name="/refine")
+
+
+def test_the_endpoints_are_typed_and_documented_and_nothing_else_is_offered(client):
+    offered = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(offered) == ["/ground", "/ground_stream", "/refine"]
+    for endpoint in offered.values():
+        assert "Research use only" in endpoint["description"]
+        assert all(parameter["python_type"]["type"] for parameter in endpoint["parameters"])
+
+
+def test_the_endpoints_are_mcp_tools_that_answer(client, image_file):
+    mcp = pytest.importorskip("mcp", reason="the page offers MCP tools where the mcp package is installed")
+    from mcp.client.streamable_http import streamable_http_client
+
+    picture = f"data:image/png;base64,{base64.b64encode(image_file.read_bytes()).decode('ascii')}"
+
+    async def hear(*_: object) -> None:
+        pass
+
+    async def talk() -> tuple[dict, list]:
+        async with (
+            streamable_http_client(f"{client.src}gradio_api/mcp/http/") as (read, write, _),
+            mcp.ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            asked = {"image": picture, "question": "What is bright?"}
+            answer = await session.call_tool("ground", asked, progress_callback=hear)  # without one, Gradio 6.31 hands all back as one text
+            return tools, answer.content
+
+    with ThreadPoolExecutor(1) as thread:  # a browser test before this one may leave a running loop in the main thread
+        tools, content = thread.submit(lambda: asyncio.run(talk())).result()
+    assert set(tools) == {"ground", "ground_stream", "refine"}
+    assert all("Research use only" in tool.description for tool in tools.values())
+    assert [part.type for part in content] == ["text", "image", "text"], content
+    assert tiny.THOUGHT in content[0].text
 
 
 def test_a_wrong_model_ends_with_one_sentence_and_exit_code_2(tmp_path):

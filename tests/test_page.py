@@ -1,188 +1,47 @@
-"""The page in a real browser: what a visitor sees and does. Recorded answers stand in for a model, everything else is the real thing.
+"""The page in a real browser: open, ask, watch, stop; what goes wrong; the phone. Corrections are in test_page_correct.py, the viewer's
+own tools in test_page_viewer.py.
 
 Elements are found by role and text. No test waits for a fixed time; every one fails on a console error or a request to elsewhere.
 """
 
 import base64
-import os
+import gc
 import re
-import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import threading
+import weakref
 
-import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
 
-import app
-from medreasoner.answer import Answer, render
-from medreasoner.geometry import Grounding
-from medreasoner.model import MedReasoner
-from medreasoner.reasoners.replay import ReplayReasoner, image_key
-from page.examples import Example
-from tests import chromium
+from page.session import Session
+from tests.visit import (
+    BROKEN,
+    BUG,
+    ELSEWHERE,
+    ENDLESS,
+    THOUGHT,
+    UNKNOWN,
+    WHAT,
+    WHERE,
+    ask,
+    drawn,
+    expect,
+    finished,
+    opened,
+    place,
+    put,
+    reasoning,
+    status,
+    upload,
+)
 
-sync_api = pytest.importorskip("playwright.sync_api")
-expect = sync_api.expect
-expect.set_options(timeout=20_000)  # a patience, not a wait: on a busy machine a page is slow
 pytestmark = pytest.mark.browser
-
-THOUGHT = " ".join(f"Sentence {n} of the reasoning looks at another part of the image." for n in range(1, 13))
-WHERE = Answer((160, 96, 400, 288), ((250, 180), (320, 200)), think=THOUGHT)
-WHAT, ELSEWHERE, BROKEN, ENDLESS = "What passes sound?", "And what does not?", "What breaks?", "What never ends?"
-BUG, UNKNOWN = "What meets a bug?", "What was never recorded?"
-ANSWERS = {
-    WHAT: render(WHERE),
-    ELSEWHERE: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A short second thought.")),
-    BROKEN: "<think>Almost there.</think><answer>{'bbox': [1, 2, 3]}</answer>",
-    BUG: render(Answer((0, 0, 1, 1), ((0, 0), (1, 1)), think="Into the corner.")),
-    ENDLESS: "<think>" + " ".join(f"word{n}" for n in range(4000)),
-}
-
-
-class Oval:
-    """A segmenter that fills the box with an oval, and has a bug in the corner."""
-
-    name = "oval"
-
-    def encode(self, image: Image.Image, features: object = None) -> object:
-        return image.size
-
-    def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
-        assert grounding.box != (0, 0, 1, 1), "the bug in the corner, which this test wants"
-        canvas = Image.new("1", encoded)
-        ImageDraw.Draw(canvas).ellipse(grounding.box, fill=1)
-        return np.asarray(canvas), 0.87
-
-
-def scan(width: int, height: int) -> Image.Image:
-    """Grey speckle with a dark place in it, the same each time."""
-    speckle = np.random.default_rng(0).integers(60, 200, (height, width), dtype=np.uint8)
-    image = Image.fromarray(speckle).filter(ImageFilter.GaussianBlur(1.5))
-    ImageDraw.Draw(image).ellipse((width // 4, height // 5, width * 5 // 8, height * 3 // 5), fill=20)
-    return image.convert("RGB")
-
-
-SCANS = {"scan.png": scan(640, 480), "strip.png": scan(900, 60)}
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("files")
-    for name, image in SCANS.items():
-        image.save(folder / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(files) -> Iterator[str]:
-    """The page, served from this process."""
-    runs = []
-    for image in SCANS.values():
-        known = {"image_sha256": image_key(image), "think": True, "model": "tests", "frame": "input pixels", "input_wh": list(image.size)}
-        runs += [{**known, "question": question, "pieces": re.findall(r"\s*\S+", text)} for question, text in ANSWERS.items()]
-    model = MedReasoner(ReplayReasoner(runs, seconds_per_piece=0.01), Oval())
-    page = app.Page(model, [Example(files / "scan.png", WHAT, "Ultrasound", "drawn for this test", "CC0")])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    app.launch(page, server_port=port, prevent_thread_lock=True, quiet=True)
-    yield f"http://127.0.0.1:{port}/"
-    page.demo.close(verbose=False)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    found = chromium.find()
-    if found is None:
-        message = "there is no Chromium or Chrome; `make test` fetches one"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=chromium.flags())
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def visit(browser, address) -> Iterator[Callable[..., "sync_api.Page"]]:
-    """Open the page as a new visitor; whatever the browser complains of, or asks of another machine, fails the test."""
-    contexts, complaints = [], []
-
-    def come(width: int = 1280, height: int = 900, **settings: str) -> "sync_api.Page":
-        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith((address, "data:", "blob:")) else complaints.append(request.url))
-        page.goto(address)
-        expect(ask(page)).to_be_visible()
-        expect(page.get_by_text("Open, paste or drop a medical image")).to_be_visible()
-        return page
-
-    yield come
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def ask(page) -> "sync_api.Locator":
-    return page.get_by_role("button", name="Ask", exact=True)
-
-
-def reasoning(page) -> "sync_api.Locator":
-    return page.get_by_role("region", name="Reasoning")
-
-
-def status(page) -> "sync_api.Locator":
-    return page.get_by_role("status", name="State of the run")
-
-
-def upload(page, path: Path) -> None:
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Open image").click()
-    chooser.value.set_files(path)
-
-
-def opened(page, path: Path) -> "sync_api.Locator":
-    """Upload `path` and wait for its image."""
-    upload(page, path)
-    image = page.get_by_role("img", name="The opened image")
-    expect(image).to_be_visible()
-    expect(status(page)).to_have_text("Ready")
-    return image
-
-
-def put(page, question: str) -> None:
-    page.get_by_label("Question").fill(question)
-    ask(page).click()
-
-
-def finished(page) -> None:
-    expect(status(page)).to_have_text("Done")
-
-
-def place(page, box: tuple[float, ...], size: tuple[int, int]) -> list[float]:
-    """Where `box` in image pixels must be on the screen: x, y, width, height."""
-    frame = page.get_by_role("img", name="The opened image").bounding_box()
-    sx, sy = frame["width"] / size[0], frame["height"] / size[1]
-    return [frame["x"] + box[0] * sx, frame["y"] + box[1] * sy, (box[2] - box[0]) * sx, (box[3] - box[1]) * sy]
-
-
-def drawn(page, selector: str) -> list[float]:
-    """Where the drawing is on the screen, without the width of its line: x, y, width, height."""
-    return page.locator(selector).evaluate(
-        """shape => { const box = shape.getBBox(), m = shape.getScreenCTM();
-        return [m.e + box.x * m.a, m.f + box.y * m.d, box.width * m.a, box.height * m.d]; }"""
-    )
-
 
 WATCH = """() => {
   const words = document.querySelector("[aria-label=Reasoning]"), image = document.querySelector("#viewer img");
   window.seen = {texts: [], loads: 0, swaps: 0, image};
-  const observe = (target, note) => new MutationObserver(note).observe(target, {subtree: true, characterData: true, attributes: true});
-  observe(words, () => window.seen.texts.push(words.textContent));
-  observe(image, () => window.seen.swaps++);
+  const observe = (target, note, what) => new MutationObserver(note).observe(target, {subtree: true, ...what});
+  observe(words, () => window.seen.texts.push(words.textContent), {characterData: true});
+  observe(image, () => window.seen.swaps++, {attributeFilter: ["src"]});
   image.addEventListener("load", () => window.seen.loads++);
 }"""
 
@@ -290,6 +149,27 @@ def test_two_visitors_see_their_own_images_and_answers(visit, files):
     expect(second.get_by_text("900 × 60 px")).to_be_visible()
 
 
+def test_nothing_of_a_visit_is_kept_once_the_visitor_has_left(visit, files, served):
+    visits = served.demo.state_holder.session_data
+    before = set(visits)
+    page = visit()
+    opened(page, files / "scan.png")
+    put(page, ELSEWHERE)
+    finished(page)
+    [mine] = [kept for name, kept in visits.items() if name not in before]
+    [session] = [value for value in mine.state_data.values() if isinstance(value, Session)]
+    gone = threading.Event()
+    weakref.finalize(session, gone.set)
+    del mine, session
+    page.context.close()
+    for _ in range(240):  # the garbage collector has to be asked, for Gradio's objects refer to each other in circles
+        gc.collect()
+        if gone.wait(0.5):
+            break
+    assert gone.is_set()
+    assert set(visits) <= before
+
+
 @pytest.mark.parametrize("content, said", [(b"Dear colleague, it follows by post.", "cannot be read as an image"), (b"", "file is empty")])
 def test_a_file_that_is_no_image_gets_one_sentence_and_the_image_before_it_stays(visit, files, tmp_path, content, said):
     page = visit()
@@ -372,7 +252,7 @@ def test_a_new_image_clears_the_answer_to_the_old_one(visit, files):
     finished(page)
     opened(page, files / "strip.png")
     expect(page.get_by_text("900 × 60 px")).to_be_visible()
-    expect(reasoning(page)).to_have_text("")
+    expect(page.locator("#reading .words")).to_have_text("")
     expect(page.get_by_role("button", name="Box")).to_be_disabled()
 
 
@@ -382,7 +262,7 @@ def test_a_new_image_ends_a_run_on_the_old_one(visit, files):
     put(page, ENDLESS)
     expect(reasoning(page)).to_contain_text("word9")
     opened(page, files / "strip.png")
-    expect(reasoning(page)).to_have_text("")
+    expect(page.locator("#reading .words")).to_have_text("")
     put(page, ELSEWHERE)
     finished(page)
 
@@ -393,7 +273,8 @@ def test_a_key_hides_and_shows_each_layer_but_not_while_typing(visit, files, key
     opened(page, files / "scan.png")
     put(page, ELSEWHERE)
     finished(page)
-    button, shape = page.get_by_role("button", name=name), page.locator(f"#viewer .layer.{layer}")
+    button = page.get_by_role("group", name="Layers").get_by_role("button", name=name)
+    shape = page.locator(f"#viewer .layer.{layer}")
     expect(shape).to_be_visible()
     page.get_by_label("Question").press(key)
     expect(button).to_have_attribute("aria-pressed", "true")

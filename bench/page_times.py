@@ -1,0 +1,74 @@
+"""What a visitor waits: from the click on Ask to the first word, the box and the mask on the screen, and from a correction to its mask.
+
+Is: p50 and p95 in a real browser on the page as `make demo` serves it, the model warm. Is not: the model alone (`bench.latency`).
+
+python -m bench.page_times [--runs 20]
+"""
+
+import argparse
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from bench.picture import PATIENCE, ask, open_example, served
+from tests import chromium
+
+# The browser takes the time of each change itself: what a test outside it waits for comes late on a busy machine.
+WATCH = """() => {
+  window.times = {};
+  const note = name => window.times[name] ??= performance.now();
+  const shown = () => document.querySelector("#viewer .mask path").getAttribute("d");
+  document.addEventListener("click", event => event.target.closest("#ask") && (window.times = {click: performance.now()}), true);
+  const look = new MutationObserver(() => {
+    if (window.times.click === undefined) return;
+    if (document.querySelector("#reading .words").textContent) note("first word");
+    if (document.querySelector("#viewer .layer.box").classList.contains("drawn")) note("box");
+    if (shown()) note("mask");
+  });
+  look.observe(document.querySelector("#room"), {subtree: true, childList: true, characterData: true, attributes: true});
+  window.corrected = () => new Promise(done => {
+    const start = performance.now(), before = shown();
+    const wait = new MutationObserver(() => { if (shown() !== before) { wait.disconnect(); done(performance.now() - start); } });
+    wait.observe(document.querySelector("#viewer .mask path"), {attributes: true});
+  });
+}"""
+
+
+def corrected(page: Page) -> float:
+    """Milliseconds from the last key of a correction to its mask; the rest of 150 ms that the page waits for is in it."""
+    page.get_by_role("button", name="Box, bottom right corner").focus()
+    waiting = page.evaluate_handle("() => ({ done: window.corrected() })")
+    page.keyboard.press("Shift+ArrowRight")
+    return waiting.evaluate("waiting => waiting.done")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20)
+    args = parser.parse_args()
+    times: dict[str, list[float]] = {"first word": [], "box": [], "mask": [], "correction to mask": []}
+    with served() as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.flags())
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(1000 * PATIENCE)
+        page.goto(address)
+        page.get_by_role("button", name="Ask", exact=True).wait_for()
+        page.evaluate(WATCH)
+        examples = page.locator("#examples button").count()
+        for run in range(args.runs + 1):
+            open_example(page, run % examples)
+            ask(page)
+            found = page.evaluate("window.times")
+            correction = corrected(page)
+            if run:  # the first run warms up
+                for name in ("first word", "box", "mask"):
+                    times[name].append((found[name] - found["click"]) / 1000)
+                times["correction to mask"].append(correction / 1000)
+        browser.close()
+    for name, seconds in times.items():
+        p50, p95 = np.percentile(seconds, (50, 95))
+        print(f"{name:20} p50 {p50:.2f} s   p95 {p95:.2f} s   ({len(seconds)} runs)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What the page holds of one visitor: an image, where it came from and what has been found in it.
+
+Is: one object in the visitor's `gr.State`, in memory only; it is dropped when the visitor opens another image, leaves or is cut off.
+Is not: a store. Nothing is written, and no other visitor's request can reach it.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from medreasoner.events import Done
+from medreasoner.export import NOT_TOLD, Provenance
+from medreasoner.images import load_image
+from medreasoner.loaded import ImageError, Loaded, View
+from medreasoner.refine import Kept, Refined
+from medreasoner.segmenter import Click
+from page.examples import Example
+
+
+@dataclass
+class Session:
+    """`data` is the file itself, kept only where another plane or window of it can be asked for; `truth` (H, W) bool, the mask an example
+    came with; `run` names the run that is shown, `done` its end as it was corrected last."""
+
+    loaded: Loaded
+    data: bytes | None = field(default=None, repr=False)
+    credit: str = ""
+    truth: np.ndarray | None = field(default=None, repr=False)
+    kept: Kept = field(default_factory=Kept, repr=False)
+    run: str | None = None
+    provenance: Provenance = NOT_TOLD
+    done: Done | None = field(default=None, repr=False)
+    clicks: tuple[Click, ...] = ()
+    corrected: bool = False
+
+    @staticmethod
+    def of_file(path: Path) -> "Session":
+        """Errors: ImageError."""
+        loaded = load_image(path)
+        return Session(loaded, path.read_bytes() if _has_choices(loaded) else None)
+
+    @staticmethod
+    def of_example(example: Example) -> "Session":
+        """Errors: ImageError, also for a mask of another size than its image."""
+        session = replace(Session.of_file(example.image), credit=example.credit)
+        return session if example.mask is None else replace(session, truth=read_truth(example.mask, session.loaded.image.size))
+
+    def turned(self, view: View) -> "Session":
+        """The same file in another plane or window; what was found in the old one is dropped. Errors: ImageError."""
+        return Session(load_image(self.data, **asdict(view)), self.data, self.credit)
+
+    def begin(self, run: str, provenance: Provenance) -> None:
+        """A new run: what was found before is no longer shown."""
+        self.run, self.provenance = run, provenance
+        self.done, self.clicks, self.corrected = None, (), False
+
+    def correct(self, refined: Refined) -> None:
+        self.done = replace(self.done, grounding=refined.grounding, mask=refined.mask, mask_score=refined.score, notes=refined.notes)
+        self.clicks, self.corrected = refined.clicks, True
+
+
+def read_truth(path: Path, image_wh: tuple[int, int]) -> np.ndarray:
+    """The mask in `path`, (H, W) bool, set where the file is not black. Errors: ImageError if it does not fit its image."""
+    with Image.open(path) as file:
+        mask = np.asarray(file.convert("L")) > 0
+    if mask.shape != image_wh[::-1]:
+        raise ImageError(f"The mask {path.name} has {mask.shape[1]} x {mask.shape[0]} pixels, its image {image_wh[0]} x {image_wh[1]}.")
+    return mask
+
+
+def _has_choices(loaded: Loaded) -> bool:
+    choices = loaded.choices
+    return choices.slices > 1 or choices.frames > 1 or bool(choices.axes or choices.windows)

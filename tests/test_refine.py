@@ -1,0 +1,60 @@
+"""Corrections without a browser: clicks reach the segmenter, the image is taken in once, and what means no place is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medreasoner.geometry import Grounding, GroundingError
+from medreasoner.refine import MAX_CLICKS, Kept, refine
+from medreasoner.segmenter import load_segmenter
+from tests import tiny
+
+WHERE = Grounding((40.0, 30.0, 200.0, 180.0), ((100.0, 90.0), (150.0, 120.0)))
+CLICKS = [(60.0, 50.0, True), (190.0, 170.0, False)]
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory):
+    return load_segmenter(tiny.segmenter(tmp_path_factory.mktemp("segmenter")), device="cpu")
+
+
+def test_without_clicks_the_mask_is_the_one_of_the_first_run(segmenter, picture):
+    refined = refine(picture, segmenter, WHERE)
+    mask, score = segmenter.segment(segmenter.encode(picture), WHERE)
+    assert np.array_equal(refined.mask, mask) and refined.score == score and refined.mask.shape == (240, 320)
+
+
+def test_clicks_of_both_kinds_change_what_the_decoder_is_told(segmenter, picture):
+    kept = Kept()
+    x, y, _ = CLICKS[0]
+    scores = {refine(picture, segmenter, WHERE, clicks, kept).score for clicks in ([], CLICKS, [(x, y, True)], [(x, y, False)])}
+    assert len(scores) == 4
+
+
+def test_the_image_is_taken_in_once(segmenter, picture, monkeypatch):
+    kept = Kept()
+    refine(picture, segmenter, WHERE, kept=kept)
+    encoded = kept.encoded
+    monkeypatch.setattr(segmenter, "encode", lambda *_: pytest.fail("the image was taken in again"))
+    refine(picture, segmenter, WHERE, CLICKS, kept)
+    assert kept.encoded is encoded
+
+
+def test_what_lies_outside_is_cut_at_the_edge_and_said(segmenter, picture):
+    refined = refine(picture, segmenter, Grounding((200.0, 180.0, -5.0, 30.0), WHERE.points), [(999, -3, True)])
+    assert refined.grounding.box == (0, 30, 200, 180)
+    assert refined.clicks == ((320.0, 0.0, True),)
+    assert "cut at the edge" in " ".join(refined.notes)
+
+
+@pytest.mark.parametrize(
+    "clicks, said", [([(float("nan"), 1, True)], "not a finite number"), ([(1, 1, True)] * (MAX_CLICKS + 1), "at most 64")]
+)
+def test_clicks_that_mean_nothing_are_refused(segmenter, picture, clicks, said):
+    with pytest.raises(GroundingError, match=said):
+        refine(picture, segmenter, WHERE, clicks)

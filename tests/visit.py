@@ -1,0 +1,191 @@
+"""A visit to the page in a real browser, for the tests of what visitors see and do. Recorded answers stand in for a model, everything
+else is the real thing.
+
+Is: the fixtures `visit`, `files`, `address` and `browser`, which conftest.py hands to every test file, and what all of those say and find
+alike. Is not: a test. Any test that visits fails on a console error or a request to elsewhere.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+
+import app
+from medreasoner.answer import Answer, render
+from medreasoner.geometry import Grounding
+from medreasoner.model import MedReasoner
+from medreasoner.reasoners.replay import ReplayReasoner, image_key
+from medreasoner.segmenter import Click
+from page.examples import Example
+from tests import chromium
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+PATIENCE = 120_000  # milliseconds; not a wait: on a busy machine a page is slow
+expect.set_options(timeout=PATIENCE)
+
+THOUGHT = " ".join(f"Sentence {n} of the reasoning looks at another part of the image." for n in range(1, 6)) + " It lies at the centre."
+WHERE = Answer((160, 96, 400, 288), ((250, 180), (320, 200)), think=THOUGHT)
+WHAT, ELSEWHERE, BROKEN, ENDLESS = "What passes sound?", "And what does not?", "What breaks?", "What never ends?"
+BUG, UNKNOWN = "What meets a bug?", "What was never recorded?"
+ANSWERS = {
+    WHAT: render(WHERE),
+    ELSEWHERE: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A short second thought.")),
+    BROKEN: "<think>Almost there.</think><answer>{'bbox': [1, 2, 3]}</answer>",
+    BUG: render(Answer((0, 0, 1, 1), ((0, 0), (1, 1)), think="Into the corner.")),
+    ENDLESS: "<think>" + " ".join(f"word{n}" for n in range(4000)),
+}
+
+
+class Oval:
+    """A segmenter that fills the box with an oval, adds or takes a disc for each click, and has a bug in the corner."""
+
+    name, revision = "oval", None
+
+    def encode(self, image: Image.Image, features: object = None) -> object:
+        return image.size
+
+    def segment(self, encoded: tuple[int, int], grounding: Grounding, clicks: Sequence[Click] = ()) -> tuple[np.ndarray, float]:
+        assert grounding.box != (0, 0, 1, 1), "the bug in the corner, which this test wants"
+        canvas = Image.new("1", encoded)
+        ImageDraw.Draw(canvas).ellipse(grounding.box, fill=1)
+        for x, y, positive in clicks:
+            ImageDraw.Draw(canvas).ellipse((x - 10, y - 10, x + 10, y + 10), fill=int(positive))
+        return np.asarray(canvas), 0.87
+
+
+def scan(width: int, height: int) -> Image.Image:
+    """Grey speckle with a dark place in it, the same each time."""
+    speckle = np.random.default_rng(0).integers(60, 200, (height, width), dtype=np.uint8)
+    image = Image.fromarray(speckle).filter(ImageFilter.GaussianBlur(1.5))
+    ImageDraw.Draw(image).ellipse((width // 4, height // 5, width * 5 // 8, height * 3 // 5), fill=20)
+    return image.convert("RGB")
+
+
+SCANS = {"scan.png": scan(640, 480), "strip.png": scan(900, 60)}
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    for name, image in SCANS.items():
+        image.save(folder / name)
+    truth = Image.new("L", SCANS["scan.png"].size)
+    ImageDraw.Draw(truth).rectangle((160, 96, 399, 287), fill=255)
+    truth.save(folder / "truth.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(files) -> Iterator[app.Page]:
+    """The page, served from this process."""
+    runs = []
+    for image in SCANS.values():
+        known = {"image_sha256": image_key(image), "think": True, "model": "tests", "frame": "input pixels", "input_wh": list(image.size)}
+        runs += [{**known, "question": question, "pieces": re.findall(r"\s*\S+", text)} for question, text in ANSWERS.items()]
+    model = MedReasoner(ReplayReasoner(runs, seconds_per_piece=0.01), Oval())
+    page = app.Page(model, [Example(files / "scan.png", WHAT, "Ultrasound", "drawn for this test", "CC0", files / "truth.png")])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app.launch(page, server_port=port, prevent_thread_lock=True, quiet=True)
+    yield page
+    page.demo.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def address(served) -> str:
+    return served.demo.local_url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["sync_api.Browser"]:
+    found = chromium.find()
+    if found is None:
+        message = "there is no Chromium or Chrome; `make test` fetches one"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=chromium.flags())
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser, address) -> Iterator[Callable[..., "sync_api.Page"]]:
+    """Open the page as a new visitor; whatever the browser complains of, or asks of another machine, fails the test."""
+    contexts, complaints = [], []
+
+    def come(width: int = 1280, height: int = 900, link: str = "", **settings: object) -> "sync_api.Page":
+        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith((address, "data:", "blob:")) else complaints.append(request.url))
+        page.goto(link or address)
+        expect(ask(page)).to_be_visible()
+        if not link:
+            expect(page.get_by_text("Open, paste or drop a medical image")).to_be_visible()
+        return page
+
+    yield come
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def ask(page) -> "sync_api.Locator":
+    return page.get_by_role("button", name="Ask", exact=True)
+
+
+def reasoning(page) -> "sync_api.Locator":
+    return page.get_by_role("region", name="Reasoning")
+
+
+def status(page) -> "sync_api.Locator":
+    return page.get_by_role("status", name="State of the run")
+
+
+def upload(page, path: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open image").click()
+    chooser.value.set_files(path)
+
+
+def opened(page, path: Path) -> "sync_api.Locator":
+    """Upload `path` and wait for its image."""
+    upload(page, path)
+    image = page.get_by_role("img", name="The opened image")
+    expect(image).to_be_visible()
+    expect(status(page)).to_have_text("Ready")
+    return image
+
+
+def put(page, question: str) -> None:
+    page.get_by_label("Question").fill(question)
+    ask(page).click()
+
+
+def finished(page) -> None:
+    expect(status(page)).to_have_text("Done")
+
+
+def place(page, box: tuple[float, ...], size: tuple[int, int]) -> list[float]:
+    """Where `box` in image pixels must be on the screen: x, y, width, height."""
+    frame = page.get_by_role("img", name="The opened image").bounding_box()
+    sx, sy = frame["width"] / size[0], frame["height"] / size[1]
+    return [frame["x"] + box[0] * sx, frame["y"] + box[1] * sy, (box[2] - box[0]) * sx, (box[3] - box[1]) * sy]
+
+
+def drawn(page, selector: str) -> list[float]:
+    """Where the drawing is on the screen, without the width of its line: x, y, width, height."""
+    return page.locator(selector).evaluate(
+        """shape => { const box = shape.getBBox(), m = shape.getScreenCTM();
+        return [m.e + box.x * m.a, m.f + box.y * m.d, box.width * m.a, box.height * m.d]; }"""
+    )
