@@ -19,7 +19,6 @@ from medreasoner.families import UPSTREAM_RAW
 from medreasoner.report import figures, write
 from medreasoner.report.cases import chosen
 from medreasoner.report.figures import Bar, bins, calibration_error, forest, reliability
-from tests import chromium
 from tests.test_evaluate import Blind, Looker, Painter, prior
 from tests.test_evaluate import write as make_image
 
@@ -140,22 +139,15 @@ def test_confidences_are_binned_and_their_error_is_weighted():
 
 
 @pytest.mark.browser
-def test_a_browser_shows_it_without_complaint_wide_and_narrow(written):
-    from playwright.sync_api import sync_playwright
-
-    found = chromium.find()
-    if found is None:
-        pytest.skip("no Chromium or Chrome here; `python -m tests.chromium` gets one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=chromium.flags())
-        said: list[str] = []
-        for width in (1200, 390):
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            page.on("console", lambda message: said.append(message.text))
-            page.on("request", lambda request: said.append(request.url) if request.url.startswith("http") else None)
-            page.goto(written.html.as_uri())
-            assert page.get_by_role("heading", name="Results").is_visible()
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, "wide tables scroll in their own boxes"
-            assert page.evaluate("[...document.images].every(i => { i.loading = 'eager'; return true })")
-        browser.close()
+def test_a_browser_shows_it_without_complaint_wide_and_narrow(written, browser):
+    said: list[str] = []
+    for width in (1200, 390):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda request: said.append(request.url) if request.url.startswith("http") else None)
+        page.goto(written.html.as_uri())
+        assert page.get_by_role("heading", name="Results").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "wide tables scroll in their own boxes"
+        assert page.evaluate("[...document.images].every(i => { i.loading = 'eager'; return true })")
+        page.close()
     assert said == []

@@ -4,7 +4,6 @@ python -m pytest tests/test_review.py
 """
 
 import json
-import os
 import re
 import resource
 import signal
@@ -25,7 +24,6 @@ from medreasoner.data.reviews import ACCEPT, EDIT, REASONS, REJECT, UNDO, Ledger
 from medreasoner.data.sample import Sample
 from medreasoner.review.desk import Desk
 from medreasoner.review.page import Page, launch
-from tests import chromium
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -274,18 +272,6 @@ def test_the_command_wants_a_set(arguments, tmp_path, monkeypatch, capsys):
 
 
 # --- the page ---
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    found = chromium.find()
-    if found is None:
-        message = "there is no Chromium or Chrome; `make test` fetches one"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=chromium.flags())
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

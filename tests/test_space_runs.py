@@ -19,7 +19,7 @@ import pytest
 from page.examples import load_examples
 from space import deploy
 from space.stage import Content, stage
-from tests import chromium, clean, hub_server, hub_store
+from tests import clean, hub_server, hub_store
 from tests.hub_server import USER, Hub
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -101,18 +101,6 @@ def address(staged, python, tmp_path_factory) -> Iterator[str]:
         end.cancel()
         running.kill()
         running.wait()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    found = chromium.find()
-    if found is None:
-        message = "there is no Chromium or Chrome; `make test` fetches one"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=chromium.flags())
-        yield launched
-        launched.close()
 
 
 def test_its_environment_is_its_own_and_has_one_torch(staged, python):
