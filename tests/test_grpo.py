@@ -193,6 +193,16 @@ def test_a_group_that_does_not_divide_the_batch_is_refused_in_a_sentence(model, 
     assert done.returncode == 2 and "divisible" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_weights_of_terms_can_be_changed_by_name_only():
+    from train.grpo import weighed
+    from train.preflight import PreflightError
+
+    assert weighed({"box": 1.0, "form": 0.1}, "form=0.5, box=2") == {"box": 2.0, "form": 0.5}
+    for wrong in ("boxes=1", "box", "box=much"):
+        with pytest.raises(PreflightError, match="--weigh"):
+            weighed({"box": 1.0}, wrong)
+
+
 def test_a_recipe_holds_overrides_and_a_misspelt_one_is_named(tmp_path, capsys):
     from train.grpo import Options
     from train.options import parse

@@ -18,7 +18,7 @@ from medreasoner.rewards import SETS, reward_functions
 from medreasoner.segmenter import load_segmenter
 from train.album import Album
 from train.features import FeatureCache
-from train.options import run
+from train.options import Shared, run
 from train.painter import MAPS, Painter
 from train.preflight import PreflightError, check_run
 from train.prompts import fixed_frame, prompt_rows
@@ -27,24 +27,12 @@ from train.subject import Subject, open_subject
 
 
 @dataclass
-class Options(GRPOConfig):
+class Options(Shared, GRPOConfig):
     """TRL's options and ours. What differs from TRL's defaults says why."""
 
-    model: str = field(default="", metadata={"help": "folder or Hub id of the model to train"})
-    data: list[str] = field(default_factory=list, metadata={"help": "sets of samples: folders, parquet files or Hub ids"})
-    split: str = field(default="train", metadata={"help": "of each set"})
-    hold_back: bool = field(default=False, metadata={"help": "leave out one case in sixteen, to choose by (train/compare.py --dev)"})
-    wordings: int = field(default=1, metadata={"help": "rows per sample; more than one words the questions of known categories anew"})
-    direct_share: float = field(default=0.0, metadata={"help": "of the rows, 0..1, ask for an answer without reasoning"})
-    limit: int = field(default=0, metadata={"help": "only so many samples, the first; 0 takes all"})
-    skip_broken: bool = field(default=False, metadata={"help": "leave out samples that cannot be used, instead of stopping"})
     rewards: str = field(default="mask", metadata={"help": f"reward set: {', '.join(SETS)}"})
     weigh: str = field(default="", metadata={"help": "term=weight,… instead of the set's own weights"})
     segmenter: str = field(default="", metadata={"help": "frozen segmenter of the set 'mask': folder or Hub id"})
-    features: list[str] = field(default_factory=list, metadata={"help": "caches of train/features.py, for the embedded model"})
-    freeze_vision: bool = field(default=False, metadata={"help": "train the language part and the projector only"})
-    lora_rank: int = field(default=0, metadata={"help": "train a LoRA adapter of this rank; 0 trains all weights"})
-    lora_alpha: int = field(default=64, metadata={"help": "scale of the adapter"})
     draw_every: int = field(default=25, metadata={"help": "steps between two sheets of completions drawn on their images"})
 
     output_dir: str = field(default="runs/grpo", metadata={"help": "checkpoints, sheets, logs and at the end the model"})
@@ -66,10 +54,21 @@ def rewards_of(options: Options, subject: Subject, side: int | None) -> tuple[li
         given = [FeatureCache(cache) for cache in options.features]
         paint = Painter(load_segmenter(options.segmenter), [c for c in given if (c.folder / f"{MAPS[0]}.f16").exists()] + [maps])
     functions, weights = reward_functions(options.rewards, subject.frame, side and (side, side), paint)
-    if options.weigh:
-        asked = {name: float(value) for name, value in (pair.split("=") for pair in options.weigh.split(","))}
-        weights = [asked.get(f.__name__, w) for f, w in zip(functions, weights, strict=True)]
-    return functions, weights
+    given = dict(zip((f.__name__ for f in functions), weights, strict=True))
+    return functions, list(weighed(given, options.weigh).values())
+
+
+def weighed(weights: dict[str, float], asked: str) -> dict[str, float]:
+    """`weights` with those of "term=weight,…" put in. Errors: PreflightError for a term that is not there or a weight that is no number."""
+    for pair in filter(None, asked.split(",")):
+        name, _, value = pair.partition("=")
+        try:
+            weights = weights | {name.strip(): float(value)} if name.strip() in weights else {}
+        except ValueError:
+            weights = {}
+        if not weights:
+            raise PreflightError(f"--weigh {pair!r} is not understood; expected term=number with a term of the set")
+    return weights
 
 
 def main(options: Options) -> Path:

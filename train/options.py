@@ -6,6 +6,7 @@ Is: reading them, with the error a person can act on. Is not: their meaning; tha
 import dataclasses
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,24 @@ from medreasoner.segmenter import SegmenterError
 from train.preflight import PreflightError
 
 Chosen = TypeVar("Chosen")
+
+
+@dataclass
+class Shared:
+    """What supervised and reinforced training have in common besides TRL's own options."""
+
+    model: str = field(default="", metadata={"help": "folder or Hub id of the model to train"})
+    data: list[str] = field(default_factory=list, metadata={"help": "sets of samples: folders, parquet files or Hub ids"})
+    split: str = field(default="train", metadata={"help": "of each set"})
+    hold_back: bool = field(default=False, metadata={"help": "leave out one case in sixteen, to choose by (train/compare.py --dev)"})
+    wordings: int = field(default=1, metadata={"help": "rows per sample; more than one words the questions of known categories anew"})
+    direct_share: float = field(default=0.0, metadata={"help": "of the rows, 0..1, ask for an answer without reasoning"})
+    limit: int = field(default=0, metadata={"help": "only so many samples, the first; 0 takes all"})
+    skip_broken: bool = field(default=False, metadata={"help": "leave out samples that cannot be used, instead of stopping"})
+    features: list[str] = field(default_factory=list, metadata={"help": "caches of train/features.py, for the embedded model"})
+    freeze_vision: bool = field(default=False, metadata={"help": "train the language part and the projector only"})
+    lora_rank: int = field(default=0, metadata={"help": "train a LoRA adapter of this rank; 0 trains all weights"})
+    lora_alpha: int = field(default=64, metadata={"help": "scale of the adapter"})
 
 
 def parse(kind: type[Chosen], arguments: list[str]) -> Chosen:

@@ -21,28 +21,16 @@ from medreasoner.answer import Answer, messages, render
 from medreasoner.data.sample import Sample
 from medreasoner.geometry import from_image
 from train.dense_sft import GroundingTrainer, add_heads, dense_rows
-from train.options import run
+from train.options import Shared, run
 from train.prompts import draw, fixed_frame, lazily, text_only
 from train.run import Checkpoints, finish, lora, newest_checkpoint, open_model, open_samples
 from train.subject import Subject, open_subject
 
 
 @dataclass
-class Options(SFTConfig):
+class Options(Shared, SFTConfig):
     """TRL's options and ours. What differs from TRL's defaults says why."""
 
-    model: str = field(default="", metadata={"help": "folder or Hub id of the model to train"})
-    data: list[str] = field(default_factory=list, metadata={"help": "sets of samples: folders, parquet files or Hub ids"})
-    split: str = field(default="train", metadata={"help": "of each set"})
-    hold_back: bool = field(default=False, metadata={"help": "leave out one case in sixteen, to choose by (train/compare.py --dev)"})
-    wordings: int = field(default=1, metadata={"help": "rows per sample; more than one words the questions of known categories anew"})
-    direct_share: float = field(default=0.0, metadata={"help": "of the rows, 0..1, ask for an answer without reasoning"})
-    limit: int = field(default=0, metadata={"help": "only so many samples, the first; 0 takes all"})
-    skip_broken: bool = field(default=False, metadata={"help": "leave out samples that cannot be used, instead of stopping"})
-    features: list[str] = field(default_factory=list, metadata={"help": "caches of train/features.py, for the embedded model"})
-    freeze_vision: bool = field(default=False, metadata={"help": "train the language part and the projector only"})
-    lora_rank: int = field(default=0, metadata={"help": "train a LoRA adapter of this rank; 0 trains all weights"})
-    lora_alpha: int = field(default=64, metadata={"help": "scale of the adapter"})
     dense: bool = field(default=False, metadata={"help": "the embedded CRM's loss: smoothed coordinates and training-only heads"})
     spread: float = field(default=0.13, metadata={"help": "dense: of coordinate targets, as a share of the object's side"})
     weight_facts: float = field(default=5.0, metadata={"help": "dense: of words for place, size and name in the reasoning"})
