@@ -94,7 +94,7 @@ class Page:
         opened = [*shown, room.session, room.viewer]
         model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE}
         run = room.ask.click(self.on_ask, [room.session, room.question], shown, **model, **page)
-        run.failure(self.on_breakdown, None, shown, **page)
+        run.failure(self.on_breakdown, room.session, shown, **page)
         room.stop.click(self.on_stop, None, shown, cancels=[run], **page)
         room.upload.upload(self.on_upload, room.upload, opened, cancels=[run], **page)
         room.strip.pick(self.on_pick, None, [*opened, room.question], cancels=[run], **page)
@@ -112,6 +112,17 @@ class Page:
             yield {self.room.status: views.status("error", refusal)}
             return
         session.begin(uuid.uuid4().hex, self.model.provenance(question))
+        run, broke = session.run, True
+        try:
+            yield from self._answered(session, question)
+            broke = False
+        except GeneratorExit:  # the visitor stopped it, left, or opened another image
+            broke = False
+            raise
+        finally:
+            session.broken = run if broke else None
+
+    def _answered(self, session: Session, question: str) -> Iterator[Update]:
         try:
             with closing(self.events(session.loaded.image, question, session.kept)) as events:
                 for values in run_values(self._timed(events), session):
@@ -172,9 +183,13 @@ class Page:
         """The run has been cancelled by the same click; what was said stays."""
         return {self.room.status: views.status("stopped", "Stopped")}
 
-    def on_breakdown(self) -> Update:
-        """An error nobody foresaw; its traceback is in the server's log."""
-        return {self.room.status: views.status("error", "Something broke on our side. Your image and question are still here.")}
+    def on_breakdown(self, session: Session | None) -> Update:
+        """An error nobody foresaw; its traceback is in the server's log. Gradio may also call this for a run that was cancelled, even when
+        the next one has begun: that one must go on."""
+        if session is None or session.broken is None or session.broken != session.run:
+            return {}
+        text = "Something broke on our side. Your image and question are still here."
+        return self._update({"status": views.status("error", text)}, session)
 
     def on_upload(self, path: str) -> Iterator[Update]:
         """Show the image in the file at `path`, which is deleted; a file that is none leaves the image before in place."""

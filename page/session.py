@@ -22,7 +22,8 @@ from page.examples import Example
 @dataclass
 class Session:
     """`data` is the file itself, kept only where another plane or window of it can be asked for; `truth` (H, W) bool, the mask an example
-    came with; `run` names the run that is shown, `done` its end as it was corrected last."""
+    came with; `run` names the run that is shown, `broken` the one that ended with an error nobody foresaw; `done` is the end of the run as
+    it was corrected last."""
 
     loaded: Loaded
     data: bytes | None = field(default=None, repr=False)
@@ -30,6 +31,7 @@ class Session:
     truth: np.ndarray | None = field(default=None, repr=False)
     kept: Kept = field(default_factory=Kept, repr=False)
     run: str | None = None
+    broken: str | None = None
     provenance: Provenance = NOT_TOLD
     done: Done | None = field(default=None, repr=False)
     clicks: tuple[Click, ...] = ()

@@ -238,6 +238,34 @@ def test_closing_a_run_tells_the_model_to_stop_first():
     assert model.closed.wait(timeout=5)
 
 
+class Breaks(Endless):
+    """A model with a bug."""
+
+    def stream(self, image: Image.Image, question: str, think: bool, stop: threading.Event, kept: object) -> Iterator[Event]:
+        yield Thinking("word ")
+        raise AssertionError("the bug, which this test wants")
+
+
+def test_a_run_that_was_cancelled_is_never_taken_for_a_breakdown_of_the_next():
+    page, session = app.Page(Endless(), []), Session(load_image(np.zeros((32, 32), np.uint8)))
+    assert page.on_breakdown(session) == {}  # a new image: the end of a run on the old one came late
+    first = page.on_ask(session, "Where?")
+    next(first)
+    second = page.on_ask(session, "And here?")
+    next(second)
+    first.close()
+    assert page.on_breakdown(session) == {}
+    second.close()
+
+
+def test_a_run_that_broke_is_reported_under_its_own_name():
+    page, session = app.Page(Breaks(), []), Session(load_image(np.zeros((32, 32), np.uint8)))
+    with pytest.raises(AssertionError):
+        list(page.on_ask(session, "Where?"))
+    (told,) = page.on_breakdown(session).values()
+    assert told["phase"] == "error" and told["run"] == session.run
+
+
 # A run as the page shows it, and a correction
 
 

@@ -264,11 +264,6 @@ def test_a_new_image_ends_a_run_on_the_old_one(visit, files):
     opened(page, files / "strip.png")
     expect(page.locator("#reading .words")).to_have_text("")
     put(page, ELSEWHERE)
-    # once in some thirty runs the end of the run that was cancelled reaches the browser after the new one has begun and is taken for its
-    # (LOG.md, known faults); what a visitor is told then must be true: asking again works
-    expect(status(page)).to_have_text(re.compile("Done|Something broke on our side"))
-    if "broke" in status(page).inner_text():
-        put(page, ELSEWHERE)
     finished(page)
 
 

@@ -51,8 +51,8 @@ def rewards_of(options: Options, subject: Subject, side: int | None) -> tuple[li
         if not options.segmenter:
             raise PreflightError(f"the reward set {options.rewards!r} scores masks: name a --segmenter, or choose another set")
         maps = FeatureCache(Path(options.output_dir) / f"maps-{options.process_index}", MAPS)
-        given = [FeatureCache(cache) for cache in options.features]
-        paint = Painter(load_segmenter(options.segmenter), [c for c in given if (c.folder / f"{MAPS[0]}.f16").exists()] + [maps])
+        cached = [FeatureCache(cache) for cache in options.features]
+        paint = Painter(load_segmenter(options.segmenter), [c for c in cached if (c.folder / f"{MAPS[0]}.f16").exists()] + [maps])
     functions, weights = reward_functions(options.rewards, subject.frame, side and (side, side), paint)
     given = dict(zip((f.__name__ for f in functions), weights, strict=True))
     return functions, list(weighed(given, options.weigh).values())
