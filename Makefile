@@ -43,12 +43,12 @@ lint: $(STAMP) ## check the style of the code
 # --- evidence: slow, never part of `make test`; needs the real images and the SAM 2 weights named above ---
 
 data: $(STAMP) ## build samples and augmented views from the real images (runs/data, runs/views)
-	$(RUN) medreasoner data build $(REAL) --out runs/data
-	$(RUN) train.views runs/data --out runs/views --per-image 2
+	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct
+	$(RUN) train.views runs/data --out runs/views
 
 features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 cores)
 	$(RUN) train.features --images runs/data/images --sam2 $(SAM2) --out runs/features --mask-inputs
-	$(RUN) train.features --images runs/views/images --sam2 $(SAM2) --out runs/features_views --bf16
+	$(RUN) train.features --images runs/views/images --sam2 $(SAM2) --out runs/features_views --bf16 --mask-inputs
 
 train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on after a kill)
 	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features

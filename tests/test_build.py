@@ -116,7 +116,7 @@ def test_the_same_source_gives_the_same_bytes(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from medreasoner.data import build
+from medreasoner.data import build, clean
 from medreasoner.data.layout import Options
 from medreasoner.data.source import open_source
 from medreasoner.data.write import Offline
@@ -131,7 +131,7 @@ def dying(name, work):
             os.kill(os.getpid(), signal.SIGKILL)
         return work(*given)
     return called
-build.Builder._keep = dying("clean", build.Builder._keep)
+clean._keep = dying("clean", clean._keep)
 Offline.describe = dying("describe", Offline.describe)
 Offline.ask = dying("ask", Offline.ask)
 build.Builder(open_source(source, out, Options()), out).run()

@@ -1,4 +1,4 @@
-"""The build past one machine: the same stages as a map of Ray Data, on two workers, give the same set as one process.
+"""The build past one machine: its function of one image as a map of Ray Data, on two workers, gives the same set as one process.
 
 Ray is no requirement of the project: `pip install "ray[data]"` for this test.
 
@@ -16,7 +16,9 @@ from PIL import Image
 from scipy import ndimage
 
 from medreasoner.data.build import Builder
+from medreasoner.data.clean import clean
 from medreasoner.data.source import Items, Options
+from medreasoner.data.taxonomy import categories
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'ray[data]')")
 pytest.importorskip("ray.data", reason="Ray is installed without its data library (pip install 'ray[data]')")
@@ -43,24 +45,15 @@ def source(folder: Path) -> Path:
     return folder
 
 
-def build(manifest: Path, root: Path, out: Path) -> list[str]:
-    """The build's own three stages over the rows of one manifest; returns the lines of the set."""
-    Builder(Items(manifest, root, Options()), out).run()
-    return (out / "samples.jsonl").read_text().splitlines()
+class Clean:
+    """What a worker does: the build's own function of one image."""
 
+    def __init__(self, items: Items, out: Path):
+        self.items, self.out = list(items), out
 
-class Part:
-    """What a worker does with a batch of a manifest's rows: the same build, on a manifest of these rows alone."""
-
-    def __init__(self, root: Path, out: Path):
-        self.root, self.out = root, out
-
-    def __call__(self, batch: dict) -> dict:
-        folder = self.out / json.loads(batch["row"][0])["id"].replace("/", "_")
-        folder.mkdir(parents=True)
-        (folder / "manifest.jsonl").write_text("".join(f"{row}\n" for row in batch["row"]))
-        lines = build(folder / "manifest.jsonl", self.root, folder / "set")
-        return {"line": lines, "worker": [os.getpid()] * len(lines)}
+    def __call__(self, row: dict) -> dict:
+        line = clean(self.items[row["number"]], self.out, categories())
+        return {"number": row["number"], "line": json.dumps(line), "worker": os.getpid()}
 
 
 @pytest.fixture
@@ -79,13 +72,18 @@ def two_workers(monkeypatch):
 @pytest.mark.slow
 def test_two_ray_workers_build_what_one_process_builds(tmp_path, two_workers):
     root = source(tmp_path / "source")
-    alone = build(root / "manifest.jsonl", root, tmp_path / "alone")
-    assert len(alone) == IMAGES
-    rows = [{"row": line} for line in (root / "manifest.jsonl").read_text().splitlines()]
-    parts = ray.data.from_items(rows, override_num_blocks=2)
-    workers = ray.data.ActorPoolStrategy(size=2)
-    made = parts.map_batches(Part, fn_constructor_args=(root, tmp_path / "parts"), batch_size=2, compute=workers).take_all()
-    assert sorted(str(one["line"]) for one in made) == sorted(alone), "the same questions, boxes and words, to the letter"
+    items = Items(root / "manifest.jsonl", root, Options())
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    Builder(items, alone).run()
+    numbers = ray.data.from_items([{"number": number} for number in range(IMAGES)], override_num_blocks=4)
+    made = numbers.map(Clean, fn_constructor_args=(items, together), concurrency=2).take_all()
     assert len({one["worker"] for one in made}) == 2
-    written = {path.name: path.read_bytes() for path in (tmp_path / "parts").glob("*/set/masks/*.png")}
-    assert written == {path.name: path.read_bytes() for path in (tmp_path / "alone/masks").glob("*.png")}
+    builder = Builder(items, together)
+    builder.clean(json.loads(one["line"]) for one in sorted(made, key=lambda one: one["number"]))
+    report = builder.run()
+    assert sum(report["samples"].values()) == IMAGES
+    assert written(together) == written(alone), "the same questions, boxes, words and masks, to the byte"
+
+
+def written(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}

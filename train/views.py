@@ -4,13 +4,14 @@ Is: a fixed set of views, so that their frozen features can be cached once (`tra
 taken anew from the transformed mask, never carried over.
 Is not: random at training time.
 
-    python -m train.views runs/data --out runs/views --per-image 2
+    python -m train.views runs/data --out runs/views --per-set 140
 """
 
 import argparse
 import json
 import random
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,12 @@ MIRRORED = {
     "fundus_rop_ridge",
     "oct_lesions",
 }  # sets where a mirror image could be another patient's
+STANDARD = {
+    "mri_spine_spider_t2": Image.Transpose.FLIP_TOP_BOTTOM,
+    "ct_lung_tumour_msd": Image.Transpose.TRANSVERSE,
+    "ct_hepatic_vessel_msd": Image.Transpose.TRANSVERSE,
+    "ct_heart_hocm": Image.Transpose.FLIP_LEFT_RIGHT,
+}  # sets whose pictures are stored head down, turned or mirrored: what brings them to the position a radiologist expects, in half the views
 TURNED = {"isic2017", "histo_glomeruli", "cyto_wbc_krd", "kvasir_seg", "endo_edd2020"}  # sets without an up and a down
 KEPT = 0.85  # share of a target that must stay in the window
 LONG_SIDE = 512
@@ -61,14 +68,26 @@ def window(width: int, height: int, rng: random.Random) -> tuple[int, int, int, 
     return int(x), int(y), int(x) + w, int(y) + h
 
 
-def transform(image: Image.Image, crop: tuple[int, int, int, int], mirror: bool, turns: int) -> Image.Image:
-    image = image.crop(crop)
+@dataclass(frozen=True)
+class Pose:
+    """How a view is taken: a window (x1, y1, x2, y2) of the image, a transposition of STANDARD or None, mirrored or not, quarter turns."""
+
+    crop: tuple[int, int, int, int]
+    stand: Image.Transpose | None
+    mirror: bool
+    turns: int
+
+
+def transform(image: Image.Image, pose: Pose) -> Image.Image:
+    image = image.crop(pose.crop)
     scale = LONG_SIDE / max(image.size)
     kind = Image.Resampling.NEAREST if image.mode == "L" else Image.Resampling.BILINEAR
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), kind)
-    if mirror:
+    if pose.stand is not None:
+        image = image.transpose(pose.stand)
+    if pose.mirror:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return image.rotate(90 * turns, expand=True)
+    return image.rotate(90 * pose.turns, expand=True)
 
 
 def expose(image: Image.Image, rng: random.Random) -> Image.Image:
@@ -89,24 +108,25 @@ def view(samples: list[dict], source: Path, out: Path, number: int, rng: random.
     else:
         return []
     dataset = samples[0]["dataset"]
-    mirror, turns = dataset in MIRRORED and rng.random() < 0.5, rng.randrange(4) if dataset in TURNED else 0
+    stand = STANDARD.get(dataset) if rng.random() < 0.5 else None
+    pose = Pose(crop, stand, dataset in MIRRORED and rng.random() < 0.5, rng.randrange(4) if dataset in TURNED else 0)
     if any(s["category"].startswith("lung,") for s in samples) and len(kept) < 2:
         return []  # with one lung in view, "the left one" means nothing
-    shown = expose(transform(image, crop, mirror, turns), rng)
+    shown = expose(transform(image, pose), rng)
     name = f"images/{Path(samples[0]['image']).stem}_v{number}.jpg"
     (out / "images").mkdir(parents=True, exist_ok=True)
     shown.save(out / name, quality=93)
     grey = np.asarray(shown.convert("L"), np.float32)
     made = []
     for i in kept:
-        region = np.asarray(transform(masks[i], crop, mirror, turns)) > 127
+        region = np.asarray(transform(masks[i], pose)) > 127
         if not region.any():
             continue
         box = mask_to_box(region)
         sample = dict(samples[i], id=f"{samples[i]['id']}_v{number}", image=name, mask=f"masks/{samples[i]['id']}_v{number}.png")
-        if mirror or turns == 2:
+        if pose.mirror or pose.turns == 2:
             sample["category"] = _other_side(sample["category"])
-        if turns in (1, 3) and "of the image" in sample["category"]:
+        if pose.turns in (1, 3) and "of the image" in sample["category"]:
             continue
         (out / "masks").mkdir(parents=True, exist_ok=True)
         Image.fromarray(region.astype(np.uint8) * 255).save(out / sample["mask"])
@@ -125,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--per-image", type=int, default=2)
+    parser.add_argument("--per-set", type=int, default=140, help="views of a set, at most 10 an image, at least one of every second image")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     by_image: dict[str, list[dict]] = {}
@@ -133,12 +153,15 @@ def main() -> None:
         sample = json.loads(line)
         if sample["split"] == "train":
             by_image.setdefault(sample["image"], []).append(sample)
+    sets = Counter(samples[0]["dataset"] for samples in by_image.values())
     args.out.mkdir(parents=True, exist_ok=True)
     count = 0
     with open(args.out / "samples.jsonl", "w") as file:
         for name, samples in by_image.items():
-            for number in range(args.per_image):
-                for sample in view(samples, args.source, args.out, number, random.Random(f"{args.seed}/{name}/{number}")):
+            rng = random.Random(f"{args.seed}/{name}")
+            share = min(10, max(0.5, args.per_set / sets[samples[0]["dataset"]]))
+            for number in range(int(share + rng.random())):
+                for sample in view(samples, args.source, args.out, number, rng):
                     file.write(json.dumps(sample) + "\n")
                     count += 1
     print(f"{args.out}: {count} samples of {len(by_image)} images, {len(categories())} categories known")

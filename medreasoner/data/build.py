@@ -12,33 +12,26 @@ Is not: a writer of words (`writer.py`) or a reader of sources (`source.py`).
     python -m medreasoner data build SOURCE --out OUT
 """
 
-import re
-import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from medreasoner.data.check import plain, problems
+from medreasoner.data.clean import clean, forget
 from medreasoner.data.collect import collect, sample_line
-from medreasoner.data.duplicates import Seen, dhash
-from medreasoner.data.layout import SourceError
-from medreasoner.data.regions import LEFT_OUT, Reject, Target, targets_of
-from medreasoner.data.source import Item, Items, read_mask
+from medreasoner.data.duplicates import Seen
+from medreasoner.data.source import Items
 from medreasoner.data.stages import digest, made_with, read_lines, run_stage
-from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, modality_of, supercategories, supercategory_of
-from medreasoner.data.write import Offline, against_other_side, measure
+from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, supercategories, supercategory_of
+from medreasoner.data.write import Offline
 from medreasoner.data.writer import Description, Format, Picture, Writer, WriterError
-from medreasoner.geometry import mask_to_box, mask_to_points
-from medreasoner.images import ImageError, load_image
 
 STAGES = ("1_regions", "2_descriptions", "3_questions")
 COPY = "training image like a validation image"
 COPY_WITHIN = "image like an earlier one of its split"
 HELD = "its case is kept for evaluation"
 _HERE = Path(__file__).parent
-_CODE = [_HERE / f"{name}.py" for name in ("build", "check", "duplicates", "layout", "regions", "source", "write", "writer")]
+_CODE = [_HERE / f"{name}.py" for name in ("build", "check", "clean", "duplicates", "layout", "regions", "source", "write", "writer")]
 _CODE += [_HERE.parent / f"{name}.py" for name in ("geometry", "images", "place")]
 
 
@@ -72,83 +65,38 @@ class Builder:
 
     # --- stage 1 ---
 
-    def clean(self) -> None:
-        """Stage 1: every image to its measured regions."""
+    def clean(self, lines: Iterable[dict] | None = None) -> None:
+        """Stage 1: every image to its measured regions.
+
+        Args:
+            lines: of all items, in their order, where `clean.clean` was mapped over them elsewhere, with the files in `out`.
+        """
         made_with(self.out / "stages", STAGES[0], self._made_with)
         seen = {True: Seen(), False: Seen()}  # kept for evaluation or not
         for line in read_lines(self.paths[0]):
             if line.get("hash"):
                 seen[line["split"] != "train"].add(bytes.fromhex(line["hash"]))
-        run_stage(self.paths[0], self.items, lambda item: self._clean(item, seen))
-
-    def _clean(self, item: Item, seen: dict[bool, Seen]) -> dict:
-        kind = modality_of(item.modality) or item.modality
-        line = {"id": item.id, "modality": kind, "dataset": item.dataset, "case": item.case, "split": item.split}
-        line |= {"licence": item.licence, "source": item.source, "targets": [], "rejects": []}
-        if item.spacing_mm:
-            line["spacing_mm"] = item.spacing_mm
-
-        def refuse(reason: str) -> dict:
-            return line | {"rejects": [{"target": name, "reason": reason} for _, name in item.classes]}
-
-        if item.dataset in LEFT_OUT:
-            return refuse(f"set left out: {LEFT_OUT[item.dataset]}")
-        if item.split == "train" and item.case in self.items.held:
-            return refuse(HELD)
-        try:
-            loaded = load_image(item.image)
-            mask = read_mask(item.mask, [value for value, _ in item.classes])
-        except (ImageError, SourceError) as error:
-            return refuse(f"cannot be read: {error}")
-        image = loaded.image
-        if mask.shape != (image.height, image.width):
-            return refuse(f"mask of {mask.shape[1]} x {mask.shape[0]} pixels for an image of {image.width} x {image.height}")
-        code, held = dhash(image), item.split != "train"
-        if not held and seen[True].near(code):
-            return refuse(COPY)
-        if self.distinct and seen[held].near(code):
-            return refuse(COPY_WITHIN)
-        seen[held].add(code)
-        found = list(targets_of(item, mask, self.table))
-        targets = [part for part in found if isinstance(part, Target)]
-        line |= {"hash": code.hex(), "wh": image.size, "rejects": [asdict(part) for part in found if isinstance(part, Reject)]}
-        if targets:
-            line["image"] = self._keep(item, loaded.kind, image)
-            grey = np.asarray(image.convert("L"), np.float32)
-            line["targets"] = [self._region(item, target, grey) for target in targets]
-        return line
-
-    def _keep(self, item: Item, kind: str, image: Image.Image) -> str:
-        """Copy the picture as it is, or as PNG what is no picture file; returns its name."""
-        deep = kind in ("DICOM", "NIfTI")
-        name = f"images/{item.stem}{'.png' if deep else item.image.suffix}"
-        (self.out / "images").mkdir(parents=True, exist_ok=True)
-        if deep:
-            image.save(self.out / name)
+        if lines is None:
+            run_stage(self.paths[0], self.items, lambda item: self._admit(clean(item, self.out, self.table), seen))
         else:
-            shutil.copyfile(item.image, self.out / name)
-        return name
+            run_stage(self.paths[0], lines, lambda line: self._admit(line, seen))
 
-    def _region(self, item: Item, target: Target, grey: np.ndarray) -> dict:
-        """Write the target's mask; returns what is known of it."""
-        category, region = target.category, target.region
-        called = re.sub(r"[^\w-]+", "-", category.name)
-        name = f"masks/{item.stem}_{called}{'_' + target.side if target.side else ''}.png"
-        (self.out / "masks").mkdir(parents=True, exist_ok=True)
-        Image.fromarray(region.astype(np.uint8) * 255).save(self.out / name)
-        box = mask_to_box(region)
-        return {
-            "name": category.name,
-            "side": target.side,
-            "supercategory": category.supercategory,
-            "modality": category.modality,
-            "synonyms": category.synonyms,
-            "mask": name,
-            "box": box,
-            "points": mask_to_points(region),
-            "measured": asdict(measure(grey, region, box)),
-            "other_side": against_other_side(grey, region),
-        }
+    def _admit(self, line: dict, seen: dict[bool, Seen]) -> dict:
+        """`line`, without its targets if the image or its patient is in another split already."""
+        held, reason = line["split"] != "train", None
+        if not held and line["case"] in self.items.held:
+            reason = HELD
+        elif line.get("hash"):
+            code = bytes.fromhex(line["hash"])
+            reason = COPY if not held and seen[True].near(code) else COPY_WITHIN if self.distinct and seen[held].near(code) else None
+            if reason is None:
+                seen[held].add(code)
+        if reason is None:
+            return line
+        forget(line, self.out)
+        names = [part[key] for part, key in [*((t, "name") for t in line["targets"]), *((r, "target") for r in line["rejects"])]]
+        kept = {key: value for key, value in line.items() if key not in ("hash", "wh", "image")}
+        return kept | {"targets": [], "rejects": [{"target": name, "reason": reason} for name in names]}
 
     # --- stages 2 and 3 ---
 

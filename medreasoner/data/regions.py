@@ -26,6 +26,7 @@ LEFT_OUT = {
     "ct_brain_haemorrhage_sich": "the class marks the rim or the oedema, not the blood",
 }
 SINGLE = 1.5  # the asked region must be this many times larger than the next of its class: else nobody could tell which is meant
+BESIDE = 0.05  # of the image's longer side: what of a vertebra or disc is smaller was cut beside the midline, and is a process or an edge
 MIN_SIDE = 8  # pixels of the box, in images of at most 640 px
 
 
@@ -76,7 +77,10 @@ def targets_of(item: Item, mask: np.ndarray, table: dict[str, Category]) -> Iter
             yield Reject(category.name, reason)
         for side, region in parts:
             box = mask_to_box(region)
-            if min(box[2] - box[0], box[3] - box[1]) < MIN_SIDE:
+            sides = box[2] - box[0], box[3] - box[1]
+            if category.supercategory == "spine" and max(sides) < BESIDE * max(mask.shape):
+                yield Reject(category.name, "spine cut beside the midline")
+            elif min(sides) < MIN_SIDE:
                 yield Reject(category.name, f"box under {MIN_SIDE} px")
             else:
                 yield Target(category, side, region)

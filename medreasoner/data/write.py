@@ -6,6 +6,7 @@ Is not: a language model. It says only what it measured, so it never contradicts
 """
 
 import random
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,10 +90,14 @@ _SEEN = [
 ]
 
 
+def article(name: str) -> str:
+    """The article before `name` as it is spoken: "an aorta", "an L5 vertebra", "a T12 vertebra"."""
+    return "an" if re.match(r"[aeiou]|[AEFHILMNORSX][^a-z]", name) else "a"
+
+
 def reasoning(category: Category, measured: Measured, rng: random.Random) -> str:
     """A chain of thought of three sentences: what is asked, what to look for or why it matters, what was measured."""
-    article = "an" if category.name[0] in "aeiou" else "a"
-    opening = rng.choice(_OPENINGS).format(a=article, name=category.name)
+    opening = rng.choice(_OPENINGS).format(a=article(category.name), name=category.name)
     knowledge = rng.choice([f"I look for {rng.choice(category.look)}.", f"It is expected {rng.choice(category.place)}."])
     seen = rng.choice(_SEEN).format(
         place=place_phrase(measured.side, measured.height), size=measured.size, shape=measured.shape, bright=measured.brightness
@@ -116,19 +121,25 @@ _LEADS = [
 _TAILS = ["", "", "", "", "", " Mark it.", " Show me.", " Please outline it.", " Where is it?", " Thank you."]
 
 
+_SMALL = frozenset("a an the of in on at to for by is are that this which it its please".split())
+
+
 def vary(question: str, rng: random.Random) -> str:
-    """The same question as another hand would type it: a lead or tail, lower case, lost punctuation, a word left out. Training only."""
+    """The same question as another hand would type it: a lead or tail, lower case, lost punctuation, a small word lost. Training only."""
     lead = rng.choice(_LEADS)
     if lead:
         question = lead + question[0].lower() + question[1:]
     words = question.split(" ")
-    if len(words) > 6 and rng.random() < 0.25:
-        del words[rng.randrange(len(words))]
+    small = [number for number, word in enumerate(words) if word.lower() in _SMALL]
+    if len(words) > 6 and small and rng.random() < 0.25:
+        del words[rng.choice(small)]
     question = " ".join(words)
     if rng.random() < 0.2:
         question = question.rstrip("?.! ")
     else:
-        question += rng.choice(_TAILS)
+        tail = rng.choice(_TAILS)
+        if not re.search(rf"\b{tail.split()[0].lower()}\b" if tail else "^", question.lower()):
+            question += tail  # nobody asks "Where is it?" twice
     return question.lower() if rng.random() < 0.2 else question
 
 
