@@ -53,8 +53,7 @@ features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 c
 train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on after a kill)
 	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
 	$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml
-	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm_first
-	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_first --out runs/asm --steps 800 --seed 1
+	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
 
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM from its SFT start (runs/grpo_mask; goes on after a kill)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml

@@ -1,54 +1,33 @@
-"""Adapt SAM 2's mask decoder to medical images under the boxes and points a CRM really gives; the image encoder stays frozen.
+"""Adapt SAM 2's mask decoder to medical images under the boxes, points and corrections it really gets; the image encoder stays frozen.
 
 Is: one command from built samples and cached maps to a segmenter folder (mask decoder and prompt encoder only; the encoder's weights
-live once, with the CRM). One mask a prompt.
+live once, with the CRM). One mask a prompt. In a share of the batches a click follows, where the first mask was wrong, as a visitor of the
+page corrects it. The scores of held-back cases are printed at the end; `--steps 0` measures `--start` alone.
 Is not: a trainer of the encoder.
 
-    python -m train.asm --data runs/data --features runs/features --sam2 sam2_hiera_tiny.safetensors --out runs/asm
+    python -m train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 FILE --out runs/asm
 """
 
 import argparse
 import json
 import random
-from collections import Counter
+import re
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from safetensors.torch import load_file, save_file
+from scipy import ndimage
 from tqdm import trange
 
-from medreasoner.geometry import mask_to_points
-from medreasoner.segmenters.sam2_shared import image_processor
-from train.features import FeatureCache, content_key
-from train.rows import Item, is_dev, load_items
+from train.asm_examples import SIDE, Batch, Examples
+from train.rows import is_dev
 from train.sam2 import SIDE as INPUT_SIDE
 from train.sam2 import load_sam2
 
-SIDE = 256  # masks are compared at this size
-NOISE = [(0.5, 0.02), (0.35, 0.08), (0.15, 0.2)]  # (share, spread as a share of the box's sides): near-exact, usual and bad answers
-
-
-def noisy_prompt(box01: np.ndarray, points01: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A box (4,) and two points (2, 2) in 0..1 as a CRM might give them: shifted and scaled by a spread drawn from NOISE."""
-    spread = NOISE[rng.choice(len(NOISE), p=[share for share, _ in NOISE])][1]
-    size = np.tile(box01[2:] - box01[:2], 2)
-    shift = np.tile(rng.normal(0, spread, 2), 2)
-    box = box01 + size * (shift + rng.normal(0, spread, 4))
-    box = np.concatenate([np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])]).clip(0, 1)
-    points = points01 + size[:2] * (shift[:2] + rng.normal(0, spread, (2, 2)))
-    return box, points.clip(0, 1)
-
-
-def near(boxes: torch.Tensor) -> torch.Tensor:
-    """(B, S, S): 1 inside the boxes (B, 4), shares of the sides, grown by half their size, and 0.02 elsewhere."""
-    line = (torch.arange(SIDE) + 0.5) / SIDE
-    grown = (boxes[:, 2:] - boxes[:, :2]) / 4
-    low, high = boxes[:, :2] - grown, boxes[:, 2:] + grown
-    inside = (line[None, None] > low[..., None]) & (line[None, None] < high[..., None])  # (B, 2, S)
-    return (inside[:, 1, :, None] & inside[:, 0, None, :]).float() * 0.98 + 0.02
+CACHED = ("conv_s0", "conv_s1", "pred_obj_score_head")  # already applied in the cached maps, or never read
+USUAL = 0.12  # spread of a usual answer, as a share of the box's sides: what the held-back prompts are shifted by
 
 
 def loss_of(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -59,48 +38,34 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> 
     return (overlap + (entropy * weight).sum((1, 2)) / weight.sum((1, 2))).mean()
 
 
-class Examples:
-    """Cached maps, full masks and prompts by index."""
-
-    def __init__(self, items: list[Item], folder: Path, cache: FeatureCache):
-        processor = image_processor(INPUT_SIDE)
-        self.cache, self.rows, self.sets = cache, [], []
-        keys: dict[str, str] = {}
-        for item in items:
-            if item.image not in keys:
-                keys[item.image] = content_key(processor(Image.open(item.image).convert("RGB"), return_tensors="pt").pixel_values[0])
-            if keys[item.image] in cache:
-                mask = np.asarray(Image.open(folder / item.sample["mask"])) > 127
-                size = np.array([*item.wh, *item.wh], np.float64)
-                points = np.array(mask_to_points(mask)) / size[:2]
-                truth = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX), np.uint8)
-                self.rows.append((keys[item.image], np.array(item.sample["box"]) / size, points, truth))
-                self.sets.append(item.sample["dataset"])
-        counts = Counter(self.sets)
-        self.weights = [counts[name] ** -0.5 for name in self.sets]  # rare kinds of image are seen more often than they are
-
-    def batch(self, indices: list[int], rng: np.random.Generator):
-        rows = [self.rows[i] for i in indices]
-        maps = [torch.stack([self.cache.get(r[0], name).float() for r in rows]) for name in ("high0", "high1", "low")]
-        prompts = [noisy_prompt(r[1], r[2], rng) for r in rows]
-        boxes = torch.tensor(np.stack([p[0] for p in prompts]) * 512, dtype=torch.float32)[:, None]
-        points = torch.tensor(np.stack([p[1] for p in prompts]) * 512, dtype=torch.float32)[:, None]
-        truth = torch.tensor(np.stack([r[3] for r in rows]), dtype=torch.float32) / 255
-        weight = near(torch.tensor(np.stack([r[1] for r in rows]), dtype=torch.float32))
-        return maps, boxes, points, truth, weight
-
-
-def masks_of(sam2, maps, boxes, points) -> tuple[torch.Tensor, torch.Tensor]:
-    """(logits (B, SIDE, SIDE), predicted IoU (B,)) of the single-mask output; boxes (B, 1, 4), points (B, 1, 2, 2) in 512 px."""
-    out = sam2(
-        image_embeddings=maps,
-        input_boxes=boxes,
-        input_points=points,
-        input_labels=torch.ones(points.shape[:3], dtype=torch.int64),
-        multimask_output=False,
-    )
+def masks_of(
+    sam2, batch: Batch, clicks: torch.Tensor | None = None, labels: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(logits (B, SIDE, SIDE), predicted IoU (B,)) of the single-mask output. `clicks` (B, 1, 1, 2) in 512 px and `labels` (B, 1, 1), 1 for
+    what belongs to the target and 0 for what does not, come after the two points."""
+    points, given = batch.points, torch.ones(batch.points.shape[:3], dtype=torch.int64)
+    if clicks is not None:
+        points, given = torch.cat([points, clicks], 2), torch.cat([given, labels], 2)
+    out = sam2(image_embeddings=batch.maps, input_boxes=batch.boxes, input_points=points, input_labels=given, multimask_output=False)
     logits = F.interpolate(out.pred_masks[:, 0], (SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
     return logits, out.iou_scores[:, 0, 0]
+
+
+def correction(found: np.ndarray, truth: np.ndarray) -> tuple[tuple[float, float], int]:
+    """The click of a person who sees both masks (H, W) bool: ((x, y) as shares of the sides, 1 to include or 0 to exclude), in the middle
+    of the widest place where they differ; where they do not differ, in the middle of the target."""
+    depths = [ndimage.distance_transform_edt(np.pad(wrong, 1))[1:-1, 1:-1] for wrong in (found & ~truth, truth & ~found)]
+    label = int(depths[1].max() >= depths[0].max())
+    depth = depths[label] if depths[label].any() else ndimage.distance_transform_edt(np.pad(truth, 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return ((x + 0.5) / truth.shape[1], (y + 0.5) / truth.shape[0]), label
+
+
+def corrections(logits: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """A click and its label for every mask of a batch, as `masks_of` takes them."""
+    made = [correction(found, truth) for found, truth in zip((logits > 0).numpy(), (batch.truth > 0.5).numpy(), strict=True)]
+    places = torch.tensor([place for place, _ in made], dtype=torch.float32) * INPUT_SIDE
+    return places[:, None, None], torch.tensor([label for _, label in made])[:, None, None]
 
 
 def save_segmenter(sam2, out: Path) -> None:
@@ -112,24 +77,24 @@ def save_segmenter(sam2, out: Path) -> None:
     (out / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": False, "specks": 0.03}) + "\n")
 
 
-def train(sam2, examples: Examples, steps: int, batch: int, lr: float, seed: int) -> list[float]:
+def train(sam2, examples: Examples, args: argparse.Namespace) -> list[float]:
+    """Tune the mask decoder in place; returns the loss of every step."""
     sam2.requires_grad_(False)
     for name, parameter in sam2.mask_decoder.named_parameters():
-        parameter.requires_grad_(not name.startswith(("conv_s0", "conv_s1", "pred_obj_score_head")))
+        parameter.requires_grad_(not name.startswith(CACHED) and not re.search(args.fixed, name))
     trained = [p for p in sam2.mask_decoder.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=0.05)
-    rng, order, curve = np.random.default_rng(seed), random.Random(seed), []
+    optimiser = torch.optim.AdamW(trained, lr=args.lr, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.lr, total_steps=args.steps, pct_start=0.05)
+    rng, order, curve = np.random.default_rng(args.seed), random.Random(args.seed), []
     sam2.mask_decoder.train()
-    for _ in (bar := trange(steps, mininterval=20)):
-        chosen = order.choices(range(len(examples.rows)), examples.weights, k=batch)
-        maps, boxes, points, truth, weight = examples.batch(chosen, rng)
-        logits, iou = masks_of(sam2, maps, boxes, points)
-        with torch.no_grad():
-            found = logits > 0
-            real = truth > 0.5
-            reached = (found & real).sum((1, 2)) / (found | real).sum((1, 2)).clamp(min=1)
-        loss = loss_of(logits, truth, weight) + F.mse_loss(iou, reached)
+    for _ in (bar := trange(args.steps, mininterval=20)):
+        batch = examples.batch(order.choices(range(len(examples.rows)), examples.weights, k=args.batch), rng)
+        click = ()
+        if order.random() < args.clicked:
+            with torch.no_grad():
+                click = corrections(masks_of(sam2, batch)[0], batch)
+        logits, iou = masks_of(sam2, batch, *click)
+        loss = loss_of(logits, batch.truth, batch.weight) + F.mse_loss(iou, overlap(logits, batch.truth))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -141,16 +106,39 @@ def train(sam2, examples: Examples, steps: int, batch: int, lr: float, seed: int
     return curve
 
 
+def overlap(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """(B,) IoU of masks (B, S, S)."""
+    found, real = logits.detach() > 0, truth > 0.5
+    return (found & real).sum((1, 2)) / (found | real).sum((1, 2)).clamp(min=1)
+
+
+@torch.no_grad()
+def measure(sam2, examples: Examples, size: int = 8) -> dict[str, float]:
+    """Mean Dice of the examples with true prompts, with usual ones, and with usual ones and one click where the mask was wrong."""
+    rng, sums = np.random.default_rng(0), {"true": 0.0, "usual": 0.0, "usual, one click": 0.0}
+    for start in range(0, len(examples.rows), size):
+        chosen = list(range(start, min(start + size, len(examples.rows))))
+        exact, batch = examples.batch(chosen, rng, 0.0), examples.batch(chosen, rng, USUAL)
+        usual = masks_of(sam2, batch)[0]
+        clicked = masks_of(sam2, batch, *corrections(usual, batch))[0]
+        for name, logits in zip(sums, (masks_of(sam2, exact)[0], usual, clicked), strict=True):
+            iou = overlap(logits, batch.truth)
+            sums[name] += float((2 * iou / (1 + iou)).sum())
+    return {name: round(total / len(examples.rows), 4) for name, total in sums.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--features", type=Path, nargs="+", required=True)
     parser.add_argument("--sam2", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="folder of a tuned segmenter to go on from")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=2e-4)
+    parser.add_argument("--clicked", type=float, default=0.3, help="share of batches with a correcting click")
+    parser.add_argument("--fixed", default="^$", help="regular expression: weights of the mask decoder that stay as they are")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -158,17 +146,18 @@ def main() -> None:
     if args.start:
         tuned = load_file(args.start / "model.safetensors")
         sam2.load_state_dict({key: value.float() for key, value in tuned.items()}, strict=False)
-    items = [item for item in load_items([args.data]) if not is_dev(item.sample["case"])]
-    examples = Examples(items, args.data, FeatureCache(args.features, ("tokens", "high0", "high1", "low")))
     sam2.mask_decoder.dynamic_multimask_via_stability = False
     sam2.config.mask_decoder_config.dynamic_multimask_via_stability = False
-    curve = train(sam2, examples, args.steps, args.batch, args.lr, args.seed)
-    save_segmenter(sam2, args.out)
-    record = {
-        "options": {k: str(v) for k, v in vars(args).items()},
-        "examples": len(examples.rows),
-        "curve": [round(v, 4) for v in curve[::10]],
-    }
+    held = Examples(args.data[:1], args.features, lambda sample: is_dev(sample["case"]))
+    record = {"options": {key: str(value) for key, value in vars(args).items()}}
+    if args.steps:
+        examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]))
+        curve = train(sam2, examples, args)
+        record |= {"examples": len(examples.rows), "curve": [round(value, 4) for value in curve[::10]]}
+        save_segmenter(sam2, args.out)
+    record |= {"held_back": {"n": len(held.rows)} | measure(sam2, held)}
+    print(json.dumps(record["held_back"]))
+    args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "run.json").write_text(json.dumps(record, indent=1) + "\n")
 
 

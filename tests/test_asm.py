@@ -1,0 +1,56 @@
+"""Tuning the mask decoder: noisy prompts, the click of a person who corrects, and views in the usual position."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from train.asm import correction
+from train.asm_examples import near, noisy_prompt
+from train.views import STANDARD, Pose, transform
+
+torch = pytest.importorskip("torch")
+BOX, POINTS = np.array([0.4, 0.4, 0.6, 0.7]), np.array([[0.5, 0.5], [0.55, 0.65]])
+
+
+def square(x1: int, y1: int, x2: int, y2: int) -> np.ndarray:
+    mask = np.zeros((40, 80), bool)
+    mask[y1:y2, x1:x2] = True
+    return mask
+
+
+def test_a_prompt_without_spread_is_the_true_one():
+    box, points = noisy_prompt(BOX, POINTS, np.random.default_rng(0), 0.0)
+    assert np.allclose(box, BOX) and np.allclose(points, POINTS)
+
+
+def test_a_noisy_box_stays_ordered_and_inside():
+    rng = np.random.default_rng(0)
+    boxes = np.array([noisy_prompt(BOX, POINTS, rng, 0.8)[0] for _ in range(200)])
+    assert (boxes[:, :2] <= boxes[:, 2:]).all() and boxes.min() >= 0 and boxes.max() <= 1
+    assert boxes.std(0).min() > 0.05
+
+
+def test_a_person_includes_what_is_missed_and_excludes_what_is_too_much():
+    truth = square(20, 10, 40, 30)
+    (x, y), label = correction(square(20, 10, 30, 30), truth)
+    assert label == 1 and (0.375 < x < 0.5) and (0.25 < y < 0.75)
+    (x, y), label = correction(square(20, 10, 70, 30), truth)
+    assert label == 0 and x > 0.5
+    (x, y), label = correction(truth, truth)
+    assert label == 1 and truth[int(y * 40), int(x * 80)], "where nothing is wrong, the target is clicked"
+    assert correction(square(0, 0, 0, 0), truth)[1] == 1
+
+
+def test_errors_far_from_the_box_weigh_little():
+    weight = near(torch.tensor([[0.4, 0.4, 0.6, 0.6]]))[0]
+    assert weight[128, 128] == 1 and weight[5, 5] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("dataset,place", [("mri_spine_spider_t2", (2, 7)), ("ct_lung_tumour_msd", (7, 17)), ("ct_heart_hocm", (17, 2))])
+def test_a_stored_position_becomes_the_usual_one(dataset, place):
+    """The bright corner of a picture of 20 x 10 at (2, 2): head down becomes upright, lying becomes supine, mirrored becomes straight."""
+    picture = np.zeros((10, 20), np.uint8)
+    picture[2, 2] = 255
+    shown = transform(Image.fromarray(picture).resize((20, 10)), Pose((0, 0, 20, 10), STANDARD[dataset], mirror=False, turns=0))
+    y, x = np.argwhere(np.asarray(shown) == 255).mean(0) * 20 / 512
+    assert (x, y) == pytest.approx((place[0] + 0.5, place[1] + 0.5), abs=0.1)

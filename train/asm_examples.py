@@ -1,0 +1,108 @@
+"""What the mask decoder is tuned on: cached maps, full masks, and prompts as wrong as a CRM's.
+
+Is: one batch, from the samples of several sets and their caches. Is not: the training (`train/asm.py`).
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from medreasoner.geometry import mask_to_points
+from medreasoner.segmenters.sam2_shared import image_processor
+from train.features import FeatureCache, content_key
+from train.rows import Item, load_items
+from train.sam2 import SIDE as INPUT_SIDE
+
+SIDE = 256  # masks are compared at this size
+NOISE = [(0.5, 0.02), (0.35, 0.08), (0.15, 0.2)]  # (share, spread as a share of the box's sides): near-exact, usual and bad answers
+
+
+def noisy_prompt(
+    box01: np.ndarray, points01: np.ndarray, rng: np.random.Generator, spread: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A box (4,) and two points (2, 2) in 0..1 as a CRM might give them: shifted and scaled by `spread`, or by one drawn from NOISE."""
+    if spread is None:
+        spread = NOISE[rng.choice(len(NOISE), p=[share for share, _ in NOISE])][1]
+    size = np.tile(box01[2:] - box01[:2], 2)
+    shift = np.tile(rng.normal(0, spread, 2), 2)
+    box = box01 + size * (shift + rng.normal(0, spread, 4))
+    box = np.concatenate([np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])]).clip(0, 1)
+    points = points01 + size[:2] * (shift[:2] + rng.normal(0, spread, (2, 2)))
+    return box, points.clip(0, 1)
+
+
+def near(boxes: torch.Tensor) -> torch.Tensor:
+    """(B, S, S): 1 inside the boxes (B, 4), shares of the sides, grown by half their size, and 0.02 elsewhere."""
+    line = (torch.arange(SIDE) + 0.5) / SIDE
+    grown = (boxes[:, 2:] - boxes[:, :2]) / 4
+    low, high = boxes[:, :2] - grown, boxes[:, 2:] + grown
+    inside = (line[None, None] > low[..., None]) & (line[None, None] < high[..., None])  # (B, 2, S)
+    return (inside[:, 1, :, None] & inside[:, 0, None, :]).float() * 0.98 + 0.02
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target: where its maps are, its box (4,) and points (2, 2) as shares of the sides, its mask (SIDE, SIDE) uint8."""
+
+    cache: FeatureCache
+    key: str
+    box: np.ndarray
+    points: np.ndarray
+    truth: np.ndarray
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`maps` as the mask decoder reads them; `boxes` (B, 1, 4) and `points` (B, 1, 2, 2) in pixels of the 512 px input; `truth` and
+    `weight` (B, SIDE, SIDE)."""
+
+    maps: list[torch.Tensor]
+    boxes: torch.Tensor
+    points: torch.Tensor
+    truth: torch.Tensor
+    weight: torch.Tensor
+
+
+class Examples:
+    """The targets of sets whose images are in the caches, `kept` by their sample; rare sets are drawn more often than they are."""
+
+    def __init__(self, folders: list[Path], caches: list[Path], kept):
+        stores = [FeatureCache(cache, ("tokens", "high0", "high1", "low")) for cache in caches]
+        self.rows = [row for folder in folders for row in _rows(folder, stores, kept)]
+        counts = Counter(row.dataset for row in self.rows)
+        self.weights = [counts[row.dataset] ** -0.5 for row in self.rows]
+
+    def batch(self, indices: list[int], rng: np.random.Generator, spread: float | None = None) -> Batch:
+        """The targets `indices` with noisy prompts: of the spread given, or of one drawn for each."""
+        rows = [self.rows[i] for i in indices]
+        maps = [torch.stack([row.cache.get(row.key, name).float() for row in rows]) for name in ("high0", "high1", "low")]
+        prompts = [noisy_prompt(row.box, row.points, rng, spread) for row in rows]
+        boxes = torch.tensor(np.stack([p[0] for p in prompts]) * INPUT_SIDE, dtype=torch.float32)[:, None]
+        points = torch.tensor(np.stack([p[1] for p in prompts]) * INPUT_SIDE, dtype=torch.float32)[:, None]
+        truth = torch.tensor(np.stack([row.truth for row in rows]), dtype=torch.float32) / 255
+        weight = near(torch.tensor(np.stack([row.box for row in rows]), dtype=torch.float32))
+        return Batch(maps, boxes, points, truth, weight)
+
+
+def _rows(folder: Path, stores: list[FeatureCache], kept) -> list[Row]:
+    processor, keys, rows = image_processor(INPUT_SIDE), {}, []
+    for item in (item for item in load_items([folder]) if kept(item.sample)):
+        if item.image not in keys:
+            keys[item.image] = content_key(processor(Image.open(item.image).convert("RGB"), return_tensors="pt").pixel_values[0])
+        store = next((store for store in stores if keys[item.image] in store), None)
+        if store is not None:
+            rows.append(_row(item, folder, store, keys[item.image]))
+    return rows
+
+
+def _row(item: Item, folder: Path, store: FeatureCache, key: str) -> Row:
+    mask = np.asarray(Image.open(folder / item.sample["mask"])) > 127
+    size = np.array([*item.wh, *item.wh], np.float64)
+    truth = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX), np.uint8)
+    points = np.array(mask_to_points(mask)) / size[:2]
+    return Row(store, key, np.array(item.sample["box"]) / size, points, truth, item.sample["dataset"])
