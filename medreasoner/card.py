@@ -56,7 +56,7 @@ def model_card(folder: Path, repo_id: str, manifest: Manifest, summary: dict | N
     frame = manifest.frame or (FAMILIES.get(config["model_type"], ANY_OTHER).frame if "model_type" in config else None)
     return render(
         "model.md.jinja",
-        metadata=front_matter(repo_id, base, based is not None, told.licence, told.dataset, summary, run.get("co2_kg")),
+        metadata=front_matter(repo_id, base, based is not None, told.licence, told.dataset, summary, carbon(run), run.get("hardware")),
         repo_id=repo_id,
         base=base,
         adapter=based is not None,
@@ -66,8 +66,7 @@ def model_card(folder: Path, repo_id: str, manifest: Manifest, summary: dict | N
         segmenter=_segmenter_in_words(manifest.segmenter),
         run=_recorded(run),
         sources=run.get("sources"),
-        hardware=run.get("hardware"),
-        carbon=f"{run['co2_kg']:g} kg CO2eq" if "co2_kg" in run else None,
+        spent=spent(run),
         result=None if summary is None else result(summary),
         dataset=told.dataset,
         licence=told.licence,
@@ -97,6 +96,30 @@ def in_words(frame: Frame | None) -> str:
     if frame.limit is None:
         return "in pixels of the image as the model sees it, after resizing"
     return f"as whole numbers from 0 to {frame.limit:g}, the far edge of the image{', y before x' if frame.axes == 'yx' else ''}"
+
+
+def carbon(run: dict) -> tuple[float, str] | None:
+    """(kilograms of CO2 equivalent, what measured them): `co2_kg` and `co2_source` of a training record, None where nothing was measured.
+
+    Errors: ValueError for a number that does not say where it comes from.
+    """
+    kilograms, source = run.get("co2_kg"), run.get("co2_source")
+    if kilograms is None:
+        return None
+    if type(kilograms) not in (int, float) or not isinstance(source, str) or not source:
+        raise ValueError(
+            f"run.json must give a number as co2_kg and what measured it as co2_source, got {kilograms!r} and {source!r}; "
+            "complete it, or take both out"
+        )
+    return kilograms, source
+
+
+def spent(run: dict) -> str:
+    """Hardware, time and carbon of a training record, in words."""
+    took = f", about {run['minutes']:g} minutes" if "minutes" in run else ""
+    measured = carbon(run)
+    said = f"{measured[0]:g} kg CO2eq ({measured[1]})" if measured else "not measured"
+    return f"Hardware: {run.get('hardware', 'not recorded')}{took}. Carbon: {said}."
 
 
 def interval(value: dict | None, digits: int = 3, sign: str = "") -> str:
@@ -130,7 +153,7 @@ def result(summary: dict) -> dict:
         "n": summary["n"],
         "cases": summary["overall"]["box_iou"].get("clusters"),
         "segmenter": summary["segmenter"],
-        "command": summary.get("command", "python -m medreasoner evaluate"),
+        "command": summary.get("command") or "python -m medreasoner evaluate",
         "rows": rows(summary, "**this model**"),
         "modalities": modalities(summary),
         "well_formed": interval(summary["well_formed"]),

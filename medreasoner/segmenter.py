@@ -13,8 +13,10 @@ from PIL import Image
 from medreasoner.geometry import Grounding
 
 MEDSAM2 = "wanglab/MedSAM2"  # the published system's; CC-BY-SA-4.0
-# Hub repositories whose weights are one pickled file in the sam2 package's key names; it is converted once, and only tensors are read
-PICKLED = {MEDSAM2: "MedSAM2_latest.pt"}
+# Hub repositories whose weights are one pickled file in the sam2 package's key names -> the file, its SHA-256. It is converted once, only
+# tensors are read, and another content under its name is opened only with `allow_pickle`. The hash is the one that projects which pin this
+# file state alike, for 156,040,129 bytes at commit e4a6f35edd7e091619cbc0750f462f1574e23955.
+PICKLED = {MEDSAM2: ("MedSAM2_latest.pt", "c92743b99f00d078bf32a3afcc38aaa9faf1c1692dffe3eaa7a90938c1991060")}
 
 
 Click = tuple[float, float, bool]  # x, y in pixels of the original image; True: this belongs to the target, False: it does not
@@ -62,7 +64,8 @@ def load_segmenter(
         device: "cpu", "cuda" or "mps"; None takes a GPU if there is one. A shared `tower` stays where it is and decides.
         tower: the vision encoder of a reasoner, for a folder without its own.
         revision: branch, tag or commit on the Hub.
-        allow_pickle: read a `.pt` file that one names. Only tensors are unpickled then, but safetensors are the better choice.
+        allow_pickle: read a `.pt` file that one names, or another MedSAM2 than the one whose SHA-256 is known. Only tensors are unpickled
+            then, but safetensors are the better choice.
         name: for records, instead of `id_or_path`.
 
     Errors: SegmenterError.
@@ -72,7 +75,7 @@ def load_segmenter(
     compat, name = str(id_or_path).startswith(COMPAT), name or str(id_or_path)
     id_or_path = str(id_or_path).removeprefix(COMPAT)
     path = Path(id_or_path).expanduser()
-    pickled = PICKLED.get(str(id_or_path))
+    pickled, sha256 = PICKLED.get(str(id_or_path), (None, None))
     try:
         if pickled is not None:
             path = fetch_file(str(id_or_path), pickled, revision)
@@ -96,7 +99,7 @@ def load_segmenter(
             "SAM2_BUILD_CUDA=0 pip install --no-build-isolation sam2==1.1.0"
         ) from error
 
-    weights = path if pickled is None else as_safetensors(path, cache_folder() / "segmenters")
+    weights = path if pickled is None else as_safetensors(path, cache_folder() / "segmenters", None if allow_pickle else sha256)
     if compat:
         segmenter = open_upstream(weights, name, device)
     else:

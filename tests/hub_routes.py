@@ -1,6 +1,6 @@
 """The Hub's routes, as huggingface_hub 2.4.0 asks for them: who asks, repositories, refs, files in and out, Spaces.
 
-Is: one method for each route. Is not: transport and faults (`hub_wire.py`), nor what is kept (`hub_store.py`).
+Is: one method for each route. Is not: transport and faults (`hub_wire.py`), nor what is kept (`hub_store.py`), nor Xet (`hub_xet.py`).
 """
 
 import hashlib
@@ -11,16 +11,16 @@ from urllib.parse import parse_qs, quote
 import yaml
 
 from tests.hub_store import Refusal, Repository, Space, described, is_large, parse_lines, sibling
-from tests.hub_wire import Reply, Wire, route
+from tests.hub_wire import Reply, route
+from tests.hub_xet import REPO, Xet
 
 WRITE, READ = "hf_write", "hf_read"  # the tokens of USER; any other token has expired
 USER = "tester"
 ORGANISATION = "hospital"  # USER may write here too
-REPO = r"(?P<kind>models|datasets|spaces)/(?P<name>[\w.-]+/[\w.-]+)"
 FILES = r"/(?:(?P<kind>datasets|spaces)/)?(?P<name>[\w.-]+/[\w.-]+)"
 
 
-class Handler(Wire):
+class Handler(Xet):
     # --- who asks ---
 
     def token(self) -> str | None:
@@ -254,6 +254,8 @@ class Handler(Wire):
     def resolve(self, name: str, revision: str, path: str, kind: str = "models") -> Reply:
         commit, file = self.repo(name, kind).file(revision, path)
         headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{file.etag}"', "Accept-Ranges": "bytes"}
+        if file.lfs:
+            headers |= self.xet_headers(kind, name, commit.oid, file.data)
         if not (file.lfs and self.hub.redirect):
             return self._ranged(file.data, headers)
         self.hub.large[file.sha256] = file.data

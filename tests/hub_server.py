@@ -2,7 +2,8 @@
 
 Is: the Hub's HTTP as huggingface_hub 2.4.0 speaks it, for models, datasets and Spaces, with large files through LFS (directly, in parts,
 or behind redirects to another host name). Its routes are in `hub_routes.py`, what it keeps in `hub_store.py`, faults in `hub_wire.py`.
-Is not: Xet; clients run with HF_HUB_DISABLE_XET=1.
+With a folder for `xet` they go there through hf_xet instead (`hub_xet.py`); without one, clients run with HF_HUB_DISABLE_XET=1.
+Is not: Hugging Face's Xet server, nor git.
 
     with Hub() as hub:                                    # Hub(redirect=True), Hub(part_size=1 << 20)
         subprocess.run([...], env=hub.environment(home))  # any client in a process of its own
@@ -10,6 +11,8 @@ Is not: Xet; clients run with HF_HUB_DISABLE_XET=1.
         hub.fault(r"POST .*/commit/", status=503)         # the next such request fails
 """
 
+import hashlib
+import importlib
 import os
 import re
 import sys
@@ -18,7 +21,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from tests.hub_routes import ORGANISATION, READ, USER, WRITE, Handler
-from tests.hub_store import Repository, Space
+from tests.hub_store import Refusal, Repository, Space
 from tests.hub_wire import Fault
 
 __all__ = ["ORGANISATION", "READ", "USER", "WRITE", "Fault", "Hub"]
@@ -36,8 +39,8 @@ SETTINGS = {
 class Hub:
     """The server. `requests` lists what came ("METHOD /path?query"); `leaks` the requests to the file store that carried a token."""
 
-    def __init__(self, redirect: bool = False, part_size: int | None = None):
-        self.redirect, self.part_size, self.pro = redirect, part_size, False
+    def __init__(self, redirect: bool = False, part_size: int | None = None, xet: Path | None = None):
+        self.redirect, self.part_size, self.xet, self.pro = redirect, part_size, xet, False
         self.namespaces = [USER, ORGANISATION]  # where USER may write
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.large: dict[str, bytes] = {}
@@ -64,6 +67,16 @@ class Hub:
         self.faults.append(Fault(pattern, **what))
         return self.faults[-1]
 
+    def expect(self, data: bytes) -> None:
+        """Take this content for arrived, which a client will bring to the folder of Xet, where nothing here can read."""
+        self.large[hashlib.sha256(data).hexdigest()] = data
+
+    def xet_url(self) -> str:
+        """Where hf_xet keeps content. Refusal where this Hub has no such place."""
+        if self.xet is None:
+            raise Refusal(404, "Xet is not enabled here")
+        return f"local://{self.xet}"
+
     def new_space(self, sdk: str, hardware: str | None, sleep_time: int | None) -> Space:
         """What a Space that is made now begins as; a test may put its own in the place of `hub_server.Space`."""
         return Space(sdk, hardware, sleep_time)
@@ -83,7 +96,8 @@ class Hub:
     def environment(self, home: Path, token: str | None = WRITE) -> dict[str, str]:
         """The environment of a client process. `home` holds its cache and nothing of the real user's."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
-        return {**kept, **SETTINGS, "HF_ENDPOINT": self.url, "HF_HOME": str(home), **({"HF_TOKEN": token} if token else {})}
+        settings = {**SETTINGS, "HF_HUB_DISABLE_XET": "1" if self.xet is None else "0"}
+        return {**kept, **settings, "HF_ENDPOINT": self.url, "HF_HOME": str(home), **({"HF_TOKEN": token} if token else {})}
 
     def connect(self, monkeypatch, home: Path, token: str | None = WRITE) -> None:
         """The same for the clients in this process, which have read their environment already; they wait no time between tries."""
@@ -102,8 +116,14 @@ class Hub:
         }
         for name, value in changed.items():
             monkeypatch.setattr(constants, name, value)
+        if datasets := sys.modules.get("datasets.config"):
+            monkeypatch.setattr(datasets, "HF_ENDPOINT", self.url)
+            monkeypatch.setattr(datasets, "HUB_DATASETS_URL", self.url + "/datasets/{repo_id}/resolve/{revision}/{path}")
+            monkeypatch.setattr(datasets, "HF_DATASETS_CACHE", home / "datasets")
+            monkeypatch.setattr(datasets, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(_http.time, "sleep", lambda _: None)
-        monkeypatch.setitem(sys.modules["huggingface_hub.utils.tqdm"].progress_bar_states, "_global", False)
+        bars = importlib.import_module("huggingface_hub.utils.tqdm")  # the attribute of that name is a class
+        monkeypatch.setitem(bars.progress_bar_states, "_global", False)
         if token is None:
             monkeypatch.delenv("HF_TOKEN", raising=False)
         else:

@@ -5,6 +5,7 @@ Is: a handler that finds the method for a path, and the faults. Is not: any rout
 
 import json
 import re
+import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,6 +22,7 @@ class Fault:
         drop: read (or, on GET, send) so many bytes of the body, then close the connection.
         corrupt: turn over one bit of the body, on its way in (PUT) or out (GET).
         slow: take the body in bites of so many bytes.
+        half: once half of the body is in, wait here for the test to come, and again for it to let go.
     """
 
     pattern: str
@@ -31,6 +33,7 @@ class Fault:
     drop: int | None = None
     corrupt: bool = False
     slow: int | None = None
+    half: threading.Barrier | None = None
     times: int = 1
 
 
@@ -92,7 +95,8 @@ class Wire(BaseHTTPRequestHandler):
 
     def _received(self, fault: Fault) -> bytes:
         """The body; with `fault.drop` ConnectionError once so many bytes of it came."""
-        left, pieces = int(self.headers.get("Content-Length") or 0), []
+        left = size = int(self.headers.get("Content-Length") or 0)
+        pieces = []
         if self.headers.get("Transfer-Encoding") == "chunked":
             return self._chunks()
         while left > 0:
@@ -101,6 +105,9 @@ class Wire(BaseHTTPRequestHandler):
                 self.connection.close()
                 raise ConnectionResetError
             pieces.append(read)
+            if fault.half is not None and left > size // 2 >= left - len(read):
+                fault.half.wait()
+                fault.half.wait()
             left -= len(read)
         body = b"".join(pieces)
         return _turned(body) if fault.corrupt and self.command == "PUT" else body

@@ -1,13 +1,12 @@
 """The unmodified huggingface_hub against the loopback Hub: what comes down is whole, what goes up is whole or not there at all."""
 
-import subprocess
-import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from medreasoner.hub import MARKER, HubError, commit_of, fetch_file, fetch_folder, push_folder
-from tests import tiny
 from tests.hub_server import READ, USER, Hub
 
 NAME = f"{USER}/model"
@@ -187,6 +186,22 @@ def test_an_upload_that_stumbles_once_goes_through(hub, folder, fault):
     assert hub.files(NAME) == contents(folder)
 
 
+def test_while_the_hub_has_half_of_a_file_nothing_of_the_push_is_seen(hub, folder):
+    push_folder(folder, NAME)
+    before = hub.files(NAME)
+    (folder / "model.safetensors").write_bytes(WEIGHTS[::-1])
+    (folder / "config.json").write_text("[]")
+    half = threading.Barrier(2, timeout=60)
+    hub.fault(r"PUT ", slow=1000, half=half)
+    with ThreadPoolExecutor(1) as thread:
+        pushing = thread.submit(push_folder, folder, NAME)
+        half.wait()
+        assert hub.files(NAME) == before and not pushing.done()
+        half.wait()
+        assert pushing.result().sent == ("config.json", "model.safetensors")
+    assert hub.files(NAME) == contents(folder)
+
+
 def test_bytes_that_change_on_the_way_up_are_never_published(hub, folder):
     hub.fault(r"PUT ", corrupt=True)
     with pytest.raises(HubError, match="SHA-256"):
@@ -239,6 +254,19 @@ def test_what_was_pulled_is_there_without_a_network_and_a_commit_pins_it(hub, fo
     assert missing.value.unreachable
 
 
+def test_what_was_pulled_is_there_while_the_hub_does_not_answer(hub, folder, monkeypatch, tmp_path):
+    commit = push_folder(folder, NAME).commit
+    fetch_folder(NAME)
+    with Hub() as gone:
+        pass
+    gone.connect(monkeypatch, tmp_path / "home")
+    for revision in (None, commit):
+        assert contents(fetch_folder(NAME, revision)) == contents(folder)
+    with pytest.raises(HubError, match="cannot be reached|connection to the Hub broke") as missing:
+        fetch_folder(f"{USER}/other")
+    assert missing.value.unreachable
+
+
 def test_only_a_models_own_files_are_fetched(hub, folder):
     for name in ("pytorch_model.bin", "training_args.bin", "trainer_state.json", "checkpoint-5/model.safetensors", "completions/1.parquet"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -278,51 +306,3 @@ def test_metadata_the_hub_refuses_stops_the_push(hub, folder):
     with pytest.raises(HubError, match="license"):
         push_folder(folder, NAME)
     assert hub.files(NAME) == {}
-
-
-CLIENT = """
-import pathlib, sys
-from huggingface_hub import HfApi, snapshot_download
-api, folder = HfApi(), pathlib.Path(sys.argv[1])
-secrets = [{"key": "A", "value": "b"}]
-api.create_repo("tester/space", repo_type="space", space_sdk="gradio", space_hardware="zero-a10g", space_secrets=secrets)
-api.upload_folder(repo_id="tester/space", repo_type="space", folder_path=folder)
-api.add_space_variable("tester/space", "MODEL", "tester/model")
-print(list(api.get_space_secrets("tester/space")), [v.value for v in api.get_space_variables("tester/space").values()])
-print([line.strip() for line in api.fetch_space_logs("tester/space", build=True)][-1])
-print([api.get_space_runtime("tester/space").stage for _ in range(4)], api.whoami()["name"], api.get_zero_gpu_quota().remaining)
-api.verify_repo_checksums("tester/space", repo_type="space", local_dir=snapshot_download("tester/space", repo_type="space"))
-api.delete_repo("tester/space", repo_type="space")
-"""
-
-
-def test_a_client_in_a_process_of_its_own_runs_a_space_from_making_to_deleting(each_hub, folder, tmp_path):
-    environment = each_hub.environment(tmp_path / "home")
-    run = subprocess.run([sys.executable, "-c", CLIENT, str(folder)], env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines() == [
-        "['A'] ['tester/model']", "Pushing the image", "['BUILDING', 'RUNNING_APP_STARTING', 'RUNNING', 'RUNNING'] tester 300",
-    ]  # fmt: skip
-    assert each_hub.repositories == {}
-
-
-TRANSFORMERS = """
-import sys
-from transformers import AutoModelForImageTextToText, AutoProcessor
-folder, name = sys.argv[1:]
-AutoModelForImageTextToText.from_pretrained(folder).push_to_hub(name, private=True)
-AutoProcessor.from_pretrained(folder).push_to_hub(name)
-model, processor = AutoModelForImageTextToText.from_pretrained(name), AutoProcessor.from_pretrained(name)
-print(type(model).__name__, type(processor).__name__, bool(processor.chat_template))
-"""
-
-
-def test_transformers_pushes_and_pulls(tmp_path):
-    folder = tiny.qwen3_vl(tmp_path / "m")
-    with Hub(redirect=True) as hub:
-        environment = hub.environment(tmp_path / "home")
-        line = [sys.executable, "-c", TRANSFORMERS, str(folder), NAME]
-        run = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stderr
-        assert run.stdout.split() == ["Qwen3VLForConditionalGeneration", "Qwen3VLProcessor", "True"]
-        assert hub.repository(NAME).private and "model.safetensors" in hub.files(NAME) and hub.leaks == []

@@ -1,5 +1,6 @@
 """A model by its Hub id: one repository, two, or an adapter on its base; pinned, verified, offline; and refused where parts do not fit."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -21,7 +22,7 @@ from medreasoner.hub import push_folder
 from medreasoner.loading import EMBEDDED_FOLDER, Manifest
 from medreasoner.model import MedReasoner
 from medreasoner.reasoner import ReasonerError, load_reasoner, prompt_for
-from medreasoner.segmenter import SegmenterError, load_segmenter
+from medreasoner.segmenter import MEDSAM2, PICKLED, SegmenterError, load_segmenter
 from tests import tiny, upstream
 from tests.hub_server import USER, Hub
 
@@ -108,6 +109,11 @@ def test_lingshu_and_medsam2_as_published_ground_an_image_by_their_ids(hub, qwen
     hub.namespaces += ["lingshu-medical-mllm", "wanglab"]
     push_folder(qwen, "lingshu-medical-mllm/Lingshu-7B")
     commit = push_folder(medsam2.parent, "wanglab/MedSAM2", files=[medsam2.name]).commit
+    with monkeypatch.context() as first:
+        first.setattr("medreasoner.segmenters.convert.read_pickle", lambda path: pytest.fail("a pickle that nobody knows was opened"))
+        with pytest.raises(SegmenterError, match="MedSAM2_latest.pt is not the file that is known .* expected the SHA-256 c92743b99f00…"):
+            MedReasoner.from_pretrained("lingshu-medical-mllm/Lingshu-7B", device="cpu")
+    monkeypatch.setitem(PICKLED, MEDSAM2, (medsam2.name, hashlib.sha256(medsam2.read_bytes()).hexdigest()))
     model = MedReasoner.from_pretrained("lingshu-medical-mllm/Lingshu-7B", device="cpu")
     done = model.ground(PICTURE, QUESTION)
     assert (done.model, done.segmenter, model.segmenter_revision) == ("lingshu-medical-mllm/Lingshu-7B", "wanglab/MedSAM2", commit)
@@ -124,6 +130,11 @@ def test_lingshu_and_medsam2_as_published_ground_an_image_by_their_ids(hub, qwen
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     encoded = (again := load_segmenter("wanglab/MedSAM2", device="cpu")).encode(PICTURE)
     assert (again.segment(encoded, done.grounding)[0] == done.mask).all()
+    monkeypatch.setitem(PICKLED, MEDSAM2, (medsam2.name, "of another file"))
+    with pytest.raises(SegmenterError, match="is not the file that is known"):
+        load_segmenter("wanglab/MedSAM2", device="cpu")
+    asked = {"segmenter": "wanglab/MedSAM2", "segmenter_revision": commit, "allow_pickle": True}
+    assert MedReasoner.from_pretrained("lingshu-medical-mllm/Lingshu-7B", device="cpu", **asked).segmenter_revision == commit
 
 
 def test_a_pickle_one_names_needs_leave(pair, tmp_path):

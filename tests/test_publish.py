@@ -156,7 +156,7 @@ def test_the_card_counts_and_says_what_is_missing(folder, tmp_path):
         "| train | 4 | 4 |", "| CT | 2 | 1 |", "| part 1 | 2 | 1 |", "| drawn | 2 | CC BY 4.0 (README) | this test |",
         "- Samples without a mask: 1.",
         "- Licence to be confirmed before use, samples of drawn: 2; stated as “unknown (CC BY 4.0 from memory)”.",
-        "Research use only. Not for diagnosis.", MARKER,
+        "Research use only. Not for diagnosis.", MARKER, "## Intended use and limits", "arXiv preprint arXiv:2508.08177",
     ):  # fmt: skip
         assert line in card, line
     assert "No images of: MRI, Ultrasound" in card

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, parse_eval_result_entries
 from safetensors.torch import load_file, save_file
 
 from medreasoner.answer import Prompt
@@ -125,19 +125,25 @@ def test_results_come_from_the_evaluation_alone(hub, folder, tmp_path):
     }  # fmt: skip
     assert (data.license, data.datasets, data.base_model) == ("cc-by-sa-4.0", [f"{USER}/data"], "lingshu-medical-mllm/Lingshu-7B")
     files = hub.files(NAME)
-    entries = yaml.safe_load(files[".eval_results/medreasoner.yaml"])
-    assert entries[0]["dataset"] == {"id": f"{USER}/data", "task_id": "box_iou"} and entries[0]["value"] == 0.4321
+    entries = parse_eval_result_entries(yaml.safe_load(files[".eval_results/medreasoner.yaml"]))
+    assert {entry.task_id: entry.value for entry in entries} == {"box_iou": 0.4321, "acc_50": 0.5, "mask_dice": 0.6543}
+    assert entries[0].dataset_id == f"{USER}/data" and command in entries[0].notes and "95 % interval 0.3821 to 0.4821" in entries[0].notes
     assert json.loads(files["results/summary.json"]) == json.loads((evaluation / "summary.json").read_text())
 
 
 def test_hardware_carbon_and_sources_are_stated_where_they_were_recorded(hub, folder):
     run = json.loads((folder / "run.json").read_text())
     source = {"set": "S", "images": 3, "licence": "CC0", "confirmed": "yes", "source": "somewhere"}
-    (folder / "run.json").write_text(json.dumps({**run, "hardware": "2 CPU cores", "co2_kg": 0.25, "sources": [source]}))
+    run |= {"hardware": "2 CPU cores", "minutes": 64, "co2_kg": 0.25, "sources": [source]}
+    (folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(PublishError, match="what measured it as co2_source"):
+        publish(folder, NAME)
+    (folder / "run.json").write_text(json.dumps({**run, "co2_source": "a meter"}))
     publish(folder, NAME)
     text = card(hub)
-    assert "Hardware: 2 CPU cores. Carbon: 0.25 kg CO2eq." in text and "| S | 3 | CC0 | yes | somewhere |" in text
-    assert ModelCard(text).data.co2_eq_emissions["emissions"] == 250
+    assert "Hardware: 2 CPU cores, about 64 minutes. Carbon: 0.25 kg CO2eq (a meter)." in text
+    assert "| S | 3 | CC0 | yes | somewhere |" in text
+    assert ModelCard(text).data.co2_eq_emissions == {"emissions": 250, "source": "a meter", "hardware_used": "2 CPU cores"}
 
 
 def test_a_card_by_hand_goes_along_as_it_is_and_is_never_overwritten(hub, folder, tmp_path):
@@ -228,6 +234,16 @@ def test_the_command_shows_what_it_would_do_and_does_it(hub, folder, capsys):
     assert not hub.repository(NAME).private
 
 
+def test_the_command_can_ask_for_a_pull_request(hub, folder, capsys):
+    assert main(["push", str(folder), NAME, "--create-pr"]) == 2
+    assert "no repository" in capsys.readouterr().err and hub.repositories == {}
+    assert main(["push", str(folder), NAME]) == 0
+    (folder / "generation_config.json").write_text("{}")
+    assert main(["push", str(folder), NAME, "--create-pr"]) == 0
+    assert capsys.readouterr().out.endswith("/discussions/1\n")
+    assert hub.files(NAME, revision="refs/pr/1")["generation_config.json"] == b"{}" != hub.files(NAME)["generation_config.json"]
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [(401, 2), (402, 2), (403, 2), (503, 1)],
 )  # fmt: skip
@@ -263,6 +279,8 @@ def test_the_shipped_pairs_card_is_made_anew_from_measured_files(tmp_path, monke
     assert "| **embedded pair** | 0.432 [0.382, 0.482] |" in text and "| d | 1 | CC0 | not confirmed | https://github.com/a/b |" in text
     assert text.split("## How it was made")[0].split("## Use it")[1] == shipped.split("## How it was made")[0].split("## Use it")[1]
     assert MARKER in text and MARKER in shipped
+    for part in ("## Intended use and limits", "not a medical device", "Hardware: 2 cores of an AMD EPYC, about 64 minutes", "2508.08177"):
+        assert part in text and part in shipped, part
 
 
 def test_the_snippet_of_the_shipped_card_runs(tmp_path):

@@ -162,7 +162,7 @@ def tiny_data(tmp_path_factory):
                 "category": "colorectal polyp", "case": f"case-{i}", "dataset": "kvasir_seg", "split": "train",
                 "box": [8.0, 10.0 + 5 * i, 40.0, 30.0 + 5 * i],
                 "points": [[20.5, 25.5], [12.5, 22.5]],
-                "measured": measured,
+                "measured": measured, "licence": "CC0", "source": "drawn",
             }  # fmt: skip
             file.write(json.dumps(sample) + "\n")
     return folder
@@ -194,6 +194,8 @@ def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_m
     record = json.loads((tmp_path / "out/run.json").read_text())
     assert first["steps"] == 2 and record["steps"] == 4 and record["curve"][-1]["step"] == 4
     assert record["options"]["max_steps"] == 4 and record["samples"] == first["samples"] == 4
+    [source] = record["sources"]
+    assert source == {"set": "kvasir_seg", "images": 4, "licence": "CC0", "confirmed": "as the set states", "source": "drawn"}
     assert {"loss_coordinates", "loss_box"} <= set(record["curve"][0])
     names = (tmp_path / "out/model.safetensors").read_bytes()[:200_000]
     assert b"dense_heads" not in names and b"vision_tower" in names

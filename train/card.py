@@ -8,9 +8,11 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from medreasoner.card import interval, modalities, render, rows
+from medreasoner.card import interval, modalities, render, rows, spent
 from medreasoner.data.taxonomy import categories
 from medreasoner.loading import EMBEDDED_FOLDER
+
+COMMAND = "python -m medreasoner evaluate --data runs/data --split validation --controls --out runs/evaluation"  # where none was recorded
 
 
 def sources(data: Path, manifest: Path) -> list[dict]:
@@ -52,6 +54,8 @@ def main() -> None:
         steps=run["options"]["steps"],
         batch=run["options"]["batch"],
         seed=run["options"]["seed"],
+        spent=spent(run),
+        command=summary.get("command") or COMMAND,
         n=summary["n"],
         cases=overall["clusters"],
         rows=rows(summary, "**embedded pair**"),

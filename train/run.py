@@ -86,6 +86,22 @@ def data_hash(samples: Sequence[Sample]) -> str:
     return hashlib.sha256(json.dumps(sorted(sample.id for sample in samples)).encode()).hexdigest()[:16]
 
 
+def sources(folders: Sequence[Path], kept: set[str]) -> list[dict]:
+    """What was trained on, for the card: a row for each source with its images (views of them counted), licence and address, as the sets in
+    `folders` state them; sets of other layouts state none."""
+    images: dict[tuple[str, str, str], set[tuple[Path, str]]] = {}
+    for folder in folders:
+        path = folder / "samples.jsonl"
+        for line in map(json.loads, path.open(encoding="utf-8") if path.is_file() else ()):
+            if line["id"] in kept and "licence" in line:
+                told = line.get("dataset", folder.name), line["licence"], line.get("source", "unknown")
+                images.setdefault(told, set()).add((folder, line["image"]))
+    return [
+        {"set": name, "images": len(found), "licence": licence, "confirmed": "as the set states", "source": source}
+        for (name, licence, source), found in sorted(images.items())
+    ]
+
+
 class Checkpoints(TrainerCallback):
     """Makes each checkpoint a folder that loads as a model does, and sends it to the Hub where a repository was named.
 
@@ -147,6 +163,7 @@ def record(trainer, options, samples: Sequence[Sample]) -> dict:
         "options": {name: value for name, value in chosen.items() if value != defaults[name] and not name.startswith("_")},
         "samples": len(samples),
         "data_hash": data_hash(samples),
+        "sources": sources([Path(folder) for folder in options.data], {sample.id for sample in samples}),
         "trainable_m": round(sum(p.numel() for p in trainer.model.parameters() if p.requires_grad) / 1e6, 2),
         "steps": trainer.state.global_step,
         "processes": options.world_size,

@@ -6,6 +6,7 @@ Is not: any call; those are in `pull.py`, `push.py` and the Space's deployment.
     with asking("push to tester/model"): api.create_commit(...)
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ SENTENCES = {
     416: "the Hub and the local cache disagree on a file's size; remove the cached repository and try again",
     429: f"too many requests; wait some minutes, then {AGAIN}",
 }
+# hf_xet, which moves large files by default, says only in words what the Hub answered to its request for a token
+XET = re.compile(r"HTTP status \w+ error \((\d{3})[^)]*\).*/xet-\w+-token/")
+NO_XET = f"this Hub does not store large files through Xet; set HF_HUB_DISABLE_XET=1, then {AGAIN}"
 SERVER = f"the Hub has a problem of its own (status.huggingface.co); wait, then {AGAIN}"
 
 
@@ -54,10 +58,12 @@ def asking(what: str, repository: str = "", revision: str | None = None, filenam
         yield
     except known as error:
         raise _told(error, what, repository, revision, filename) from error
-    except RuntimeError as error:  # how huggingface_hub passes on what went wrong with one file of many
-        if not isinstance(error.__cause__, known) or isinstance(error, HubError):
+    except RuntimeError as error:
+        if type(error) is not RuntimeError:
             raise
-        raise _told(error.__cause__, what, repository, revision, filename) from error
+        # so huggingface_hub passes on what went wrong with one file of many, and hf_xet what it has no name for
+        cause = error.__cause__ if isinstance(error.__cause__, known) else error
+        raise _told(cause, what, repository, revision, filename) from error
 
 
 def _told(error: BaseException, what: str, repository: str, revision: str | None, filename: str | None) -> HubError:
@@ -87,8 +93,15 @@ def _told(error: BaseException, what: str, repository: str, revision: str | None
         return HubError(f"could not {what}: {_sentence(status)}. {_words(error)}", status=status)
     if isinstance(error, HTTPError):
         return HubError(f"could not {what}: the connection to the Hub broke ({error}); {AGAIN}", unreachable=True)
+    if refused := XET.search(str(error)):
+        status = int(refused[1])
+        return HubError(f"could not {what}: {NO_XET if status == 404 else _sentence(status)}. ({_line(error)})", status=status)
+    if type(error).__name__ == "XetAuthenticationError":
+        return HubError(f"could not {what}: {SENTENCES[401]}. ({_line(error)})", status=401)
+    if isinstance(error, ConnectionError | TimeoutError):
+        return HubError(f"could not {what}: the connection to the Hub broke ({_line(error)}); {AGAIN}", unreachable=True)
     # a full disk, a size that is not the announced one, metadata the Hub refuses
-    return HubError(f"could not {what}: {' '.join(str(error).split())[:300]}")
+    return HubError(f"could not {what}: {_line(error)}")
 
 
 def _sentence(status: int) -> str:
@@ -99,4 +112,8 @@ def _sentence(status: int) -> str:
 
 def _words(error: "HfHubHTTPError") -> str:
     """What the Hub itself said, on one line."""
-    return f"(The Hub: {' '.join((error.server_message or str(error)).split())[:300]})"
+    return f"(The Hub: {_line(error.server_message or error)})"
+
+
+def _line(said: object) -> str:
+    return " ".join(str(said).split())[:300]

@@ -9,9 +9,19 @@ TAGS = ["medical", "visual-grounding", "segmentation", "research-only", "medreas
 
 
 def front_matter(
-    repo_id: str, base: str | None, adapter: bool, licence: str | None, dataset: str | None, summary: dict | None, co2_kg: float | None
+    repo_id: str,
+    base: str | None,
+    adapter: bool,
+    licence: str | None,
+    dataset: str | None,
+    summary: dict | None,
+    carbon: tuple[float, str] | None,
+    hardware: str | None = None,
 ) -> str:
-    """YAML without its fences. Results (`model-index`) are in it where both a summary and the data set's id are known."""
+    """YAML without its fences. Results (`model-index`) are in it where both a summary and the data set's id are known.
+
+    `carbon` is in kilograms of CO2 equivalent, with its source, see `card.carbon`.
+    """
     from huggingface_hub import EvalResult, ModelCardData
 
     results = [
@@ -37,7 +47,7 @@ def front_matter(
         datasets=[dataset] if dataset else None,
         model_name=repo_id.split("/")[-1],
         eval_results=results or None,
-        co2_eq_emissions={"emissions": co2_kg * 1000, "source": "run.json"} if co2_kg is not None else None,
+        co2_eq_emissions=_emissions(carbon, hardware),
     )
     return data.to_yaml().strip()
 
@@ -47,9 +57,23 @@ def eval_results(dataset: str, summary: dict) -> str:
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    notes = f"n={summary['n']}, segmenter {summary['segmenter']}, {'with' if summary['think'] else 'without'} reasoning"
-    entries = [EvalResultEntry(dataset_id=dataset, task_id=key, value=round(value, 4), notes=notes) for key, _, value in measured(summary)]
+    how = f"n={summary['n']}, segmenter {summary['segmenter']}, {'with' if summary['think'] else 'without'} reasoning"
+    if summary.get("command"):
+        how += f"; {summary['command']}"
+    entries = []
+    for key, _, value in measured(summary):
+        low, high = (summary["overall"][key][side] for side in ("low", "high"))
+        notes = f"95 % interval {low:.4f} to {high:.4f}, {how}"
+        entries.append(EvalResultEntry(dataset_id=dataset, task_id=key, value=round(value, 4), notes=notes))
     return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
+
+
+def _emissions(carbon: tuple[float, str] | None, hardware: str | None) -> dict | None:
+    """As the Hub wants it: in grams."""
+    if carbon is None:
+        return None
+    kilograms, source = carbon
+    return {"emissions": kilograms * 1000, "source": source, **({"hardware_used": hardware} if hardware else {})}
 
 
 def measured(summary: dict | None) -> list[tuple[str, str, float]]:

@@ -1,8 +1,8 @@
 """A pickled weights file as safetensors, once.
 
 Is: the `.pt` that the authors of MedSAM2 publish, read with torch's tensors-only unpickler and kept as safetensors under the SHA-256 of
-what was read, so that the pickle is opened a single time. Whether it is the file they published is for the Hub's hash to say, which
-`hub.pull` compares; no other hash published by them is known here.
+what was read, so that the pickle is opened a single time, and, unless that is allowed, only if this is the hash that is known. That nothing
+changed on the way from the Hub is compared by `hub.pull`.
 Is not: a renaming of keys; that is `sam2_keys.py`.
 """
 
@@ -31,13 +31,19 @@ def read_pickle(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def as_safetensors(path: Path, cache: Path) -> Path:
+def as_safetensors(path: Path, cache: Path, sha256: str | None = None) -> Path:
     """`path` converted to safetensors in the folder `cache`, where it is kept; `path` itself if nothing can be written there.
 
-    Errors: SegmenterError.
+    Errors: SegmenterError, also where the content is not the one with this `sha256`, before anything is unpickled.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 not in (None, digest):
+        raise SegmenterError(
+            f"{path.name} is not the file that is known by this name: expected the SHA-256 {sha256[:12]}…, got {digest[:12]}…. If you "
+            "trust it all the same, allow pickles (--allow-pickle, allow_pickle=True); or ask for the known one's commit by "
+            "--segmenter-revision, segmenter_revision="
+        )
     kept = cache / f"{digest}.safetensors"
     if kept.exists():
         return kept
