@@ -17,7 +17,7 @@ from pydicom.errors import BytesLengthException
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, get_decoder, pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from medreasoner import dicom_header
+from medreasoner import dicom_header, dicom_jpeg
 from medreasoner.loaded import DAMAGE, MAX_BYTES, Choices, ImageError, Loaded, View, check_size, damaged, pick, refuse_slices
 from medreasoner.shades import AS_STORED, AUTO, CT_WINDOWS, FULL, LINEAR, Shaded, Window, choose, plain, shade, stretch
 
@@ -99,6 +99,7 @@ def _refuse_bomb(data: bytes) -> None:
 def _decode(dataset: Dataset, frame: int) -> np.ndarray:
     """Stored values (rows, columns[, 3]) of one frame; colours come as RGB."""
     syntax = dataset.file_meta.TransferSyntaxUID
+    dicom_jpeg.register()
     if syntax.is_private or not syntax.is_transfer_syntax:
         raise ImageError(f"The DICOM pixels are in the transfer syntax {syntax}, which is not known; export the image as PNG.")
     if syntax.is_compressed and not _decodable(syntax):

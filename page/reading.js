@@ -6,6 +6,7 @@ const words = element.querySelector(".words");
 const text = words.appendChild(document.createTextNode(""));
 const problem = element.querySelector(".problem");
 const answer = element.querySelector(".answer");
+const model = element.querySelector(".model"); // named only beside a second one
 
 function grow(think, places) {
   const atEnd = thought.scrollHeight - thought.scrollTop - thought.clientHeight < 24;
@@ -15,22 +16,24 @@ function grow(think, places) {
   if (atEnd && think) thought.scrollTop = thought.scrollHeight;
 }
 
-// `text` with the parts that mean a place as something one can point at.
+// `text` with the parts that mean a place as something one can point at. They are counted in characters, which JavaScript's strings are not.
 function marked(text, places) {
+  const characters = [...text];
+  const part = (start, end) => characters.slice(start, end).join("");
   const parts = [];
   let from = 0;
   for (const { start, end, box } of places) {
     const place = document.createElement("span");
     place.className = "place";
     place.tabIndex = 0;
-    place.textContent = text.slice(start, end);
+    place.textContent = part(start, end);
     const light = (lit) => document.dispatchEvent(new CustomEvent("light", { detail: lit ? box : null }));
     ["pointerenter", "focus"].forEach((name) => place.addEventListener(name, () => light(true)));
     ["pointerleave", "blur"].forEach((name) => place.addEventListener(name, () => light(false)));
-    parts.push(text.slice(from, start), place);
+    parts.push(part(from, start), place);
     from = end;
   }
-  return [...parts, text.slice(from)];
+  return [...parts, part(from)];
 }
 
 function row({ name, text, aside, places = [], truth }) {
@@ -51,7 +54,9 @@ function item(note) {
 }
 
 function show() {
-  const { think = "", places = [], rows = [], notes = [], times = "", problem: wrong = "", written = "" } = props.value || {};
+  const { think = "", places = [], rows = [], notes = [], times = "", problem: wrong = "", written = "", name = "" } = props.value || {};
+  model.textContent = name;
+  model.hidden = !name;
   grow(think, places);
   words.setAttribute("aria-busy", !times && !wrong);
   problem.hidden = !wrong;

@@ -13,12 +13,14 @@ from dataclasses import asdict
 import numpy as np
 from PIL import Image
 
+from medreasoner.coordinates import mentions
 from medreasoner.events import Done, Failed
 from medreasoner.geometry import Box, Grounding, Point, mask_to_box
 from medreasoner.images import load_image
 from medreasoner.loaded import Loaded
-from medreasoner.metrics import box_iou, dice, mask_iou
+from medreasoner.metrics import AGREES, agreement, box_iou, dice, mask_iou
 from medreasoner.place import HEIGHTS, SIDES, place_phrase, place_words, size_word
+from medreasoner.sampling import TEMPERATURE
 from medreasoner.segmenter import Click
 from page.examples import Example
 from page.outline import outline
@@ -89,19 +91,28 @@ def spoken(grounding: Grounding, image_wh: tuple[int, int], mask: np.ndarray | N
     return f"{text}." if mask is None else f"{text}, and a mask that covers {mask.mean():.1%} of the image."
 
 
-def places(text: str, image_wh: tuple[int, int]) -> list[dict]:
-    """The place words in `text`, as {start, end, box} in characters, each with the part of the image that it means, in pixels."""
-    width, height = image_wh
+def places(done: Done) -> list[dict]:
+    """The place words and coordinates in the reasoning of `done`, as {start, end, box} in characters, each with the part of the image that
+    it means, in pixels."""
+    width, height = done.image_wh
     found = []
     for column, side in enumerate(SIDES):
         for row, level in enumerate(HEIGHTS):
             box = [column * width / 3, row * height / 3, (column + 1) * width / 3, (row + 1) * height / 3]
-            for match in re.finditer(rf"\b{place_phrase(side, level)}\b", text):
+            for match in re.finditer(rf"\b{place_phrase(side, level)}\b", done.think):
                 found.append(_part(match.start(), match.end(), box))
+    for said in mentions(done.think, done.frame, done.image_wh, done.input_wh) if done.frame else ():
+        found.append(_part(said.start, said.end, said.box or _around(said.point, done.grounding.box)))
     return sorted(found, key=lambda place: place["start"])
 
 
-def answer(grounding: Grounding, spacing_mm: Spacing = None, mask: np.ndarray | None = None, score: float | None = None) -> list[dict]:
+def answer(
+    grounding: Grounding,
+    spacing_mm: Spacing = None,
+    mask: np.ndarray | None = None,
+    score: float | None = None,
+    probability: float | None = None,
+) -> list[dict]:
     """The answer line as rows of {name, text, aside, places}: coordinates in pixels; sizes in mm too where the spacing is known. `places`
     are those of `places`: which part of the text means which part of the image."""
     x1, y1, x2, y2 = (round(v) for v in grounding.box)
@@ -122,7 +133,23 @@ def answer(grounding: Grounding, spacing_mm: Spacing = None, mask: np.ndarray | 
         rows.append(_row("Mask", text, f"{area / mask.size:.1%} of the image"))
     if score is not None:
         rows.append(_row("Overlap", f"{score:.2f}", "the segmenter's own estimate of its IoU"))
+    if probability is not None:
+        rows.append(_row("Coordinates", f"probability {probability:.2g}", "geometric mean, uncalibrated"))
     return rows
+
+
+def sureness(boxes: Sequence[Box | None], own: Box, of: int, seconds: float) -> dict:
+    """What the samples that have come, `of` of them in the end, say of the model's own answer: boxes, rows, and how they were made."""
+    agreed = agreement(boxes, own)
+    unread = sum(box is None for box in boxes)
+    aside = f"with the model's answer, box IoU at least {AGREES}" + (f"; {unread} could not be read" if unread else "")
+    rows = [_row("Agreement", f"{agreed.agreeing} of {agreed.number} samples", aside)]
+    if agreed.pairwise_iou is not None:
+        rows.append(_row("Pairs", f"{agreed.pairwise_iou:.2f}", "mean box IoU of the samples among themselves"))
+    told = f"Asked {of} times more, drawn at temperature {TEMPERATURE:g}"
+    told += f", in {seconds:.1f} s" if agreed.number == of else f"; {agreed.number} came"
+    note = f"{told}. Their boxes are the thin lines on the image. Agreement is consistency: all of them can be wrong."
+    return {"offered": True, "boxes": [list(box) for box in boxes if box is not None], "rows": rows, "note": note}
 
 
 def correction(clicks: Sequence[Click]) -> dict:
@@ -185,7 +212,7 @@ def reading(
 
 
 def status(phase: str, text: str = "") -> dict:
-    """One line on what is happening. `phase`: empty, ready, reading, thinking, outlining, stopped, done, malformed or error."""
+    """One line on what is happening. `phase`: empty, ready, reading, thinking, outlining, sampling, stopped, done, malformed or error."""
     return {"phase": phase, "text": text}
 
 

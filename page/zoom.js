@@ -2,11 +2,13 @@
 const MOST = 40;
 const STEP = 1.25;
 const at = { zoom: 1, x: 0, y: 0 }; // x, y: how far the image's middle lies from the frame's, in pixels of the screen
+const within = (zoom) => Math.min(MOST, Math.max(1, zoom));
 const fingers = new Map();
 let dragged = false;
+let grip = null; // where image and fingers were when there came to be two of them
 
 function put({ zoom, x, y }) {
-  at.zoom = Math.min(MOST, Math.max(1, zoom));
+  at.zoom = within(zoom);
   const fit = stage.getBoundingClientRect().width / (Number(stage.style.getPropertyValue("--zoom")) || 1);
   const room = frame.getBoundingClientRect();
   const width = fit * at.zoom;
@@ -23,13 +25,33 @@ function put({ zoom, x, y }) {
 function zoomBy(factor, clientX, clientY) {
   const room = frame.getBoundingClientRect();
   const [fromX, fromY] = [clientX - room.x - room.width / 2, clientY - room.y - room.height / 2];
-  const grown = Math.min(MOST, Math.max(1, at.zoom * factor)) / at.zoom;
+  const grown = within(at.zoom * factor) / at.zoom;
   put({ zoom: at.zoom * grown, x: fromX - (fromX - at.x) * grown, y: fromY - (fromY - at.y) * grown });
 }
 
 function zoomMiddle(factor) {
   const room = frame.getBoundingClientRect();
   zoomBy(factor, room.x + room.width / 2, room.y + room.height / 2);
+}
+
+// How far two fingers are apart, and how far their middle lies from the frame's.
+function between() {
+  const room = frame.getBoundingClientRect();
+  const [one, other] = fingers.values();
+  const apart = Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+  const middle = [(one.clientX + other.clientX) / 2, (one.clientY + other.clientY) / 2];
+  return { apart: Math.max(1, apart), x: middle[0] - room.x - room.width / 2, y: middle[1] - room.y - room.height / 2 };
+}
+
+function regrip() {
+  grip = fingers.size === 2 ? { ...at, fingers: between() } : null;
+}
+
+// What was between the fingers stays there. Counted from the grip, so that small steps do not add up to a drift.
+function pinch() {
+  const now = between();
+  const grown = within((grip.zoom * now.apart) / grip.fingers.apart) / grip.zoom;
+  put({ zoom: grip.zoom * grown, x: now.x - (grip.fingers.x - grip.x) * grown, y: now.y - (grip.fingers.y - grip.y) * grown });
 }
 
 const zooms = { in: () => zoomMiddle(STEP), out: () => zoomMiddle(1 / STEP), fit: () => put({ zoom: 1, x: 0, y: 0 }) };
@@ -47,22 +69,24 @@ frame.addEventListener("pointerdown", (event) => {
   if (!props.value || event.shiftKey || event.button !== 0 || event.target.closest("button")) return;
   fingers.set(event.pointerId, event);
   dragged = fingers.size > 1;
+  regrip();
 });
 frame.addEventListener("pointermove", (event) => {
   const before = fingers.get(event.pointerId);
   if (!before) return;
-  if (fingers.size === 2) {
-    const [other] = [...fingers.values()].filter((finger) => finger.pointerId !== event.pointerId);
-    const apart = (finger) => Math.hypot(finger.clientX - other.clientX, finger.clientY - other.clientY);
-    zoomBy(apart(event) / Math.max(1, apart(before)), (event.clientX + other.clientX) / 2, (event.clientY + other.clientY) / 2);
+  if (grip) {
+    fingers.set(event.pointerId, event);
+    pinch();
   } else if (dragged || Math.hypot(event.clientX - before.clientX, event.clientY - before.clientY) > 3) {
     if (!dragged) frame.setPointerCapture(event.pointerId);
     dragged = true;
+    fingers.set(event.pointerId, event);
     put({ zoom: at.zoom, x: at.x + event.clientX - before.clientX, y: at.y + event.clientY - before.clientY });
-  } else return;
-  fingers.set(event.pointerId, event);
+  }
 });
-["pointerup", "pointercancel"].forEach((end) => frame.addEventListener(end, (event) => fingers.delete(event.pointerId)));
+["pointerup", "pointercancel"].forEach((end) => frame.addEventListener(end, (event) => {
+  if (fingers.delete(event.pointerId)) regrip();
+}));
 frame.addEventListener("click", (event) => {
   if (dragged) event.stopPropagation(); // the end of a drag is no click into the image
   dragged = false;

@@ -39,6 +39,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hardware", metavar="FLAVOUR", help=f"such as t4-small; a new Space gets {ZERO} (ZeroGPU) if left out")
     parser.add_argument("--private", action="store_true", help="for you and your organisation only")
     parser.add_argument("--model", type=_repository, help="Hub id; the embedded pair if left out")
+    parser.add_argument("--revision", metavar="R", help="branch, tag or commit of --model to keep to; its newest files if left out")
     parser.add_argument("--segmenter", type=_repository, help="Hub id or 'embedded'; the one that fits the model if left out")
     parser.add_argument("--title", default="MedReasoner", help="heads the page's card")
     parser.add_argument("--dataset", type=_repository, action="append", default=[], help="linked on the card; may be repeated")
@@ -46,7 +47,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--variable", type=_variable, action="append", default=[], metavar="NAME=VALUE", help="anyone can read it")
     parser.add_argument("--update", action="store_true", help="change the Space if it exists and differs")
     parser.add_argument("--delete", action="store_true", help="delete the Space instead; asks first")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.revision and options.model in (None, EMBEDDED_NAME):
+        parser.error("--revision belongs to a model on the Hub; name it with --model OWNER/NAME")
+    return options
 
 
 def _repository(text: str) -> str:
@@ -71,7 +75,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 def order_of(options: argparse.Namespace) -> Order:
     model = None if options.model == EMBEDDED_NAME else options.model
-    content = Content(model, options.segmenter, title=options.title, datasets=tuple(options.dataset))
+    content = Content(model, options.segmenter, title=options.title, datasets=tuple(options.dataset), revision=options.revision)
     changing = {"hardware": options.hardware, "private": options.private, "update": options.update}
     return Order(options.repo_id, content, **changing, secrets=dict(options.secret), variables=dict(options.variable))
 

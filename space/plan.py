@@ -107,26 +107,27 @@ def _quota(api: "HfApi") -> str:
 
 
 def check_model(api: "HfApi", order: Order) -> Order:
-    """The order with what the model's repository says about itself. Errors: HubError."""
+    """The order with what the model's repository says about itself, and with the commit that its revision names. Errors: HubError."""
     from huggingface_hub import hf_hub_download
 
     from medreasoner.loading import Manifest
 
-    model = order.content.model
+    model, revision = order.content.model, order.content.revision
     if model is None:
         return order
-    with asking(f"look at the model {model}", model):
-        info = api.model_info(model)
+    with asking(f"look at the model {model}", model, revision):
+        info = api.model_info(model, revision=revision)
         closed = bool(info.private or info.gated)
         manifest = Manifest()
         if "medreasoner.json" in {each.rfilename for each in info.siblings}:
-            manifest = Manifest.read(Path(hf_hub_download(model, "medreasoner.json")).parent)
+            manifest = Manifest.read(Path(hf_hub_download(model, "medreasoner.json", revision=info.sha)).parent)
     if closed and TOKEN not in order.secrets:
         raise HubError(
             f"{model} is {'private' if info.private else 'gated'}, so the Space needs a token that may read it; set {TOKEN} and add "
             f"--secret {TOKEN}"
         )
-    return replace(order, content=replace(order.content, own_segmenter=manifest.segmenter is not None, preload=not closed))
+    known = {"own_segmenter": manifest.segmenter is not None, "preload": not (closed or revision)}  # a Space preloads the newest only
+    return replace(order, content=replace(order.content, **known, revision=info.sha if revision else None))
 
 
 def look(api: "HfApi", repo_id: str) -> There:
@@ -187,7 +188,7 @@ def _settings(api: "HfApi", order: Order, there: There) -> Iterator[Step]:
     for key, value in wanted.items():
         if there.variables.get(key) != value:
             yield Step(f"set the variable {key}={value}", lambda key=key, value=value: api.add_space_variable(repo_id, key, value))
-    for key in Content("-", "-").variables.keys() & there.variables.keys() - wanted.keys():
+    for key in Content("-", "-", revision="-").variables.keys() & there.variables.keys() - wanted.keys():
         yield Step(f"remove the variable {key}", lambda key=key: api.delete_space_variable(repo_id, key))
     for key in sorted(order.secrets.keys() - there.secrets):
         yield Step(f"set the secret {key}", lambda key=key: api.add_space_secret(repo_id, key, order.secrets[key]))

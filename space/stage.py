@@ -15,6 +15,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from packaging.requirements import Requirement
 
+from medreasoner.card import render
 from medreasoner.events import NOTICE
 from medreasoner.hub import MARKER
 from medreasoner.model import EMBEDDED_NAME
@@ -41,6 +42,7 @@ class Content:
 
     Args:
         model: Hub id of a reasoning model; None for the embedded pair.
+        revision: commit of the model that the Space keeps to; None for the newest at each start.
         segmenter: Hub id, or "embedded"; None for the one that fits the model.
         own_segmenter: whether the model's repository holds a segmenter of its own.
         title: of the Space.
@@ -54,6 +56,7 @@ class Content:
     title: str = "MedReasoner"
     datasets: tuple[str, ...] = ()
     preload: bool = False
+    revision: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -75,7 +78,7 @@ class Content:
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables with which `app.py` opens these models."""
-        named = {"MEDREASONER_MODEL": self.model, "MEDREASONER_SEGMENTER": self.segmenter}
+        named = {"MEDREASONER_MODEL": self.model, "MEDREASONER_REVISION": self.revision, "MEDREASONER_SEGMENTER": self.segmenter}
         return {key: value for key, value in named.items() if value is not None}
 
 
@@ -157,4 +160,5 @@ def card(content: Content) -> str:
     head = {key: value for key, value in head.items() if value != []}
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, keep_trailing_newline=True)
     values = {"head": yaml.safe_dump(head, sort_keys=False, allow_unicode=True), "marker": MARKER, "notice": NOTICE, "content": content}
+    values["cite"] = render("cite.md.jinja")
     return templates.get_template("README.md.jinja").render(values)

@@ -1,6 +1,6 @@
 """Clean virtual environments, made from nothing but a list of requirements, as a Space or a new user would have.
 
-Is: `environment`, through uv, which unpacks on all cores and links what it has unpacked before; and `python312`. Both the environments
+Is: `environment`, through uv, which unpacks on all cores and links what it has unpacked before; and `python`. Both the environments
 and what uv keeps (some gigabytes; UV_CACHE_DIR puts it elsewhere) lie in the environment of the tests and go with it.
 Is not: an index of its own. uv does not read pip's settings, so they are handed on to it.
 """
@@ -49,12 +49,14 @@ def environment(python: str, *requirements: str) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def python312() -> str:
-    """A Python 3.12, which is what a Space has; the one that runs the tests where there is none."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    candidates = [shutil.which("python3.12"), *map(str, sorted(pyenv.glob("versions/3.12*/bin/python3.12")))]
-    working = (name for name in candidates if name and subprocess.run([name, "--version"], capture_output=True).returncode == 0)
-    return next(working, sys.executable)  # a name on the path may be pyenv's, and stand for nothing
+def python(version: str) -> str | None:
+    """A Python of this version, "3.12" say: the one that runs the tests, or another that works here; None where there is none."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    name, pyenv = f"python{version}", Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    candidates = [shutil.which(name), *map(str, sorted(pyenv.glob(f"versions/{version}*/bin/{name}")))]
+    working = (found for found in candidates if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0)
+    return next(working, None)  # a name on the path may be pyenv's, and stand for nothing
 
 
 def _uv(*arguments: str, check: bool = True) -> str:

@@ -13,12 +13,15 @@ from pydicom.uid import (
     MPEG4HP41,
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
+    HTJ2KLossless,
+    JPEGBaseline8Bit,
     JPEGLossless,
+    JPEGLosslessSV1,
 )
 
 from medreasoner import dicom as reader
 from medreasoner.images import load_image
-from tests.medical import GRAY, dicom, item, pixels, refusal, shipped
+from tests.medical import GRAY, dicom, item, jpeg_lossless, pixels, refusal, shipped
 
 DEEP = (GRAY.astype(np.int16) * 10 + 24).astype(np.int16)
 CT = {"Modality": "CT", "RescaleSlope": 1, "RescaleIntercept": -1024}
@@ -173,25 +176,64 @@ def test_a_file_without_preamble_or_without_a_named_syntax_is_read():
         dataset = pydicom.dcmread(io.BytesIO(whole))
 
 
-def recoded(data: bytes, syntax: str) -> bytes:
-    """The same file under another name of its transfer syntax."""
+def recoded(data: bytes, syntax: str | None = None, **attributes: object) -> bytes:
+    """The same pixels under another name of their transfer syntax, or in a header that says otherwise."""
     dataset = pydicom.dcmread(io.BytesIO(data))
-    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
-    file = io.BytesIO()
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+    was_compressed = dataset.file_meta.TransferSyntaxUID.is_compressed
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax or dataset.file_meta.TransferSyntaxUID)
+    if dataset.file_meta.TransferSyntaxUID.is_compressed and not was_compressed:
         dataset.PixelData = pydicom.encaps.encapsulate([bytes(dataset.PixelData)])
+    dataset.update(item(**attributes))
+    file = io.BytesIO()
     pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=True, enforce_file_format=False)
     return file.getvalue()
 
 
-@pytest.mark.parametrize("syntax", [JPEGLossless, MPEG4HP41])
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, MPEG4HP41])
 def test_a_syntax_that_cannot_be_decoded_is_named(syntax):
     said = refusal(recoded(dicom(GRAY), syntax))
     assert syntax.name in said and str(syntax) in said and "No decoder is installed" in said
 
 
 def test_a_codec_that_gives_up_names_the_syntax_too():
-    assert "JPEG Extended (Process 2 and 4), transfer syntax 1.2.840.10008.1.2.4.51" in refusal(shipped("JPEG-lossy.dcm"))
+    said = refusal(recoded(shipped("MR_small_jpeg_ls_lossless.dcm"), JPEGBaseline8Bit))
+    assert "JPEG Baseline (Process 1), transfer syntax 1.2.840.10008.1.2.4.50" in said
+
+
+@pytest.mark.parametrize(
+    ("bits", "predictor", "syntax"), [(8, 1, JPEGLosslessSV1), (8, 4, JPEGLossless), (12, 7, JPEGLossless), (16, 1, JPEGLosslessSV1)]
+)
+def test_jpeg_lossless_gives_the_values_that_were_stored(bits, predictor, syntax):
+    values = (GRAY.astype(np.uint16) * ((1 << bits) - 1) // 186).astype(np.uint8 if bits == 8 else np.uint16)
+    data = jpeg_lossless(values[None], bits, predictor, syntax)
+    assert np.array_equal(reader._decode(pydicom.dcmread(io.BytesIO(data)), 1), values)
+    assert np.array_equal(pixels(data), pixels(dicom(values, BitsStored=bits, HighBit=bits - 1)))
+
+
+def test_jpeg_lossless_keeps_negative_values_colours_and_frames():
+    hounsfield = DEEP.astype(np.int16) - 1024
+    signed = jpeg_lossless(hounsfield[None], 12, **CT)
+    assert np.array_equal(reader._decode(pydicom.dcmread(io.BytesIO(signed)), 1), hounsfield)
+    colours = np.stack([GRAY, 255 - GRAY, GRAY // 2], axis=-1)
+    photograph = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+    film = jpeg_lossless(np.stack([colours, colours // 2]), 8, **photograph)
+    assert np.array_equal(pixels(film, frame=1), colours) and np.array_equal(pixels(film, frame=2), colours // 2)
+
+
+def test_jpeg_extended_of_12_bits_is_read():
+    loaded = load_image(shipped("JPEG-lossy.dcm"))
+    assert loaded.image.size == (256, 1024) and "16-bit values" in loaded.notes[0] and np.asarray(loaded.image).std() > 10
+
+
+def test_a_jpeg_that_is_cut_short_or_is_not_what_its_header_says_is_refused_before_it_is_decoded():
+    whole = jpeg_lossless(GRAY[None], 8)
+    assert "has no end" in refusal(whole.replace(b"\xff\xd9", b"\0\0"))
+    assert "holds (40, 50, 1)" in refusal(recoded(whole, Rows=41))
+    frame = whole.index(b"\xff\xc3")
+    huge = whole[: frame + 5] + b"\xff\xff\xff\xff" + whole[frame + 9 :]
+    assert "holds (65535, 65535, 1)" in refusal(huge)
+    assert "kind 0xC0, expected 0xC3" in refusal(recoded(shipped("SC_rgb_jpeg_dcmtk.dcm"), JPEGLossless))
+    assert "holds no JPEG" in refusal(whole.replace(b"\xff\xc3", b"\xff\xc4"))
 
 
 def test_what_holds_no_pixels_or_too_many_says_so():

@@ -19,7 +19,7 @@ from PIL import Image
 from medreasoner import images
 from medreasoner.images import load_image
 from medreasoner.loaded import ImageError
-from tests.medical import GRAY, dicom, nifti, pixels, refusal, shipped
+from tests.medical import GRAY, dicom, jpeg_lossless, nifti, pixels, refusal, shipped
 
 RANDOM = np.random.default_rng(0)
 RGB = np.stack([GRAY, 255 - GRAY, GRAY // 2], axis=2)
@@ -337,6 +337,7 @@ WHOLE = {
     "DICOM RLE": shipped("MR_small_RLE.dcm"),
     "DICOM JPEG 2000": shipped("MR_small_jp2klossless.dcm"),
     "DICOM JPEG-LS": shipped("MR_small_jpeg_ls_lossless.dcm"),
+    "DICOM JPEG Lossless": jpeg_lossless(GRAY[None].astype(np.uint16) * 300, 16),
     "DICOM JPEG": shipped("SC_rgb_jpeg_dcmtk.dcm"),
     "NIfTI": nifti(),
     "NIfTI.gz": gzip.compress(nifti()),

@@ -116,6 +116,7 @@ def test_the_card_configures_the_space_and_says_what_it_is_for(tmp_path):
     assert said["models"] == [MODEL, MEDSAM2] and said["datasets"] == ["owner/data"] and said["preload_from_hub"] == [MODEL]
     assert len(said["short_description"]) <= 60, "the Hub takes no more"
     assert NOTICE in text and MARKER in text and "Apache-2.0" in text and "CC BY-SA" not in text
+    assert "## Intended use and limits" in text and "arXiv:2508.08177" in text
     assert "{" not in text.partition("```")[0]
 
 
@@ -358,6 +359,27 @@ def test_a_model_with_a_segmenter_of_its_own_needs_no_other(hub, run):
     assert head(files["README.md"].decode())["models"] == [MODEL] and not [name for name in files if name.startswith("sam2")]
 
 
+def test_a_pinned_model_stays_at_its_commit_until_the_space_is_updated(hub, run):
+    pinned = HfApi().model_info(MODEL).sha
+    HfApi().upload_file(path_or_fileobj=b"{ }", path_in_repo="config.json", repo_id=MODEL)
+    code, printed = run("--model", MODEL, "--revision", pinned)
+    assert code == 0 and f"variable MEDREASONER_REVISION={pinned}" in printed
+    space = hub.repository(NAME, "space").space
+    assert space.variables == {"MEDREASONER_MODEL": MODEL, "MEDREASONER_REVISION": pinned}
+    card = hub.files(NAME, "space")["README.md"].decode()
+    assert f"at its commit `{pinned}`." in card and "preload_from_hub" not in head(card), "the Hub preloads the newest files only"
+
+    code, printed = run("--model", MODEL, "--revision", "main", "--update")
+    assert code == 0 and space.variables["MEDREASONER_REVISION"] == HfApi().model_info(MODEL).sha != pinned, "a branch is resolved at once"
+    assert run("--model", MODEL, "--update")[0] == 0
+    assert space.variables == {"MEDREASONER_MODEL": MODEL}
+
+
+def test_a_revision_that_is_not_there_is_said_before_anything_is_sent(hub, run):
+    code, printed = run("--model", MODEL, "--revision", "v9")
+    assert code == 2 and "v9" in printed and hub.count(WRITES) == 0
+
+
 def test_a_model_that_is_not_there_is_said_before_anything_is_sent(hub, run):
     code, printed = run("--model", "tester/nothing")
     assert code == 2 and "tester/nothing" in printed and hub.count(WRITES) == 0
@@ -387,6 +409,7 @@ def test_deleting_what_is_not_there_says_so(run):
     "arguments, said",
     [
         (["--model", "medreasoner"], "must be pushed to the Hub first"),
+        (["--revision", "main"], "--revision belongs to a model on the Hub"),
         (["--secret", "NO_SUCH_SECRET"], "the environment holds no NO_SUCH_SECRET"),
         (["--variable", "JUST_A_NAME"], "expected NAME=VALUE"),
     ],

@@ -11,18 +11,22 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
+from pydicom.uid import CTImageStorage
 
 import app
 from medreasoner.answer import Answer, render
 from medreasoner.geometry import Grounding
+from medreasoner.images import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenter import Click
 from page.examples import Example
 from tests import chromium
+from tests.medical import dicom, uid
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -32,12 +36,13 @@ expect.set_options(timeout=PATIENCE)
 THOUGHT = " ".join(f"Sentence {n} of the reasoning looks at another part of the image." for n in range(1, 6)) + " It lies at the centre."
 WHERE = Answer((160, 96, 400, 288), ((250, 180), (320, 200)), think=THOUGHT)
 WHAT, ELSEWHERE, BROKEN, ENDLESS = "What passes sound?", "And what does not?", "What breaks?", "What never ends?"
-BUG, UNKNOWN = "What meets a bug?", "What was never recorded?"
+BUG, UNKNOWN, NUMBERS = "What meets a bug?", "What was never recorded?", "Where, in numbers?"
 ANSWERS = {
     WHAT: render(WHERE),
     ELSEWHERE: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A short second thought.")),
     BROKEN: "<think>Almost there.</think><answer>{'bbox': [1, 2, 3]}</answer>",
     BUG: render(Answer((0, 0, 1, 1), ((0, 0), (1, 1)), think="Into the corner.")),
+    NUMBERS: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A 🫀 in [20, 30, 120, 90], at (50, 60). x 20 to 700 is far")),
     ENDLESS: "<think>" + " ".join(f"word{n}" for n in range(4000)),
 }
 
@@ -69,12 +74,24 @@ def scan(width: int, height: int) -> Image.Image:
 
 SCANS = {"scan.png": scan(640, 480), "strip.png": scan(900, 60)}
 
+# one slice, 160 x 120, with a place in the patient
+_VALUES = np.add.outer(10 * np.arange(120), 5 * np.arange(160)).astype(np.int16)
+_PLACED = {"ImagePositionPatient": [-80, -60, 30], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PixelSpacing": [0.5, 0.5]}
+_CT = {"Modality": "CT", "SOPClassUID": CTImageStorage, "FrameOfReferenceUID": uid("frame"), "SliceThickness": 2}
+_VOLUME = np.stack([_VALUES.T[:, ::-1]] * 3, axis=2)
+MEDICAL = {
+    "slice.dcm": dicom(_VALUES, RescaleSlope=1, RescaleIntercept=-1024, **_CT, **_PLACED),
+    "volume.nii": nibabel.Nifti1Image(_VOLUME, np.diag([0.5, 0.5, 2, 1])).to_bytes(),
+}
+
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     for name, image in SCANS.items():
         image.save(folder / name)
+    for name, data in MEDICAL.items():
+        (folder / name).write_bytes(data)
     truth = Image.new("L", SCANS["scan.png"].size)
     ImageDraw.Draw(truth).rectangle((160, 96, 399, 287), fill=255)
     truth.save(folder / "truth.png")
@@ -85,7 +102,7 @@ def files(tmp_path_factory) -> Path:
 def served(files) -> Iterator[app.Page]:
     """The page, served from this process."""
     runs = []
-    for image in SCANS.values():
+    for image in (*SCANS.values(), *(load_image(data).image for data in MEDICAL.values())):
         known = {"image_sha256": image_key(image), "think": True, "model": "tests", "frame": "input pixels", "input_wh": list(image.size)}
         runs += [{**known, "question": question, "pieces": re.findall(r"\s*\S+", text)} for question, text in ANSWERS.items()]
     model = MedReasoner(ReplayReasoner(runs, seconds_per_piece=0.01), Oval())

@@ -6,9 +6,10 @@ options, `run()` does the work and returns the exit code. Is not: the parser (`c
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ class Models:
     segmenter: str | None = option("segmenter; the one that fits the model if left out", None, shown="ID_OR_FOLDER")
     device: str | None = option("cpu, cuda or mps; a GPU is taken if there is one", None, shown="D")
     revision: str | None = option("branch, tag or commit of the model on the Hub; the newest if left out", None, shown="R")
+    segmenter_revision: str | None = option("branch, tag or commit of the segmenter on the Hub; the newest if left out", None, shown="R")
     allow_pickle: bool = option("read a segmenter from a pickled file (.pt); only tensors are read, but safetensors are better", False)
     prompt: Path | None = option("a prompt.json to ask with, instead of the model's own", None, Path, "FILE")
     no_think: bool = option("answer at once, without reasoning", False)
@@ -64,10 +66,21 @@ class Models:
             raise UsageError(f"--prompt {self.prompt} is no prompt file ({error})") from error
         try:
             return MedReasoner.from_pretrained(
-                self.model, self.segmenter, self.device, prompt, self.revision, allow_pickle=self.allow_pickle
+                self.model, self.segmenter, self.device, prompt, self.revision, self.segmenter_revision, self.allow_pickle
             )
         except (ReasonerError, SegmenterError) as error:
             raise UsageError(str(error)) from error
+
+
+def typed(name: str, command: object) -> str:
+    """The command line that makes this `command`, without the options that are at their defaults."""
+    words = ["python", "-m", "medreasoner", name]
+    for each in fields(command):
+        value = getattr(command, each.name)
+        if value != each.default:
+            flag = [f"--{each.name.replace('_', '-')}"] if "option" in each.metadata else []
+            words += flag if value is True else [*flag, str(value)]
+    return shlex.join(words)
 
 
 def make_folder(folder: Path) -> None:
