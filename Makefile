@@ -12,7 +12,7 @@ SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
 MODELS := medreasoner/embedded $(wildcard runs/grpo_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
-.PHONY: help install demo test lint data features train grpo compare curves pack evaluate report bench-data bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
+.PHONY: help install demo test test-space lint data features train grpo compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,13 +37,17 @@ test: $(STAMP) ## run every test; gets a Chromium if there is none
 	$(PY) -m tests.chromium
 	HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m pytest -q
 
+test-space: $(STAMP) ## run a staged Space in clean environments of Python 3.12 and 3.11, where there are both
+	$(PY) -m tests.chromium
+	SPACE_PYTHONS="3.12 3.11" HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m pytest -q tests/test_space_runs.py
+
 lint: $(STAMP) ## check the style of the code
 	$(PY) -m ruff check .
 
 # --- evidence: slow, never part of `make test`; needs the real images and the SAM 2 weights named above ---
 
 data: $(STAMP) ## build samples and augmented views from the real images (runs/data, runs/views)
-	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct
+	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct --name "UMRG-Real v1"
 	$(RUN) train.views runs/data --out runs/views
 
 features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 cores)
@@ -68,7 +72,7 @@ pack: $(STAMP) ## put the trained pair into medreasoner/embedded
 	$(RUN) train.pack --crm runs/sft --asm runs/asm --out medreasoner/embedded
 
 evaluate: $(STAMP) ## score the embedded pair on the validation split, with all controls (runs/evaluation)
-	$(RUN) medreasoner evaluate --data runs/data --split validation --controls --out runs/evaluation
+	$(RUN) medreasoner evaluate --data runs/data --split validation --controls --batch 16 --out runs/evaluation
 
 report: $(STAMP) ## lay the evaluation out as one page (runs/report.html)
 	$(RUN) medreasoner report runs/evaluation --data runs/data --split validation --out runs/report.html
@@ -78,6 +82,9 @@ bench-masks: $(STAMP) ## Dice with true box and points: tuned mask decoder again
 
 bench-data: $(STAMP) ## samples per second read and measured with 1 and 2 processes, and peak memory
 	$(RUN) bench.data --data runs/data
+
+bench-evaluate: $(STAMP) ## samples per second through `evaluate`, one by one and in batches; masks in batches
+	$(RUN) bench.evaluate --data runs/data
 
 bench-rewards: $(STAMP) ## completions scored per second by each reward set, and what each gives answers of known worth
 	$(RUN) bench.rewards --data runs/data --features runs/features

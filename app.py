@@ -4,9 +4,12 @@ Is: what each thing a visitor does changes in the components of `page.room`. Wha
 read by `medreasoner.answer`; nothing is parsed here. Is not: a place for state: what a visitor has opened lives in a
 `page.session.Session` in `gr.State` and is dropped when the visitor leaves; nothing is in globals.
 
-    python app.py [--model ID_OR_FOLDER] [--segmenter ID_OR_FOLDER] [--device D]
+    python app.py [--model ID_OR_FOLDER] [--revision R] [--segmenter ID_OR_FOLDER] [--segmenter-revision R] [--compare ID_OR_FOLDER]
+                  [--device D]
 
-The port is GRADIO_SERVER_PORT, else 7860. MEDREASONER_MODEL and MEDREASONER_SEGMENTER stand in for the options on a Space.
+The port is GRADIO_SERVER_PORT, else 7860. MEDREASONER_MODEL, MEDREASONER_REVISION, MEDREASONER_SEGMENTER, MEDREASONER_SEGMENTER_REVISION
+and MEDREASONER_COMPARE stand in for the options on a Space. With `--compare` the same question can be put to a second model; each draws
+with its own segmenter, or both with `--segmenter`.
 Programs use `/ground`, `/ground_stream` and `/refine` (`page/endpoints.py`):
 `gradio_client.Client(url).predict(handle_file(path), question, api_name="/ground")`.
 """
@@ -14,31 +17,28 @@ Programs use `/ground`, `/ground_stream` and `/refine` (`page/endpoints.py`):
 import argparse
 import os
 import sys
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
 import gradio as gr
-import spaces
-from PIL import Image
 
-from medreasoner.events import Done, Event
-from medreasoner.export import ExportError, Provenance, names
-from medreasoner.geometry import Grounding, GroundingError
+from medreasoner.export import ExportError, names
+from medreasoner.geometry import GroundingError
 from medreasoner.loaded import ImageError, View
 from medreasoner.pipeline import refuse
+from medreasoner.reasoner import ReasonerError
 from medreasoner.reasoners.replay import image_key
-from medreasoner.refine import Kept, Refined
-from medreasoner.segmenter import Click, SegmenterError
+from medreasoner.segmenter import SegmenterError
 from page import files, gpu, recorded, views
+from page.calls import Calls, Model
 from page.drawn import style
 from page.endpoints import Endpoints, prompt
 from page.examples import Example, load_examples
+from page.more import both_values, second_values, sure_values
 from page.recorded import Recording, load_recordings, play
 from page.room import Room
 from page.run import Values, refined_values, run_values
@@ -51,21 +51,6 @@ RUNS_AT_ONCE = 1  # a model answers one question at a time; the next visitor wai
 Update = dict[gr.blocks.Block, object]  # outputs that do not change are left out
 
 
-class Model(Protocol):
-    """What the page needs of a `medreasoner.MedReasoner`."""
-
-    def stream(
-        self, image: Image.Image, question: str, think: bool = True, stop: threading.Event | None = None, kept: Kept | None = None
-    ) -> Iterator[Event]:
-        """The events of one run; see `pipeline.ground`."""
-
-    def refine(self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...] = (), kept: Kept | None = None) -> Refined:
-        """The mask for a corrected grounding; see `refine.refine`."""
-
-    def provenance(self, question: str) -> Provenance:
-        """What would make the answer to `question`, for the files one takes home."""
-
-
 class Page:
     """The components, and what each thing a visitor does changes in them. `demo` is the `gr.Blocks`.
 
@@ -73,32 +58,43 @@ class Page:
         model: shared by all visitors.
         examples: offered below the image.
         recordings: of runs on the examples, for visitors for whom no GPU is left; see `page.recorded`.
+        compare: a second model that visitors may ask the same; without one the page offers no comparison.
     """
 
-    def __init__(self, model: Model, examples: list[Example], recordings: Mapping[tuple[str, str], Recording] = MappingProxyType({})):
-        self.model = model
+    def __init__(
+        self,
+        model: Model,
+        examples: list[Example],
+        recordings: Mapping[tuple[str, str], Recording] = MappingProxyType({}),
+        compare: Model | None = None,
+    ):
         self.examples = examples
         self.recordings = recordings
-        self.run_pace, self.refine_pace = gpu.Pace(gpu.FIRST_RUN), gpu.Pace(gpu.FIRST_REFINEMENT)
-        self.events = spaces.GPU(duration=self.run_pace.ask)(self._events)
-        self.refine = spaces.GPU(duration=self.refine_pace.ask)(self._refine)
+        self.first, self.second = Calls(model), Calls(compare) if compare else None
         with gr.Blocks(title="MedReasoner", analytics_enabled=False, delete_cache=(300, 900), fill_width=True) as self.demo:
-            self.room = Room(examples)
+            self.demo.space_id = None  # else Gradio draws a header for a Space, which asks huggingface.co and fonts.googleapis.com
+            self.room = Room(examples, model.can_sample, self.second and self.second.name)
             self._wire(self.room)
-            Endpoints(self.events, self.refine, model.provenance).place()
+            Endpoints(self.first.events, self.first.refine, model.provenance).place()
         self.demo.queue(default_concurrency_limit=4, max_size=64)
 
     def _wire(self, room: Room) -> None:
         page = {"show_progress": "hidden", "api_visibility": "private"}
-        shown = [room.status, room.reading, room.layers, room.take]
+        shown = [part for part in (room.status, room.reading, room.layers, room.take, room.sure, room.second) if part]
         opened = [*shown, room.session, room.viewer]
         model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE}
-        run = room.ask.click(self.on_ask, [room.session, room.question], shown, **model, **page)
-        run.failure(self.on_breakdown, room.session, shown, **page)
-        room.stop.click(self.on_stop, None, shown, cancels=[run], **page)
-        room.upload.upload(self.on_upload, room.upload, opened, cancels=[run], **page)
-        room.strip.pick(self.on_pick, None, [*opened, room.question], cancels=[run], **page)
-        room.viewer.turn(self.on_turn, room.session, opened, cancels=[run], **page)
+        asked = [room.session, room.question]
+        runs = [room.ask.click(self.on_ask, asked, shown, **model, **page)]
+        if room.compare:
+            runs.append(room.compare.click(self.on_compare, asked, shown, **model, **page))
+        if room.sure:
+            runs.append(room.sure.sample(self.on_sample, room.session, shown, **model, **page))
+        for run in runs:
+            run.failure(self.on_breakdown, room.session, shown, **page)
+        room.stop.click(self.on_stop, room.session, shown, cancels=runs, **page)
+        room.upload.upload(self.on_upload, room.upload, opened, cancels=runs, **page)
+        room.strip.pick(self.on_pick, None, [*opened, room.question], cancels=runs, **page)
+        room.viewer.turn(self.on_turn, room.session, opened, cancels=runs, **page)
         room.layers.refine(self.on_refine, room.session, shown, trigger_mode="multiple", **page)
         room.take.fetch(self.on_fetch, room.session, [room.take, room.status], **page)
         self.demo.unload(self.on_leave)
@@ -107,58 +103,66 @@ class Page:
 
     def on_ask(self, session: Session | None, question: str) -> Iterator[Update]:
         """Run the model on the visitor's image and show its events as they come. Outputs that do not change are left out."""
+        yield from self._asked(session, question, compared=False)
+
+    def on_compare(self, session: Session | None, question: str) -> Iterator[Update]:
+        """The same with both models, one after the other."""
+        yield from self._asked(session, question, compared=True)
+
+    def _asked(self, session: Session | None, question: str, compared: bool) -> Iterator[Update]:
         refusal = "There is no image yet; open one first." if session is None else refuse(question)
         if refusal is not None:
             yield {self.room.status: views.status("error", refusal)}
             return
-        session.begin(uuid.uuid4().hex, self.model.provenance(question))
-        run, broke = session.run, True
-        try:
-            yield from self._answered(session, question)
-            broke = False
-        except GeneratorExit:  # the visitor stopped it, left, or opened another image
-            broke = False
-            raise
-        finally:
-            session.broken = run if broke else None
+        session.begin(uuid.uuid4().hex, self.first.model.provenance(question), compared)
+        told = self._answered(session, question)
+        if compared:
+            events = self.second.events(session.loaded.image, question, session.beside)
+            told = both_values(told, self._told(second_values(events, session, self.second.name)))
+        with session.watched(), closing(told):
+            for values in told:
+                yield self._update(values, session)
 
-    def _answered(self, session: Session, question: str) -> Iterator[Update]:
+    def _answered(self, session: Session, question: str) -> Iterator[Values]:
+        """What the first model says or, where it gets no GPU, what it said when the example was recorded."""
         try:
-            with closing(self.events(session.loaded.image, question, session.kept)) as events:
-                for values in run_values(self._timed(events), session):
-                    yield self._update(values, session)
+            with closing(self.first.events(session.loaded.image, question, session.kept)) as events:
+                yield from run_values(events, session)
         except gr.Error as error:
             recording = self.recordings.get((image_key(session.loaded.image), question)) if gpu.no_gpu(error.title) else None
             if recording is None:
-                yield self._update({"status": views.status("error", gpu.sentence(error.title, error.message))}, session)
+                yield {"status": views.status("error", gpu.sentence(error.title, error.message))}
                 return
-            for values in run_values(play(recording), session):
-                yield self._update(values, session)
+            yield from run_values(play(recording), session)
+
+    def _told(self, values: Iterator[Values], phase: str = "error") -> Iterator[Values]:
+        """`values`, and after them one sentence about what a model or ZeroGPU refused."""
+        try:
+            yield from values
+        except gr.Error as error:
+            yield {"status": views.status(phase, gpu.sentence(error.title, error.message))}
+        except ReasonerError as error:
+            yield {"status": views.status(phase, f"{error}.")}
 
     def _update(self, values: Values, session: Session) -> Update:
-        """Values by name as Gradio wants them; the run's name goes with every one, see page/follow.js."""
-        return {getattr(self.room, name): {**value, "run": session.run} for name, value in values.items()}
+        """Values by name as Gradio wants them, without those that this page has no place for; the run's name goes with every one, see
+        page/follow.js."""
+        if session.compared and "reading" in values:
+            values = {**values, "reading": {**values["reading"], "name": self.first.name}}
+        return {place: {**value, "run": session.run} for name, value in values.items() if (place := getattr(self.room, name))}
 
-    def _timed(self, events: Iterator[Event]) -> Iterator[Event]:
-        for event in events:
-            if isinstance(event, Done):
-                self.run_pace.add(event.timings_s["total"])
-            yield event
-
-    def _events(self, image: Image.Image, question: str, kept: Kept | None = None) -> Iterator[Event]:
-        """The model's events. When the visitor stops or leaves, Gradio closes this generator, and the model stops with it."""
-        stop = threading.Event()
-        run = self.model.stream(image, question, think=True, stop=stop, kept=kept)
-        try:
-            while event := next(run, None):  # not `yield from`, which would close the run before it is told to stop
-                yield event
-        except GeneratorExit:
-            stop.set()
-            threading.Thread(target=run.close).start()  # waits for the model's last token, which the server's own thread must not
-            raise
-
-    def _refine(self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...], kept: Kept | None = None) -> Refined:
-        return self.model.refine(image, grounding, clicks, kept)
+    def on_sample(self, session: Session | None) -> Iterator[Update]:
+        """Ask the first model the same again a few times, by chance, and show how far it agrees with itself."""
+        if session is None:
+            yield {self.room.status: views.status("error", GONE)}
+            return
+        if session.done is None:
+            return
+        samples = self.first.samples(session.loaded.image, session.provenance.question, session.kept)
+        told = self._told(sure_values(samples, session), "done")
+        with session.watched(), closing(told):
+            for values in told:
+                yield self._update(values, session)
 
     def on_refine(self, session: Session | None, event: gr.EventData) -> Update:
         """Draw the mask again for what the visitor has moved or clicked."""
@@ -168,20 +172,20 @@ class Page:
             return {}
         run = session.run
         try:
-            refined = self.refine(session.loaded.image, *prompt(event.box, event.points, event.clicks), session.kept)
+            refined = self.first.refine(session.loaded.image, *prompt(event.box, event.points, event.clicks), session.kept)
         except (GroundingError, SegmenterError) as error:
             return self._update({"status": views.status("done", f"{error}.")}, session)
         except gr.Error as error:
             return self._update({"status": views.status("done", gpu.sentence(error.title, error.message))}, session)
-        self.refine_pace.add(refined.seconds)
         if session.run != run or session.done is None:  # the visitor has asked anew meanwhile
             return {}
         session.correct(refined)
         return self._update(refined_values(session, refined, event.edit), session)
 
-    def on_stop(self) -> Update:
-        """The run has been cancelled by the same click; what was said stays."""
-        return {self.room.status: views.status("stopped", "Stopped")}
+    def on_stop(self, session: Session | None) -> Update:
+        """The run has been cancelled by the same click; what was said stays, and an answer that was there can still be corrected."""
+        answered = session is not None and session.done is not None
+        return {self.room.status: views.status("done" if answered else "stopped", "Stopped")}
 
     def on_breakdown(self, session: Session | None) -> Update:
         """An error nobody foresaw; its traceback is in the server's log. Gradio may also call this for a run that was cancelled, even when
@@ -225,6 +229,7 @@ class Page:
             self.room.reading: views.reading(),
             self.room.take: {},
             self.room.status: views.status("ready", "Ready"),
+            **{part: {} for part in (self.room.sure, self.room.second) if part},
         }
 
     def on_fetch(self, session: Session | None, event: gr.EventData) -> Update:
@@ -263,17 +268,23 @@ def main() -> int:
     """Load the model, then serve. Exit code 2 for a model that cannot be loaded."""
     parser = argparse.ArgumentParser(description="Serve the page.")
     parser.add_argument("--model", default=os.environ.get("MEDREASONER_MODEL"), help="Hub id or folder; default: the embedded model")
+    parser.add_argument("--revision", default=os.environ.get("MEDREASONER_REVISION"), help="branch, tag or commit of --model on the Hub")
     parser.add_argument("--segmenter", default=os.environ.get("MEDREASONER_SEGMENTER"), help="Hub id or folder; default: the model's own")
+    revision = os.environ.get("MEDREASONER_SEGMENTER_REVISION")
+    parser.add_argument("--segmenter-revision", default=revision, help="branch, tag or commit of the segmenter on the Hub")
+    parser.add_argument("--compare", default=os.environ.get("MEDREASONER_COMPARE"), help="a second model to ask the same; default: none")
     parser.add_argument("--device", help="cpu, cuda or cuda:N; default: the best there is")
     options = parser.parse_args()
-    from medreasoner import MedReasoner, ReasonerError, SegmenterError  # torch: after the arguments are known to be right
+    from medreasoner import MedReasoner  # torch: after the arguments are known to be right
 
     try:
-        model = MedReasoner.from_pretrained(options.model, segmenter=options.segmenter, device=options.device)
+        same = {"segmenter": options.segmenter, "segmenter_revision": options.segmenter_revision, "device": options.device}
+        model = MedReasoner.from_pretrained(options.model, revision=options.revision, **same)
+        second = MedReasoner.from_pretrained(options.compare, **same) if options.compare else None
     except (ReasonerError, SegmenterError) as error:
         print(error, file=sys.stderr)
         return 2
-    launch(Page(model, load_examples(HERE / "examples"), load_recordings(HERE / recorded.FILE)))
+    launch(Page(model, load_examples(HERE / "examples"), load_recordings(HERE / recorded.FILE), second))
     return 0
 
 

@@ -126,6 +126,8 @@ def messages(prompt_text: str, system: str | None = None) -> list[dict]:
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 _TAG = re.compile("|".join(TAGS))
 _FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*|\s*```\s*$")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_LIST = re.compile(rf"""["'](?P<key>{"|".join(KEYS)})["']\s*:\s*\[(?P<numbers>[^\[\]]*)\]""")
 MAX_BODY = 4000  # characters of an answer that are looked at; a true one has about 90
 
 
@@ -193,10 +195,32 @@ def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
     return Parsed(Answer(bbox, (first, second), think), think, met=tuple(met))
 
 
+def coordinate_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Where in `text` the eight numbers stand that `parse` reads from it: (start, end) in characters, the box first, then the points.
+    () where they cannot be told, or are not eight."""
+    start = text.find(TAGS[2])
+    end = text.find("}", start)  # the object is flat
+    lists = {found["key"]: found.span("numbers") for found in _LIST.finditer(text, start, end)} if 0 <= start < end else {}
+    spans = [number.span() for key in KEYS if key in lists for number in _NUMBER.finditer(text, *lists[key])]
+    return tuple(spans) if len(spans) == sum(LENGTHS.values()) else ()
+
+
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return -1e9 < value < 1e9 and math.isfinite(value)
+
+
+class Closing(str):
+    """The piece of a stream that closes an answer, from a reasoner that can tell how probable the numbers in it were: a string with
+    `coordinate_probability`, 0..1, see `events.Done`."""
+
+    coordinate_probability: float | None
+
+    def __new__(cls, text: str, coordinate_probability: float | None) -> "Closing":
+        piece = super().__new__(cls, text)
+        piece.coordinate_probability = coordinate_probability
+        return piece
 
 
 @dataclass

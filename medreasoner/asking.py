@@ -6,25 +6,29 @@ summary, nor the file the records go to (`records.py`).
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from medreasoner.answer import Prompt
+from medreasoner.controls import centre_box, whole_box
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample
 from medreasoner.families import UPSTREAM_RAW
-from medreasoner.geometry import Frame
+from medreasoner.geometry import Frame, Grounding
 from medreasoner.loading import EMBEDDED_FOLDER, FRAMES
 from medreasoner.model import EMBEDDED_NAME
 from medreasoner.pipeline import ground
-from medreasoner.reasoner import BatchReasoner, Reasoner
+from medreasoner.reasoner import BatchReasoner, Look, Reasoner, ReasonerError
 from medreasoner.records import Asked, Shard, Tell, Unasked, read_records, resume
-from medreasoner.scores import Case, Opener, Record, answered
-from medreasoner.segmenter import Segmenter
+from medreasoner.scores import Case, Opener, Record, answered, mask_scores
+from medreasoner.segmenter import Segmenter, SegmenterError
 from medreasoner.stages import NoMasks, OneEncoding, OneLook, Told, draws_from, points_given
 
 AHEAD = 8  # batches that are opened at a time, so that a server never waits for the slowest answer of one
+FORMAT = 2  # of records; those of another format are not continued
+Work = Callable[[Sequence[Case]], Iterable[Record | Unasked]]
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Bench:
             about = {"model": self.eye.name, "prompt": prompt_hash(reasoner.prompt), "think": stages.think, "writes": reasoner.frame.name}
             weights = fingerprint(self.eye.name)
         drawn = {"segmenter": self.pen.name, "frame": frame.name, "prompts": stages.prompts}
-        self.run = {**about, **drawn, "weights": f"{weights} {fingerprint(self.pen.name)}".strip()}
+        self.run = {"format": FORMAT, **about, **drawn, "weights": f"{weights} {fingerprint(self.pen.name)}".strip()}
 
     def ask(self, samples: Sequence[Sample], name: str, masks: bool, think: bool | None = None) -> Asked:
         """The answers to `samples`, in the file `name`. think: not as the stages say."""
@@ -94,27 +98,48 @@ class Bench:
         if self.answers:
             together, work = 1, lambda cases: (self._again(case, pen) for case in cases)
         elif self.stages.at_once > 1 and isinstance(self.eye.reasoner, BatchReasoner):
-            together, work = self.stages.at_once * AHEAD, lambda cases: self._batch(cases, pen, think)
+            together = self.stages.at_once * (AHEAD if self.eye.eye is None else 1)  # encodings held for a shared segmenter are large
+            work = _timed(lambda cases: self._batch(cases, pen, think))
         else:
-            together, work = 1, lambda cases: (self._live(case, pen, think) for case in cases)
+            together, work = 1, _timed(lambda cases: (self._live(case, pen, think) for case in cases))
         run = {**self.run, "think": think}
         return resume(samples, self.out / name, run, Opener(masks), work, self.tell, together, self.shard)
 
     def _live(self, case: Case, pen: object, think: bool) -> Record:
         record = answered(case, ground(case.image, case.sample.question, self.eye, pen, think))
         seconds = record["timings_s"]["total"] if "timings_s" in record else None
-        return {**record, "input_wh": self.eye.input_wh(case.image), "seconds": seconds}
+        return {**record, **_without_model(case, pen), "input_wh": self.eye.input_wh(case.image), "seconds": seconds}
 
     def _batch(self, cases: Sequence[Case], pen: object, think: bool) -> Iterator[Record | Unasked]:
-        looks = [self.eye.look(case.image) for case in cases]
-        questions = [case.sample.question for case in cases]
-        said = self.eye.reasoner.answer_batch(looks, questions, think, self.stages.at_once)
-        for case, look, one in zip(cases, looks, said, strict=True):
+        taken = [self._taken(case, pen) for case in cases]
+        asked = [(one.look, case.sample.question) for case, one in zip(cases, taken, strict=True) if one.error is None]
+        answers = iter(self.eye.reasoner.answer_batch(*zip(*asked, strict=True), think, self.stages.at_once) if asked else ())
+        for case, one in zip(cases, taken, strict=True):
+            if one.encoded is not None:
+                pen.keep(case.image, one.encoded)
             if one.error is not None:
-                yield Unasked(case.sample.id, case.sample.question, one.error, request=True)
+                yield self._scored(case, Told(self.told, "", case.image.size, one.error), pen, "")
                 continue
-            record = self._scored(case, Told(self.told, one.text, look.input_wh), pen, one.text)
-            yield {**record, "seconds": one.seconds, "tokens_in": one.tokens_in, "tokens_out": one.tokens_out}
+            said = next(answers)
+            if said.error is not None:
+                yield Unasked(case.sample.id, case.sample.question, said.error, request=True)
+                continue
+            record = self._scored(case, Told(self.told, said.text, one.look.input_wh), pen, said.text)
+            counted = {"seconds": said.seconds, "tokens_in": said.tokens_in, "tokens_out": said.tokens_out}
+            yield {**record, **counted, "coordinate_probability": said.coordinate_probability}
+
+    def _taken(self, case: Case, pen: object) -> "_Taken":
+        """The image of `case` as both models take it in; the segmenter's part only where it adopts what the reasoner saw."""
+        try:
+            look = self.eye.look(case.image)
+        except ReasonerError as error:
+            return _Taken(error=str(error))
+        if look.features is None or not isinstance(pen, OneEncoding):
+            return _Taken(look)
+        try:
+            return _Taken(replace(look, features=None), pen.encode(case.image, look.features))
+        except SegmenterError:
+            return _Taken(replace(look, features=None))  # it is tried again, and told, when the mask is drawn
 
     def _again(self, case: Case, pen: object) -> Record | Unasked:
         old = self.answers.records.get((case.sample.id, case.sample.question))
@@ -129,7 +154,49 @@ class Bench:
         if not points_given(text) and isinstance(pen, OneEncoding) and "box" in draws_from(pen.segmenter):
             pen = pen.seeing("box")
         record = answered(case, ground(case.image, case.sample.question, told, pen), told.look(case.image).input_wh)
+        record |= _without_model(case, pen)
         return {key: value for key, value in record.items() if key not in ("timings_s", "tokens_per_s")}
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """An image before its batch is answered: seen, and encoded for the segmenter, or why it could not be."""
+
+    look: Look | None = None
+    encoded: object = None
+    error: str | None = None
+
+
+def _timed(work: Work) -> Work:
+    """`work` whose records say in `wall_s` how many seconds passed since the one before; their sum is what the machine was busy."""
+
+    def timed(cases: Sequence[Case]) -> Iterator[Record | Unasked]:
+        before = time.perf_counter()
+        for result in work(cases):
+            now = time.perf_counter()
+            yield result if isinstance(result, Unasked) else {**result, "wall_s": now - before}
+            before = time.perf_counter()
+
+    return timed
+
+
+def _without_model(case: Case, pen: object) -> Record:
+    """`drawn`: what the segmenter alone makes of the true box and points, of the true box, and of boxes that nobody had to look for; {}
+    where there is no mask to hold it against. The image has been encoded by now, so that each costs one decode."""
+    if case.mask is None or case.truth is None or not isinstance(pen, OneEncoding):
+        return {}
+    box = Grounding(case.truth.box, ())
+    whole, centre = Grounding(whole_box(case.image.size), ()), Grounding(centre_box(case.image.size), ())
+    seen = {"oracle": ("both", case.truth), "oracle_box": ("box", box), "whole_image": ("box", whole), "centre_box": ("box", centre)}
+    drawn = {}
+    for name, (prompts, grounding) in seen.items():
+        if prompts in draws_from(pen.segmenter):
+            try:
+                mask, _ = pen.segmenter.segment(pen.encode(case.image), grounding)
+            except SegmenterError:
+                mask = None
+            drawn[name] = mask_scores(mask, case)
+    return {"drawn": drawn}
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,10 @@ from medreasoner.controls import Prior, kind
 from medreasoner.data.sample import Sample
 from medreasoner.geometry import Box, Grounding
 from medreasoner.metrics import box_iou, paired
-from medreasoner.records import resume
-from medreasoner.scores import Case, Opener, Record, about, fits_best, mask_scores
-from medreasoner.stages import draws_from
-from medreasoner.summary import MEASURES, interval
+from medreasoner.scores import Record, fits_best
+from medreasoner.summary import MEASURES, cumulative, interval
 
-ORACLES = {"oracle": "both", "oracle_box": "box"}
+MASKS = ("mask_dice", "mask_giou", "hd95", "nsd")
 
 
 def rows(bench: Bench, samples: Sequence[Sample], records: Sequence[Record], mean: Prior, seed: int) -> dict[str, dict]:
@@ -40,9 +38,8 @@ def rows(bench: Bench, samples: Sequence[Sample], records: Sequence[Record], mea
             found[name] = _row(records, bench.ask(others, f"{name}.jsonl", masks=False).records, seed)
         other = "direct" if bench.run["think"] else "reasoning"
         found[other] = _row(records, bench.ask(samples, f"{other}.jsonl", masks=False, think=not bench.run["think"]).records, seed)
-    if bench.masks:
-        possible = [name for name, seen in ORACLES.items() if seen in draws_from(bench.pen.segmenter)]
-        found |= {name: _oracle(bench, samples, records, name, seed) for name in possible}
+    for name in dict.fromkeys(name for record in records for name in record.get("drawn", {})):
+        found[name] = {**found.get(name, {}), **_drawn(records, name, seed)}
     return found
 
 
@@ -79,18 +76,10 @@ def _row(records: Sequence[Record], control: Sequence[Record], seed: int) -> dic
     return row
 
 
-def _oracle(bench: Bench, samples: Sequence[Sample], records: Sequence[Record], name: str, seed: int) -> dict:
-    """The segmenter alone: what it draws when what it sees is the truth."""
-    pen = bench.pen.seeing(ORACLES[name])
-
-    def work(cases: Sequence[Case]) -> list[Record]:
-        made = []
-        for case in cases:
-            mask, score = pen.segment(pen.encode(case.image), case.truth)
-            made.append({**about(case), **mask_scores(mask, case), "mask_score": score})
-        return made
-
-    drawn = resume(samples, bench.out / f"{name}.jsonl", bench.run, Opener(masks=True), work, bench.tell, shard=bench.shard).records
-    pairs = [(r["mask_dice"], o["mask_dice"], r["case"]) for r, o in zip(records, drawn, strict=True) if o["mask_dice"] is not None]
-    row = {measure: interval(drawn, MEASURES[measure], seed) for measure in ("mask_dice", "mask_giou", "hd95", "nsd")}
-    return {**row, "model_minus_this": asdict(paired(*zip(*pairs, strict=True), seed)) if pairs else None}
+def _drawn(records: Sequence[Record], name: str, seed: int) -> dict:
+    """The segmenter alone: the masks that it draws from boxes and points which no model had to find."""
+    having = [record for record in records if name in record.get("drawn", {})]
+    drawn = [{"case": record["case"], **record["drawn"][name]} for record in having]
+    row = {measure: interval(drawn, MEASURES[measure], seed) for measure in MASKS} | {"mask_ciou": cumulative(drawn, seed)}
+    dices = [[record["mask_dice"] for record in listed] for listed in (having, drawn)]
+    return {**row, "model_minus_this_mask": asdict(paired(*dices, [record["case"] for record in having], seed))}

@@ -10,15 +10,17 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from medreasoner.data.load import DataError
-from medreasoner.data.sample import Sample
+from medreasoner.data.sample import Sample, SampleError
 from medreasoner.geometry import Box, Grounding
 
 Kind = tuple[str, str]
+BLANK = 512  # pixels of the side of the grey image
 
 
 def kind(sample: Sample) -> Kind:
@@ -64,15 +66,26 @@ class Prior:
 
 
 def prior(train: Iterable[Sample]) -> Prior:
-    """Read the whole training set once; every image of it is opened for its size."""
+    """Read the whole training set once; of every image only the size is read, from its mask where there is one."""
     shares: dict[Kind, list[Box]] = defaultdict(list)
     last, size = None, (0, 0)
     for sample in train:
         if sample.image != last:
-            last, size = sample.image, sample.load_image().size
+            last, size = sample.image, _size(sample)
         shares[kind(sample)].append(scaled(sample.truth().box, (1 / size[0], 1 / size[1])))
     means = {of: tuple(np.mean(boxes, axis=0).tolist()) for of, boxes in shares.items()}
     return Prior(means, tuple(np.mean([box for boxes in shares.values() for box in boxes], axis=0).tolist()))
+
+
+def _size(sample: Sample) -> tuple[int, int]:
+    """(width, height) of the image; its mask has the same, and tells it without being decoded. Errors: ImageError, SampleError."""
+    if sample.mask is None:
+        return sample.load_image().size
+    try:
+        with Image.open(io.BytesIO(sample.mask) if isinstance(sample.mask, bytes) else sample.mask) as mask:
+            return mask.size
+    except OSError as error:
+        raise SampleError(f"the mask of sample {sample.id!r} is no readable picture ({error})") from error
 
 
 def derange(groups: Sequence[object], rng: random.Random) -> list[int]:
@@ -114,22 +127,30 @@ def swapped_images(samples: Sequence[Sample], truths: Sequence[Grounding], sizes
     swapped = []
     for i, j in enumerate(_other_case(samples, rng)):
         by = (sizes[j][0] / sizes[i][0], sizes[j][1] / sizes[i][1])
-        first, second = ((x * by[0], y * by[1]) for x, y in truths[i].points)
         name = f"{samples[i].id} in the image of {samples[j].id}"
-        box = scaled(truths[i].box, by)
-        swapped.append(replace(samples[i], id=name, image=samples[j].image, mask=None, box=box, points=(first, second), others=()))
+        swapped.append(_moved(samples[i], name, samples[j].image, truths[i], by))
     return swapped
 
 
 def blanked_images(samples: Sequence[Sample], truths: Sequence[Grounding], sizes: Sequence[tuple[int, int]]) -> list[Sample]:
-    """Every sample with a grey image of the same size; question and truth stay. What a model still scores, it knew without looking."""
-    blanked = []
-    for sample, truth, size in zip(samples, truths, sizes, strict=True):
-        buffer = io.BytesIO()
-        Image.new("RGB", size, (128, 128, 128)).save(buffer, "PNG")
-        name = f"{sample.id} on grey"
-        blanked.append(replace(sample, id=name, image=buffer.getvalue(), mask=None, box=truth.box, points=truth.points))
-    return blanked
+    """Every sample with the same grey square for an image; question and truth (as shares of the sides) stay. What a model still scores, it
+    knew without looking; one size for all, because the size of an image tells what kind it is.
+
+    Args:
+        truths, sizes: as in `swapped_images`.
+    """
+    buffer = io.BytesIO()
+    Image.new("RGB", (BLANK, BLANK), (128, 128, 128)).save(buffer, "PNG")
+    return [
+        _moved(sample, f"{sample.id} on grey", buffer.getvalue(), truth, (BLANK / size[0], BLANK / size[1]))
+        for sample, truth, size in zip(samples, truths, sizes, strict=True)
+    ]
+
+
+def _moved(sample: Sample, name: str, image: Path | bytes, truth: Grounding, by: tuple[float, float]) -> Sample:
+    """`sample` under another image, its truth scaled `by` along x and y."""
+    first, second = ((x * by[0], y * by[1]) for x, y in truth.points)
+    return replace(sample, id=name, image=image, mask=None, box=scaled(truth.box, by), points=(first, second), others=())
 
 
 def _other_case(samples: Sequence[Sample], rng: random.Random) -> list[int]:

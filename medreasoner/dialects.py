@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from medreasoner.answer import TAGS, Answer, parse, render
+from medreasoner.answer import TAGS, Answer, Closing, parse, render
 
 Pair = tuple[float, float]
 NO_POINTS = "(No points were given; the two below lie in the box.)"
@@ -150,7 +150,7 @@ def in_our_format(pieces: Iterator[str], dialects: Sequence[str]) -> Iterator[st
     if answer is not None:
         yield f"{rest.replace(opening, '').replace(closing, '')}\n{answer}"
     elif rest:
-        yield rest
+        yield Closing(rest, piece.coordinate_probability) if isinstance(piece, Closing) else rest
 
 
 def _begun(text: str, tag: str) -> int:

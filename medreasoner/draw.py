@@ -23,6 +23,7 @@ COLOURS = {
     "points": "#E69F00",  # orange
     "mask": "#56B4E9",  # sky blue
     "truth": "#CC79A7",  # reddish purple
+    "second": "#009E73",  # bluish green: a second model's answer, dotted
     "halo": "#0B0D10",
     "digit": "#0B0D10",
     "ground": "#14171B",

@@ -8,6 +8,15 @@ Is not: another way of running a model; everything comes from `pipeline.ground`,
     python -m medreasoner evaluate --data FOLDER --split validation --out runs/evaluation
     accelerate launch --num_processes 4 -m medreasoner evaluate --model lingshu-medical-mllm/Lingshu-7B --batch 8 …
     python -m medreasoner evaluate --answers runs/evaluation --segmenter flaviagiammarino/medsam-vit-base --prompts box --out runs/medsam …
+
+Through vLLM, which is asked as a server; there is no second way over `vllm.LLM`, for the server batches whatever is under way as that does:
+
+    vllm serve Qwen/Qwen2.5-VL-7B-Instruct --port 8000 --max-model-len 32768
+    vllm serve OpenGVLab/Mini-InternVL2-4B-DA-Medical --trust-remote-code …       the models marked `served` in families.TABLE
+    python -m medreasoner evaluate --model openai:Qwen/Qwen2.5-VL-7B-Instruct --endpoint http://localhost:8000/v1 --batch 64 …
+
+The name tells how the model writes coordinates; one served under another name needs `--family`, one of families.FAMILIES. `--frame
+upstream-raw` repeats the published scoring, which read every model's numbers as pixels of 840 x 840; `--answers` spares it a second run.
 """
 
 import json
@@ -17,6 +26,7 @@ from pathlib import Path
 from medreasoner.asking import Answers, Bench, Stages
 from medreasoner.control_rows import rows
 from medreasoner.controls import prior
+from medreasoner.data.digest import Named, digest
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample
 from medreasoner.events import NOTICE
@@ -39,6 +49,8 @@ def evaluate(
     stages: Stages | None = None,
     shard: Shard | None = None,
     data: str | None = None,
+    named: Named | None = None,
+    command: str | None = None,
 ) -> dict:
     """Answer all samples, score them, and write `out/records.jsonl` and `out/summary.json`. Records that are there already are kept.
 
@@ -51,7 +63,8 @@ def evaluate(
         tell: takes a file's name, the records it has and those it will have, now and then.
         stages: how the two stages run; `think` stands for Stages(think=…).
         shard: the part of the work that is this process's; the first one writes the summary.
-        data: name of the set, for the summary.
+        data: where the set lies, for the summary. named: its own name and version; whether these samples are it, their digest tells.
+        command: what was typed, for the summary and a model's card.
 
     Returns: the summary. Errors: DataError, ReasonerError where no question can be answered at all.
     """
@@ -64,7 +77,9 @@ def evaluate(
     if not asked.records:
         why = next(iter([*unusable, *unanswered]), "")
         raise DataError(f"none of the {len(samples)} samples can be used{f'; the first: {why}' if why else ''}")
-    told = {"data": data, "seed": seed, "skipped_rows": list(skipped), "unusable": unusable, "unanswered": unanswered}
+    found = digest(samples)
+    told = {"data": data, "set": named.what(len(samples), found) if named else None, "data_sha256": found}
+    told |= {"command": command, "seed": seed, "skipped_rows": list(skipped), "unusable": unusable, "unanswered": unanswered}
     result = {**bench.run, **told, **summarise(asked.records, seed)}
     if mean is not None:
         by_id = {sample.id: sample for sample in samples}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medreasoner.geometry import Grounding
+from medreasoner.geometry import Frame, Grounding
 
 NOTICE = "Research use only. Not for diagnosis."
 
@@ -41,7 +41,13 @@ class Segmented:
 
 @dataclass(frozen=True)
 class Done:
-    """The whole run again, for callers that want only the end."""
+    """The whole run again, for callers that want only the end.
+
+    `coordinate_probability`, 0..1: the geometric mean, over the eight numbers of the answer as the model wrote them (box, then points), of
+    the probability it gave each number when it wrote it, which is the product over the number's tokens, each given all text before it and
+    before any temperature. It is the model's own and not calibrated: how narrow its distribution is, not how often it is right. None where
+    the reasoner cannot tell: a recording, a server, or an answer in another dialect than the project's format.
+    """
 
     think: str
     answer_text: str
@@ -55,6 +61,9 @@ class Done:
     model: str
     segmenter: str
     notice: str = NOTICE
+    coordinate_probability: float | None = None
+    frame: Frame | None = None  # in which the model writes coordinates, for those in `think`; None where it was not recorded
+    input_wh: tuple[int, int] | None = None  # of the resized input; None with `frame`
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def prompt_sha256(prompt: Prompt) -> str:
 def as_json(done: Done, loaded: Loaded | None = None, provenance: Provenance = NOT_TOLD, more: Mapping[str, object] | None = None) -> dict:
     """The run as plain JSON values. Coordinates are pixels of the original image: `box_xyxy` half-open, `points_xy` two [x, y],
     `image_wh` [width, height]; `mask` is the name of the mask's file beside it; `mask_rle` the mask itself in COCO's run-length code
-    ({"size": [height, width], "counts": text}, as pycocotools reads it); `timings_s` are seconds.
+    ({"size": [height, width], "counts": text}, as pycocotools reads it); `timings_s` are seconds; `coordinate_probability` as in `Done`.
 
     Args:
         loaded: adds what the image came as, which view of it was asked about (`images.load_image` takes the same) and `spacing_mm`.
@@ -85,6 +85,7 @@ def as_json(done: Done, loaded: Loaded | None = None, provenance: Provenance = N
         "mask": MASK,
         "mask_rle": _rle(done.mask),
         "mask_score": done.mask_score,
+        "coordinate_probability": done.coordinate_probability,
         "model": done.model,
         "model_revision": provenance.model_revision,
         "segmenter": done.segmenter,

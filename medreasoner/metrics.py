@@ -7,6 +7,7 @@ Is not: a policy. What a failed answer scores (zero) is the caller's decision, a
 Boxes are half-open xyxy, points xy, both in pixels of the original image; masks are (H, W) bool. Every score is a plain float.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy as np
 from scipy import ndimage
 
 from medreasoner.geometry import Box, Point
+
+AGREES = 0.5  # box IoU from which two boxes count as the same place, as in the usual accuracy at 0.5
 
 
 def _finite(*groups: Sequence[float]) -> None:
@@ -38,6 +41,28 @@ def box_iou(a: Box, b: Box) -> float:
     inter = _overlap(a, b)
     union = _area(a) + _area(b) - inter
     return inter / union if union > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How much several answers to one question agree.
+
+    Args:
+        pairwise_iou: the mean box IoU of all pairs of them, 0..1; None for fewer than two.
+        agreeing: how many overlap `shown` with a box IoU of at least 0.5. number: how many there are.
+    """
+
+    pairwise_iou: float | None
+    agreeing: int
+    number: int
+
+
+def agreement(boxes: Sequence[Box | None], shown: Box) -> Agreement:
+    """Of sampled `boxes` among themselves and with the box that is `shown`, all in one frame. None, an answer that could not be read,
+    overlaps with nothing. This is consistency, not correctness: a model can be wrong the same way every time."""
+    overlaps = [0.0 if a is None or b is None else box_iou(a, b) for a, b in itertools.combinations(boxes, 2)]
+    agreeing = sum(box is not None and box_iou(box, shown) >= AGREES for box in boxes)
+    return Agreement(sum(overlaps) / len(overlaps) if overlaps else None, agreeing, len(boxes))
 
 
 def giou(a: Box, b: Box) -> float:

@@ -23,8 +23,9 @@ from medreasoner.hub import HubError, Push, fetch_folder
 from medreasoner.images import load_image
 from medreasoner.loading import EMBEDDED_FOLDER
 from medreasoner.pipeline import ground
-from medreasoner.reasoner import SERVED, Reasoner, ReasonerError, load_reasoner
+from medreasoner.reasoner import SERVED, Reasoner, ReasonerError, SamplingReasoner, load_reasoner
 from medreasoner.refine import Kept, Refined, refine
+from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled, sampled
 from medreasoner.segmenter import MEDSAM2, Click, Segmenter, SegmenterError, load_segmenter
 
 EMBEDDED_NAME = "embedded"
@@ -69,7 +70,7 @@ class MedReasoner:
             device: "cpu", "cuda", "mps"; None takes a GPU if there is one.
             prompt: instead of the model's own.
             revision, segmenter_revision: branch, tag or commit on the Hub; a commit gives the same files for ever.
-            allow_pickle: read a segmenter from a pickled file other than MedSAM2's own.
+            allow_pickle: read a segmenter from a pickled file other than the MedSAM2 whose SHA-256 is known.
             family: see `reasoner.load_reasoner`.
 
         Errors: ReasonerError, SegmenterError; also for a checkpoint whose prompt, frame or tensors do not fit what it says of itself.
@@ -83,7 +84,7 @@ class MedReasoner:
         reasoner = load_reasoner(folder or name, device, prompt, name=name, family=family)
         asked = EMBEDDED_SEGMENTER if str(segmenter) == EMBEDDED_NAME else segmenter
         if asked is None or (reasoner.eye is not None and asked == reasoner.eye.segmenter):
-            masks = _own_segmenter(reasoner, device)
+            masks = _own_segmenter(reasoner, device, segmenter_revision, allow_pickle)
         elif asked == EMBEDDED_SEGMENTER:
             masks = _embedded_segmenter(device)
         else:
@@ -105,6 +106,32 @@ class MedReasoner:
     ) -> Iterator[Event]:
         """The events of one run, see `pipeline.ground`. `image` is whatever `images.load_image` reads. Errors: ImageError."""
         return ground(_picture(image), question, self.reasoner, self.segmenter, think, stop, kept)
+
+    @property
+    def name(self) -> str:
+        """The reasoner's id or folder."""
+        return self.reasoner.name
+
+    @property
+    def can_sample(self) -> bool:
+        """Whether `samples` can be asked for: the reasoner runs here."""
+        return isinstance(self.reasoner, SamplingReasoner)
+
+    def samples(
+        self,
+        image: Source,
+        question: str,
+        number: int = SAMPLES,
+        temperature: float = TEMPERATURE,
+        think: bool = True,
+        stop: threading.Event | None = None,
+        kept: Kept | None = None,
+    ) -> Iterator[Sampled]:
+        """The same question answered `number` times by chance, see `sampling.sampled`; `metrics.agreement` says how much they agree.
+
+        Errors: ReasonerError, ValueError, ImageError.
+        """
+        return sampled(_picture(image), question, self.reasoner, number, temperature, think, stop, kept)
 
     def refine(self, image: Source, grounding: Grounding, clicks: Sequence[Click] = (), kept: Kept | None = None) -> Refined:
         """The mask for a corrected `grounding`, see `refine.refine`. Errors: GroundingError, SegmenterError, ImageError."""
@@ -133,19 +160,19 @@ def _folder(source: str | Path, revision: str | None) -> Path:
         raise ReasonerError(str(error)) from error
 
 
-def _own_segmenter(reasoner: Reasoner, device: str | None) -> Segmenter:
+def _own_segmenter(reasoner: Reasoner, device: str | None, revision: str | None, allow_pickle: bool) -> Segmenter:
     """The segmenter that was made for `reasoner`, MedSAM2 if there is none."""
     eye = reasoner.eye
     if eye is None:
-        return _medsam2(device)
+        return _medsam2(device, revision, allow_pickle)
     name = eye.segmenter if isinstance(eye.segmenter, str) else f"{reasoner.name}/{eye.segmenter.name}"
-    return load_segmenter(eye.segmenter, device, eye.tower, name=name)
+    return load_segmenter(eye.segmenter, device, eye.tower, revision, allow_pickle, name)
 
 
-def _medsam2(device: str | None) -> Segmenter:
+def _medsam2(device: str | None, revision: str | None, allow_pickle: bool) -> Segmenter:
     """MedSAM2, or the embedded segmenter where the Hub cannot be reached."""
     try:
-        return load_segmenter(MEDSAM2, device)
+        return load_segmenter(MEDSAM2, device, None, revision, allow_pickle)
     except SegmenterError as error:
         if error.unreachable and EMBEDDED_SEGMENTER.is_dir():
             return _embedded_segmenter(device)

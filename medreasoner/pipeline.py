@@ -14,12 +14,13 @@ import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 from PIL import Image
 
-from medreasoner.answer import Parsed, StreamParser
+from medreasoner.answer import Answer, Closing, Parsed, StreamParser
 from medreasoner.events import Done, Event, Failed, Located, Segmented, Thinking
-from medreasoner.geometry import Grounding, GroundingError, repair, to_image
+from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image
 from medreasoner.reasoner import Look, Reasoner, ReasonerError
 from medreasoner.refine import Kept
 from medreasoner.segmenter import Segmenter, SegmenterError
@@ -43,7 +44,7 @@ def ground(
         question: up to 4,000 characters with at least one letter or digit.
         think: False asks for the answer alone.
         stop: set it from anywhere to end the run; closing the generator does the same.
-        kept: of this very image; filled once the segmenter has taken the image in, for `refine.refine`.
+        kept: of this very image; filled once both have taken the image in, for `refine.refine` and `sampling.sampled`.
 
     Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of `answer.Parsed`.
     """
@@ -78,6 +79,11 @@ def clean(question: str) -> str:
     return question.encode("utf-8", "replace").decode("utf-8").strip()
 
 
+def in_pixels(answer: Answer, look: Look, frame: Frame, image_wh: tuple[int, int]) -> tuple[Grounding, tuple[str, ...]]:
+    """What a model wrote in `frame`, in pixels of the original image, made usable, and what had to be mended. Errors: GroundingError."""
+    return repair(to_image(answer.bbox, answer.points, frame, image_wh, look.input_wh), image_wh)
+
+
 class _Run:
     """What one run has come to so far."""
 
@@ -88,6 +94,7 @@ class _Run:
         self.started = time.perf_counter()
         self.timings: dict[str, float] = {}
         self.pieces = 0
+        self.probability: float | None = None  # of the coordinates
 
     def now(self) -> float:
         """Seconds since the run began."""
@@ -95,6 +102,7 @@ class _Run:
 
     def events(self, question: str, think: bool) -> Iterator[Event]:
         look = self.reasoner.look(self.image)
+        self.kept.look = replace(look, features=None)  # what the segmenter makes of the features is kept instead
         self.timings["read"] = self.now()
         yield Thinking("")
         encoded = self.pool.submit(self.segmenter.encode, self.image, look.features)
@@ -121,14 +129,13 @@ class _Run:
                 if shown:
                     yield Thinking(shown)
                 if self.parser.parsed is not None:
+                    self.probability = piece.coordinate_probability if isinstance(piece, Closing) else None
                     break
         return self.parser.finish()
 
     def locate(self, look: Look, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
         """Box and points in pixels of the original image, and what had to be mended."""
-        answer = parsed.answer
-        raw = to_image(answer.bbox, answer.points, self.reasoner.frame, self.image.size, look.input_wh)
-        grounding, notes = repair(raw, self.image.size)
+        grounding, notes = in_pixels(parsed.answer, look, self.reasoner.frame, self.image.size)
         oddities = [oddity for oddity in parsed.met if oddity != "no think block"]
         if oddities:
             notes += (f"The answer's form was off ({', '.join(oddities)}); it could be read all the same.",)
@@ -156,6 +163,9 @@ class _Run:
             tokens_per_s=(self.pieces - 1) / speaking if speaking > 0 else None,
             model=self.reasoner.name,
             segmenter=self.segmenter.name,
+            coordinate_probability=self.probability,
+            frame=self.reasoner.frame,
+            input_wh=self.kept.look.input_wh,
         )
 
     def failed(self, reason: str, message: str) -> Failed:

@@ -48,10 +48,21 @@ class Reasoner(Protocol):
         """Take in an RGB image: preprocess, and encode it where the encoding can be shared."""
 
     def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
-        """Yield the answer's text piece by piece as it is generated; ends within two tokens of `stop` being set.
+        """Yield the answer's text piece by piece as it is generated; ends within two tokens of `stop` being set. The piece that closes the
+        answer is an `answer.Closing` where the reasoner can tell how probable its numbers were.
 
         Errors: ReasonerError with one sentence for a person.
         """
+
+
+@runtime_checkable
+class SamplingReasoner(Reasoner, Protocol):
+    """A reasoner that can also answer by chance, in proportion to its own probabilities."""
+
+    def sample(
+        self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None, temperature: float = 1.0
+    ) -> Iterator[str]:
+        """As `stream`, but every token is drawn from the model's whole distribution at `temperature`, above 0."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Said:
         seconds: from asking to the last token; in a batch, the share of the batch's time. first_token_s: None where it was not seen.
         tokens_in, tokens_out: as the model counted them; None where it did not say.
         error: why the question never reached the model or its answer never came back; None where it answered.
+        coordinate_probability: as in `events.Done`.
     """
 
     text: str
@@ -71,6 +83,7 @@ class Said:
     tokens_in: int | None = None
     tokens_out: int | None = None
     error: str | None = None
+    coordinate_probability: float | None = None
 
 
 @runtime_checkable

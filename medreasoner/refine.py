@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError, repair
+from medreasoner.reasoner import Look
 from medreasoner.segmenter import Click, Segmenter
 
 MAX_CLICKS = 64
@@ -24,10 +25,12 @@ MAX_CLICKS = 64
 
 @dataclass
 class Kept:
-    """What a segmenter made of one image, so that each further mask costs one decode. It lives as long as whoever holds it; in another
-    process it stays empty, and the image is taken in again."""
+    """What a model made of one image: `encoded` by its segmenter, so that each further mask costs one decode, and `look` by its reasoner,
+    so that a question can be asked again. Of one pair only; it lives as long as whoever holds it; in another process it stays empty, and
+    the image is taken in again."""
 
     encoded: object = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True)

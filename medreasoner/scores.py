@@ -112,7 +112,8 @@ def answered(case: Case, events: Iterable[Event], input_wh: tuple[int, int] | No
     }
     if isinstance(last, Done):
         record["mask_rle"] = None if case.mask is None else rle(last.mask)
-        record |= {"mask_score": last.mask_score, "notes": last.notes, "timings_s": last.timings_s, "tokens_per_s": last.tokens_per_s}
+        record |= {"mask_score": last.mask_score, "coordinate_probability": last.coordinate_probability, "notes": last.notes}
+        record |= {"timings_s": last.timings_s, "tokens_per_s": last.tokens_per_s}
     return record
 
 

@@ -5,6 +5,7 @@ Is: wrappers that obey the same protocols as what they wrap, so that every answe
 Is not: a model, a record or a score.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,9 +18,14 @@ from medreasoner.geometry import Frame, Grounding
 from medreasoner.reasoner import Look, Reasoner, ReasonerError
 from medreasoner.segmenter import PROMPTS, Segmenter
 
+KEEP = 512  # images whose encoding is kept for later passes: 1.6 MB each for the embedded model
+
 
 class OneLook:
-    """A reasoner that keeps its latest look: questions asked one after another about one image encode it once.
+    """A reasoner that encodes an image once, however many questions and passes over the samples look at it.
+
+    Kept are the latest look, and of earlier ones that cost an encoding what the language model needs of it (`Look.inputs`, not `features`):
+    those of the first KEEP images, because every pass takes the images in the same order, and the latest would be gone when its turn comes.
 
     Args:
         frame: reads the model's numbers as if they were in this frame; None leaves the reasoner its own.
@@ -30,12 +36,22 @@ class OneLook:
         self.frame, self.eye = frame or reasoner.frame, None
         self.reasoner = reasoner
         self._kept: tuple[Image.Image, Look] | None = None
+        self._encoded: dict[bytes, Look] = {}
 
     def look(self, image: Image.Image) -> Look:
         if self._kept is None or self._kept[0] is not image:
             self._kept = None  # the old one may go before the new one comes
-            self._kept = image, self.reasoner.look(image)
+            self._kept = image, self._seen(image)
         return self._kept[1]
+
+    def _seen(self, image: Image.Image) -> Look:
+        key = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
+        if key in self._encoded:
+            return self._encoded[key]
+        look = self.reasoner.look(image)
+        if look.inputs and len(self._encoded) < KEEP:
+            self._encoded[key] = replace(look, features=None)
+        return look
 
     def input_wh(self, image: Image.Image) -> tuple[int, int] | None:
         """The size in which `image` was looked at last, None if it was not."""
@@ -80,13 +96,18 @@ class OneEncoding:
             raise ValueError(f"prompts must be one of {', '.join(PROMPTS)}, got {prompts!r}")
         self.name, self.revision, self.prompts = segmenter.name, segmenter.revision, prompts
         self.segmenter = segmenter
-        self._kept: tuple[Image.Image, object] | None = None
+        self._kept: list[tuple[Image.Image, object]] = []  # one at most; the same list in all that `seeing` makes
 
     def encode(self, image: Image.Image, features: object = None) -> object:
-        kept = self._kept  # an image left behind by a failed run may still be encoded in another thread
-        if kept is None or kept[0] is not image:
-            self._kept = kept = image, self.segmenter.encode(image, features)
-        return kept[1]
+        kept = self._kept[:]  # an image left behind by a failed run may still be encoded in another thread
+        if not kept or kept[0][0] is not image:
+            kept = [(image, self.segmenter.encode(image, features))]
+            self.keep(*kept[0])
+        return kept[0][1]
+
+    def keep(self, image: Image.Image, encoded: object) -> None:
+        """Take `encoded`, which this segmenter made of `image` before, for its latest encoding."""
+        self._kept[:] = [(image, encoded)]
 
     def segment(self, encoded: object, grounding: Grounding) -> tuple[np.ndarray, float]:
         return self.segmenter.segment(encoded, only(grounding, self.prompts))

@@ -69,9 +69,13 @@ def summarise(records: Sequence[Record], seed: int = 0) -> dict:
 def measures(records: Sequence[Record], seed: int = 0) -> dict:
     """Every measure of the records as a mean with its interval; None where no record has it."""
     result = {name: interval(records, value, seed) for name, value in MEASURES.items()}
+    return {**result, "mask_ciou": cumulative(records, seed)}
+
+
+def cumulative(records: Sequence[Record], seed: int = 0) -> dict | None:
+    """The cumulative IoU of the masks, None where there are none."""
     masks = [(*record["overlap"], record["case"]) for record in records if record.get("overlap")]
-    result["mask_ciou"] = asdict(ratio(*zip(*masks, strict=True), seed=seed)) if masks else None
-    return result
+    return asdict(ratio(*zip(*masks, strict=True), seed=seed)) if masks else None
 
 
 def as_published(records: Sequence[Record], seed: int = 0) -> dict:
@@ -94,14 +98,19 @@ def presence(asked: Sequence[Record], absent: Sequence[Record], seed: int = 0) -
 
 
 def cost(records: Sequence[Record]) -> dict:
-    """Time and tokens of the reasoner's answers, where they were counted. Rates are over all answers that have the figure."""
+    """Time and tokens, where they were counted. `wall_s` is what the run took with opening images left out, all processes of it added up,
+    and `samples_per_s` follows from it; `seconds_per_answer` is the median from question to last token (in a batch, its share), also where
+    several are under way at once; tokens are of the `counted` answers that have the figure."""
+    walls = [record["wall_s"] for record in records if record.get("wall_s")]
     timed = [record["seconds"] for record in records if record.get("seconds")]
     counted = [record for record in records if record.get("tokens_out") is not None]
     rates = [record["tokens_per_s"] for record in records if record.get("tokens_per_s")]
     return {
-        "seconds": sum(timed),
-        "samples_per_s": len(timed) / sum(timed) if timed else None,
+        "wall_s": sum(walls) if walls else None,
+        "samples_per_s": len(walls) / sum(walls) if walls else None,
+        "seconds_per_answer": float(np.median(timed)) if timed else None,
         "tokens_per_s": float(np.median(rates)) if rates else None,
+        "counted": len(counted),
         "tokens_in": sum(record["tokens_in"] for record in counted) if counted else None,
         "tokens_out": sum(record["tokens_out"] for record in counted) if counted else None,
     }

@@ -10,6 +10,7 @@ from collections import deque
 
 FIRST_RUN = 30  # seconds asked for before anything has been measured
 FIRST_REFINEMENT = 10
+FIRST_SAMPLES = 90
 LEAST, MOST = 5, 120
 SPARE = 1.5  # a run may take this much longer than the slowest of the last ones
 REMEMBERED = 20

@@ -80,6 +80,7 @@ def _recording(run: dict) -> Recording:
         tokens_per_s=run["tokens_per_s"],
         model=run["model"],
         segmenter=run["segmenter"],
+        coordinate_probability=run.get("coordinate_probability"),  # recordings made before it was measured have none
     )
     return Recording(tuple(run["pieces"]), done)
 

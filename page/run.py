@@ -1,7 +1,7 @@
 """A run and a correction as the page shows them: events in, values for the components out, by the component's name.
 
-Is: Event -> {"status", "reading", "layers", "take"}; what does not change is left out. Is not: Gradio; `app.py` knows which component a
-name stands for.
+Is: Event -> {"status", "reading", "layers", "take", "sure", "second"}; what does not change is left out. Is not: Gradio; `app.py` knows
+which component a name stands for.
 """
 
 import time
@@ -20,7 +20,8 @@ Values = dict[str, dict]
 def run_values(events: Iterator[Event], session: Session) -> Iterator[Values]:
     """What to show as `events` come; the end of the run is left in `session`."""
     loaded = session.loaded
-    yield {"status": views.status("reading", "Reading the image"), "reading": views.reading(), "layers": {}, "take": {}}
+    empty = {"layers": {}, "take": {}, "sure": {}, "second": {}}
+    yield {"status": views.status("reading", "Reading the image"), "reading": views.reading(), **empty}
     think, located, shown_at = "", None, None
     for event in events:
         match event:
@@ -42,8 +43,9 @@ def run_values(events: Iterator[Event], session: Session) -> Iterator[Values]:
             case Segmented(mask):
                 yield {"layers": views.layers(located.grounding, loaded.image.size, mask)}
             case Done():
-                session.done = event
-                yield {"status": views.status("done", "Done"), "reading": done_reading(session), "take": files.offer(session)}
+                session.end(event)
+                offers = {"take": files.offer(session), "sure": {"offered": True}}
+                yield {"status": views.status("done", "Done"), "reading": done_reading(session), **offers}
             case Failed():
                 rows = views.answer(located.grounding, loaded.spacing_mm) if located else []
                 status, reading = views.failure(event, think, rows)
@@ -63,10 +65,10 @@ def refined_values(session: Session, refined: Refined, edit: int) -> Values:
 def done_reading(session: Session) -> dict:
     """The reading column of a finished run, before or after corrections."""
     done, loaded = session.done, session.loaded
-    rows = views.answer(done.grounding, loaded.spacing_mm, done.mask, done.mask_score)
+    probability = None if session.corrected else done.coordinate_probability  # it is of the model's own numbers
+    rows = views.answer(done.grounding, loaded.spacing_mm, done.mask, done.mask_score, probability)
     if session.corrected:
         rows.insert(0, views.correction(session.clicks))
     if session.truth is not None:
         rows.append(views.against(session.truth, done.grounding, done.mask))
-    places = views.places(done.think, loaded.image.size)
-    return views.reading(done.think, rows, done.notes, views.timings(done), places=places)
+    return views.reading(done.think, rows, done.notes, views.timings(done), places=views.places(done))

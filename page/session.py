@@ -4,6 +4,8 @@ Is: one object in the visitor's `gr.State`, in memory only; it is dropped when t
 Is not: a store. Nothing is written, and no other visitor's request can reach it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from medreasoner.events import Done
 from medreasoner.export import NOT_TOLD, Provenance
+from medreasoner.geometry import Grounding
 from medreasoner.images import load_image
 from medreasoner.loaded import ImageError, Loaded, View
 from medreasoner.refine import Kept, Refined
@@ -22,8 +25,9 @@ from page.examples import Example
 @dataclass
 class Session:
     """`data` is the file itself, kept only where another plane or window of it can be asked for; `truth` (H, W) bool, the mask an example
-    came with; `run` names the run that is shown, `broken` the one that ended with an error nobody foresaw; `done` is the end of the run as
-    it was corrected last."""
+    came with; `run` names the run that is shown, `broken` the one that ended with an error nobody foresaw; `own` is the model's answer,
+    `done` the end of the run as it was corrected last. `compared`: a second model was asked too; `beside` is what that one made of the
+    image."""
 
     loaded: Loaded
     data: bytes | None = field(default=None, repr=False)
@@ -34,8 +38,11 @@ class Session:
     broken: str | None = None
     provenance: Provenance = NOT_TOLD
     done: Done | None = field(default=None, repr=False)
+    own: Grounding | None = None
     clicks: tuple[Click, ...] = ()
     corrected: bool = False
+    compared: bool = False
+    beside: Kept = field(default_factory=Kept, repr=False)
 
     @staticmethod
     def of_file(path: Path) -> "Session":
@@ -53,10 +60,27 @@ class Session:
         """The same file in another plane or window; what was found in the old one is dropped. Errors: ImageError."""
         return Session(load_image(self.data, **asdict(view)), self.data, self.credit)
 
-    def begin(self, run: str, provenance: Provenance) -> None:
+    def begin(self, run: str, provenance: Provenance, compared: bool = False) -> None:
         """A new run: what was found before is no longer shown."""
-        self.run, self.provenance = run, provenance
-        self.done, self.clicks, self.corrected = None, (), False
+        self.run, self.provenance, self.compared = run, provenance, compared
+        self.done, self.own, self.clicks, self.corrected = None, None, (), False
+
+    def end(self, done: Done) -> None:
+        """The run has come to its answer."""
+        self.done, self.own = done, done.grounding
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Leaves the name of the run in `broken` where what is done inside ends with an error; a visitor who stops or leaves is none."""
+        run, broke = self.run, True
+        try:
+            yield
+            broke = False
+        except GeneratorExit:
+            broke = False
+            raise
+        finally:
+            self.broken = run if broke else None
 
     def correct(self, refined: Refined) -> None:
         self.done = replace(self.done, grounding=refined.grounding, mask=refined.mask, mask_score=refined.score, notes=refined.notes)

@@ -2,14 +2,15 @@
 // A click on Ask says so at once; the server's first word replaces it (another visitor may be ahead).
 // Ask and Stop are enabled here, by the phase: a visitor in line can leave it, and no late update leaves a button as it should not be.
 const line = element.querySelector("[role=status]");
-const RUNNING = ["waiting", "reading", "thinking", "outlining"];
+const RUNNING = ["waiting", "reading", "thinking", "outlining", "sampling"];
 
 function say(phase, text) {
   line.textContent = text;
   element.dataset.phase = phase;
   document.querySelector("#room").dataset.phase = phase;
   const running = RUNNING.includes(phase);
-  document.querySelectorAll("#ask, #stop").forEach((button) => (button.disabled = running === (button.id === "ask")));
+  document.querySelectorAll("#ask, #compare, #stop").forEach((button) => (button.disabled = running === (button.id !== "stop")));
+  document.querySelectorAll("#sure button").forEach((button) => (button.disabled = phase !== "done"));
 }
 
 function show() {
@@ -22,8 +23,12 @@ document.addEventListener("keydown", (event) => {
   document.querySelector("#ask").click();
 });
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("#ask")) return;
+  if (!event.target.closest("#ask, #compare")) return;
   props.value = { phase: "waiting", text: "Waiting for a free place", run: null };
+  show();
+});
+document.addEventListener("sample", () => {
+  props.value = { phase: "sampling", text: "Waiting for a free place", run: props.value?.run ?? null }; // more about the run that is shown
   show();
 });
 follow(show);

@@ -25,7 +25,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import app
-from medreasoner.events import Event, Failed, Thinking
+from medreasoner.events import Done, Event, Failed, Thinking
 from medreasoner.export import Provenance
 from medreasoner.geometry import Grounding
 from medreasoner.images import load_image
@@ -33,8 +33,10 @@ from medreasoner.loaded import ImageError
 from medreasoner.model import MedReasoner
 from medreasoner.place import HEIGHTS, SIDES, place_phrase, place_words
 from medreasoner.reasoners.replay import image_key
+from medreasoner.sampling import Sampled
 from page import files, gpu, views
 from page.examples import load_examples
+from page.more import both_values
 from page.outline import outline
 from page.recorded import load_recordings, record
 from page.run import refined_values, run_values
@@ -105,8 +107,9 @@ def test_the_picture_keeps_grey_pixels_exactly_and_a_large_one_is_made_smaller(i
 def test_sizes_are_in_millimetres_only_where_the_spacing_is_known():
     mask = np.zeros((100, 100), dtype=bool)
     mask[20:80, 10:50] = True
-    bare, scaled = views.answer(WHERE, None, mask, 0.5), views.answer(WHERE, (0.5, 0.25), mask, 0.5)
+    bare, scaled = views.answer(WHERE, None, mask, 0.5), views.answer(WHERE, (0.5, 0.25), mask, 0.5, 0.0374)
     assert [row["aside"] for row in bare] == ["40 × 60 px", "", "24.0% of the image", "the segmenter's own estimate of its IoU"]
+    assert (scaled[4]["text"], scaled[4]["aside"]) == ("probability 0.037", "geometric mean, uncalibrated")
     assert scaled[0]["aside"] == "40 × 60 px, 20.0 × 15.0 mm"
     assert scaled[2]["text"] == "2,400 px, 300.0 mm²"
 
@@ -131,9 +134,15 @@ def test_events_carry_their_pixels_into_plain_values_that_json_can_write():
     assert drawn["clicks"] == [[1.0, 2.0, True]]
 
 
+def told(think: str, width: int, height: int) -> Done:
+    """A run that ended with this reasoning; in which frame the model writes is not known."""
+    mask = np.zeros((height, width), dtype=bool)
+    return Done(think, "", WHERE, mask, 0.5, (width, height), (), {}, None, "a model", "a segmenter")
+
+
 def test_place_words_point_to_their_part_of_the_image():
     text = "It lies in the upper right, not at the centre; the lower left is clear."
-    found = [(text[place["start"] : place["end"]], place["box"]) for place in views.places(text, (300, 90))]
+    found = [(text[place["start"] : place["end"]], place["box"]) for place in views.places(told(text, 300, 90))]
     assert found == [("in the upper right", [200, 0, 300, 30]), ("at the centre", [100, 30, 200, 60])]
 
 
@@ -141,7 +150,7 @@ def test_every_place_phrase_of_the_project_is_found():
     for side in SIDES:
         for height in HEIGHTS:
             phrase = place_phrase(side, height)
-            [place] = views.places(f"It lies {phrase} of the image.", (300, 300))
+            [place] = views.places(told(f"It lies {phrase} of the image.", 300, 300))
             assert place_words(place["box"], (300, 300)) == (side, height)
 
 
@@ -209,6 +218,8 @@ def test_the_examples_that_come_along_can_be_opened():
 class Endless:
     """A model that speaks until it is told to stop."""
 
+    name, can_sample = "folder/on/this/machine", True
+
     def __init__(self) -> None:
         self.stop: threading.Event | None = None
         self.closed = threading.Event()
@@ -225,6 +236,15 @@ class Endless:
             assert stop.is_set(), "the run was closed before it was told to stop"
             self.closed.set()
 
+    def samples(self, image: Image.Image, question: str, stop: threading.Event, kept: object) -> Iterator[Sampled]:
+        self.stop = stop
+        try:
+            while True:
+                yield Sampled(WHERE, 0.1)
+        finally:
+            assert stop.is_set(), "the samples were closed before they were told to stop"
+            self.closed.set()
+
 
 def test_closing_a_run_tells_the_model_to_stop_first():
     model = Endless()
@@ -236,6 +256,58 @@ def test_closing_a_run_tells_the_model_to_stop_first():
     run.close()
     assert model.stop.is_set()
     assert model.closed.wait(timeout=5)
+
+
+def test_closing_a_comparison_stops_the_model_that_speaks(model):
+    second = Endless()
+    page = app.Page(model, [], compare=second)
+    session = Session(load_image(np.full((64, 64), 90, np.uint8)))
+    run = page.on_compare(session, "What is bright?")
+    shown = next(update for update in run if page.room.second in update and update[page.room.second].get("think"))
+    assert shown[page.room.second]["name"] == "this/machine", "a folder's whole path is nobody's business"
+    assert session.done is not None and not second.stop.is_set()
+    run.close()
+    assert second.closed.wait(timeout=5)
+    assert page.on_stop(session)[page.room.status] == {"phase": "done", "text": "Stopped"}, "the first answer is there to be corrected"
+
+
+def test_closing_samples_tells_the_model_to_stop_first(model):
+    endless = Endless()
+    page, session = app.Page(endless, []), Session(load_image(np.full((64, 64), 90, np.uint8)))
+    assert list(page.on_sample(session)) == [], "there is no answer yet"
+    session.begin("a run", endless.provenance("What is bright?"))
+    session.end(model.ground(session.loaded.image, "What is bright?"))
+    samples = page.on_sample(session)
+    for _ in range(3):
+        shown = next(samples)
+    assert shown[page.room.sure]["rows"][0]["text"].endswith("of 2 samples") and len(shown[page.room.sure]["boxes"]) == 2
+    samples.close()
+    assert endless.closed.wait(timeout=5)
+
+
+def test_samples_are_held_against_the_models_own_answer_also_after_a_correction():
+    boxes = [WHERE.box, (0.0, 0.0, 5.0, 5.0), None]
+    said = views.sureness(boxes, WHERE.box, 5, 3.25)
+    assert [(row["name"], row["text"]) for row in said["rows"]] == [("Agreement", "1 of 3 samples"), ("Pairs", "0.00")]
+    assert "1 could not be read" in said["rows"][0]["aside"] and len(said["boxes"]) == 2
+    assert "3 came" in said["note"] and "temperature 1" in said["note"] and "3.2 s" in views.sureness(boxes, WHERE.box, 3, 3.25)["note"]
+
+
+def test_a_model_that_fails_leaves_the_other_ones_answer(model, image_file):
+    session = Session(load_image(image_file))
+    refused = iter([{"status": views.status("error", "No GPU."), "second": {"name": "second"}}])
+    session.begin("a run", model.provenance("What is bright?"), compared=True)
+    heard = list(both_values(run_values(model.stream(session.loaded.image, "What is bright?"), session), (value for value in refused)))
+    assert heard[-2] == {"second": {"name": "second", "problem": "No GPU."}}
+    assert heard[-1]["status"]["phase"] == "done", "the first one is there"
+    assert not any(values.get("status", {}).get("phase") == "done" for values in heard[:-1]), "done before the second was asked"
+
+
+def test_without_a_second_model_the_page_offers_no_comparison(model):
+    room = app.Page(model, []).room
+    assert room.compare is None and room.second is None and room.sure is not None
+    with_second = app.Page(model, [], compare=Endless()).room
+    assert with_second.compare.value == "Compare"
 
 
 class Breaks(Endless):
@@ -280,12 +352,14 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
     shown = list(run_values(model.stream(session.loaded.image, "What is bright?", kept=session.kept), session))
     assert session.done is not None and session.kept.encoded is not None
     assert [kind["kind"] for kind in shown[-1]["take"]["kinds"]] == ["mask.png", "overlay.png", "grounding.json"]
+    shown_names = [row["name"] for row in shown[-1]["reading"]["rows"]]
     encoded = session.kept.encoded
     refined = model.refine(session.loaded.image, Grounding((40, 30, 200, 180), ((100, 90), (150, 120))), [(60, 60, False)], session.kept)
     session.correct(refined)
     values = refined_values(session, refined, 3)
     assert session.kept.encoded is encoded and values["layers"]["edit"] == 3
     rows = {row["name"]: row["text"] for row in values["reading"]["rows"]}
+    assert "Coordinates" in shown_names and "Coordinates" not in rows, "the probability is of the model's own numbers"
     assert rows["Corrected"] == "by hand, 1 excluded" and rows["Box"] == "x 40 – 200, y 30 – 180" and "Dice" in rows["Truth"]
     facts = json.loads(base64.b64decode(files.make(session, "grounding.json")["url"].partition(",")[2]))
     assert facts["corrected_by_hand"] and facts["clicks"] == [[60.0, 60.0, False]] and facts["box_xyxy"] == [40, 30, 200, 180]
@@ -330,10 +404,16 @@ def test_every_error_title_of_zero_gpu_has_a_sentence_for_visitors():
 class NoQuota:
     """A model on a machine that gives this visitor no GPU."""
 
+    name, can_sample = "someone/large", True
+
     def provenance(self, question: str) -> Provenance:
         return Provenance(question)
 
     def stream(self, image: Image.Image, question: str, think: bool, stop: threading.Event, kept: object) -> Iterator[Event]:
+        raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
+        yield
+
+    def samples(self, image: Image.Image, question: str, stop: threading.Event, kept: object) -> Iterator[Sampled]:
         raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
         yield
 
@@ -350,6 +430,8 @@ def test_without_a_gpu_an_example_plays_from_its_recording_and_says_so(model, im
     assert reading["think"] == tiny.THOUGHT and "This is a recorded run of" in " ".join(reading["notes"])
     assert session.done.model.endswith("(recorded)") and shown[-1][page.room.status]["phase"] == "done"
     assert np.array_equal(session.done.mask, model.ground(loaded.image, "What is bright?").mask)
+    *_, refused = page.on_sample(session)
+    assert refused[page.room.status]["phase"] == "done" and "free GPU time" in refused[page.room.status]["text"]
     *_, refused = page.on_ask(session, "What was never asked?")
     assert "Your free GPU time for today is used up" in refused[page.room.status]["text"]
 
@@ -459,3 +541,9 @@ def test_a_wrong_model_ends_with_one_sentence_and_exit_code_2(tmp_path):
     run = subprocess.run(command, cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True)
     assert run.returncode == 2
     assert len(run.stderr.strip().splitlines()) == 1 and str(tmp_path) in run.stderr
+
+
+def test_a_wrong_second_model_does_too(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--model", str(folder), "--compare", str(tmp_path / "nowhere"), "--device", "cpu"])
+    assert app.main() == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith(f"there is no folder '{tmp_path}")

@@ -1,6 +1,6 @@
 """Every architecture of the published table loads and answers, one by one and in batches, with tiny random weights of the real classes.
 
-    python -m pytest tests/test_architectures.py
+python -m pytest tests/test_architectures.py
 """
 
 from pathlib import Path
@@ -75,6 +75,16 @@ def test_a_batch_ends_each_row_with_its_own_answer(scripted):
     looks = [reasoner.look(picture(seed=seed)) for seed in range(3)]
     said = list(reasoner.answer_batch(looks, ["Where?"] * 3, at_once=2))
     assert [one.text for one in said] == [SCRIPT] * 3 and all(one.error is None for one in said)
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "llava"])
+def test_a_batch_knows_the_probability_of_the_coordinates_as_a_stream_does(scripted, family):
+    reasoner = load_reasoner(scripted[family], device="cpu")
+    looks = [reasoner.look(picture(300, 200, 1)), reasoner.look(picture(120, 200, 2))]
+    *_, closing = reasoner.stream(looks[0], "Where?")
+    said = list(reasoner.answer_batch(looks, ["Where?", "Where would fluid collect, if at all?"], at_once=2))
+    assert closing.coordinate_probability > 0
+    assert [one.coordinate_probability for one in said] == pytest.approx([closing.coordinate_probability] * 2, rel=1e-3)
 
 
 def test_the_shared_eye_answers_in_batches_too(tmp_path):

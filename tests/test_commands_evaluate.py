@@ -1,9 +1,12 @@
 """`evaluate` and `report` as one types them: two stages, batches, a server, and what cannot be used.
 
-    python -m pytest tests/test_commands_evaluate.py
+python -m pytest tests/test_commands_evaluate.py
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,9 @@ from PIL import Image
 from medreasoner.cli import main
 from tests import tiny
 from tests.test_endpoint import Server, server  # noqa: F401 (the fixture)
+
+ROOT = Path(__file__).parent.parent
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,9 @@ def test_batches_answers_and_a_report_of_both(model, data, tmp_path, capsys):
     assert run("report", tmp_path / "asked", tmp_path / "drawn", "--data", data, "--out", tmp_path / "new" / "report.html") == 0
     assert "(drawn), upstream-raw" in (tmp_path / "new" / "report.md").read_text()
     assert (tmp_path / "new" / "report.csv").exists()
+    (tmp_path / "prices.yaml").write_text(f"currency: EUR\nmodels:\n  {model}: {{input: 1000000}}\n")
+    assert run("report", tmp_path / "asked", "--prices", tmp_path / "prices.yaml", "--out", tmp_path / "r.html") == 0
+    assert f"{asked['cost']['tokens_in']} EUR" in (tmp_path / "r.md").read_text()
 
 
 def test_a_model_behind_a_server(server: Server, data, tmp_path, capsys):  # noqa: F811
@@ -62,6 +71,32 @@ def test_a_model_behind_a_server(server: Server, data, tmp_path, capsys):  # noq
     server.plan = [401]
     assert run(*given[:-2], tmp_path / "other", "--model", "openai:gpt-4o", "--endpoint", server.url, "--batch", 3) == 2
     assert "OPENAI_API_KEY" in capsys.readouterr().err
+
+
+def test_a_killed_process_is_continued_by_two_that_share_the_rest(model, tmp_path):
+    lines = []
+    for number in range(60):
+        mask = np.zeros((60, 90), np.uint8)
+        mask[10 + number % 9 : 30, 20:50] = 255
+        Image.fromarray(mask).save(tmp_path / f"{number}.png")
+        about = {"id": f"s{number}", "image": f"{number}.png", "mask": f"{number}.png", "question": f"Where does fluid collect? {number}"}
+        lines.append(json.dumps(about | {"modality": "CT", "category": "part", "case": f"case {number}"}) + "\n")
+    (tmp_path / "samples.jsonl").write_text("".join(lines))
+    told = ("-m", "medreasoner", "evaluate", "--data", tmp_path, "--model", model, "--device", "cpu", "--out", tmp_path / "out")
+    with subprocess.Popen([sys.executable, *told], stderr=subprocess.PIPE, text=True, cwd=ROOT, env=ONE_THREAD) as first:
+        assert any(line.startswith("records.jsonl: 20 of") for line in first.stderr)
+        first.kill()
+    before = (tmp_path / "out" / "records.jsonl").read_bytes()
+    kept = before[: before.rindex(b"\n") + 1]
+    assert 20 <= kept.count(b"\n") < 60
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")  # accelerate launch needs mpirun for this on a CPU
+    subprocess.run([sys.executable, *launch, *told], check=True, cwd=ROOT, env=ONE_THREAD, capture_output=True, timeout=900)
+    records = [json.loads(line) for line in (tmp_path / "out" / "records.jsonl").read_text().splitlines()]
+    assert sorted(record["id"] for record in records) == sorted(f"s{number}" for number in range(60)), "all, and nothing twice"
+    old = {record["id"]: record for record in map(json.loads, kept.splitlines())}
+    assert all(old.get(record["id"], record) == record for record in records), "what was written is kept as it was"
+    fresh = [sum(1 for _ in part.open()) for part in sorted((tmp_path / "out").glob("records.rank*"))]
+    assert len(fresh) == 2 and sum(fresh) == 60 - len(old) and summary(tmp_path / "out")["n"] == 60
 
 
 @pytest.mark.parametrize(

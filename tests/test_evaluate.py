@@ -20,6 +20,7 @@ from PIL import Image
 from medreasoner.answer import Answer, Prompt, parse, render
 from medreasoner.asking import Answers, Stages, fingerprint, prompt_hash
 from medreasoner.controls import Prior, centre_box, derange, kind, prior, shuffled_questions, swapped_images, whole_box
+from medreasoner.data.digest import Named, digest
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample
 from medreasoner.dialects import translate
@@ -323,8 +324,60 @@ def test_many_at_once_score_as_one_after_the_other(samples, tmp_path):
     assert clerk.batches == [16]
     for key in ("overall", "per_category", "per_size", "failures"):
         assert together[key] == alone[key]
-    assert together["cost"] == {"seconds": 8.0, "samples_per_s": 2.0, "tokens_per_s": None, "tokens_in": 14400, "tokens_out": 960}
+    cost = together["cost"]
+    assert (cost["seconds_per_answer"], cost["counted"], cost["tokens_in"], cost["tokens_out"]) == (0.5, 16, 14400, 960)
+    assert cost["wall_s"] == sum(r["wall_s"] for r in records_in(tmp_path / "a")) and cost["samples_per_s"] == 16 / cost["wall_s"]
     assert together["median_timings_s"] == {}, "the times of a replay are nobody's"
+
+
+class Encoder(Clerk):
+    """Shares its encoding of an image with the segmenter, as the embedded model does."""
+
+    def look(self, image: Image.Image) -> Look:
+        return replace(super().look(image), features="maps", inputs={"tokens": "of the image"})
+
+
+class Adopter(Painter):
+    """Takes over the reasoner's encoding, and counts the images that it had to encode itself."""
+
+    def __init__(self):
+        self.adopted, self.encoded = 0, 0
+
+    def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
+        self.adopted, self.encoded = self.adopted + (features == "maps"), self.encoded + (features is None)
+        return image.size
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_all_passes_and_controls_together_encode_each_image_once(samples, train, tmp_path, at_once):
+    encoder, adopter = Encoder(), Adopter()
+    result = evaluate(samples, encoder, adopter, tmp_path, train=train, stages=Stages(at_once=at_once))
+    assert {"question_shuffled", "image_swapped", "image_blanked", "direct", "oracle", "oracle_box"} <= set(result["controls"])
+    assert (encoder.questions, encoder.looks) == (16 * 5, 8 + 1), "eight images and one grey square"
+    assert (adopter.adopted, adopter.encoded) == (8, 0)
+
+
+def test_an_image_that_the_model_cannot_take_in_fails_alone_in_a_batch_too(samples, tmp_path):
+    class Picky(Clerk):
+        def look(self, image):
+            if self.looks == 3:
+                self.looks += 1
+                raise ReasonerError("this image is too long")
+            return super().look(image)
+
+    result = evaluate(samples, Picky(), Painter(), tmp_path, stages=Stages(at_once=4))
+    assert result["failures"] == {"model": 1} and result["n"] == 16
+    assert result["overall"]["box_iou"]["mean"] == pytest.approx(15 / 16)
+    assert {r["message"] for r in records_in(tmp_path) if r["failure"]} == {"this image is too long."}
+
+
+def test_the_summary_says_on_what_data_it_was_taken(samples, tmp_path):
+    whole = Named("Rectangles v1", {"test": {"samples": 16, "sha256": digest(samples)}})
+    first = evaluate(samples, Looker(), None, tmp_path / "a", data="here", named=whole)
+    assert (first["set"], first["data_sha256"], first["data"]) == ("Rectangles v1, test", digest(samples), "here")
+    part = evaluate(samples[:4], Looker(), None, tmp_path / "b", named=whole)
+    assert part["set"] == "Rectangles v1, a part or a changed copy: 4 samples" and part["data_sha256"] != first["data_sha256"]
+    assert evaluate(samples[:4], Looker(), None, tmp_path / "c")["set"] is None
 
 
 def test_a_request_that_failed_is_in_no_mean_and_is_made_again(samples, tmp_path):
@@ -379,6 +432,8 @@ def test_the_segmenter_sees_what_it_is_allowed_to(samples, tmp_path, prompts, bo
     seen = []
 
     class Watcher(Painter):
+        draws_from = (prompts,)
+
         def segment(self, encoded, grounding):
             seen.append((grounding.box is not None, len(grounding.points)))
             return super().segment(encoded, grounding)
@@ -452,7 +507,7 @@ def test_processes_share_the_work_and_end_with_one_summary(samples, train, tmp_p
 
     with ThreadPoolExecutor(3) as processes:
         results = list(processes.map(process, range(3)))
-    drop = ("cost", "median_timings_s")
+    drop = ("cost", "median_timings_s")  # times
     for result in results:
         assert {k: v for k, v in result.items() if k not in drop} == {k: v for k, v in whole.items() if k not in drop}
     assert sum(looker.questions for looker in lookers) == 16 * 5, "samples and four controls, nothing twice"
@@ -497,9 +552,11 @@ def test_the_launchers_variables_say_which_part_is_ours(monkeypatch):
 
 def test_controls_show_that_a_good_model_looks_and_listens(samples, train, tmp_path):
     rows = evaluate(samples, Looker(), Painter(), tmp_path, train=train)["controls"]
-    assert rows["oracle"]["mask_dice"]["mean"] == 1 and rows["oracle"]["model_minus_this"]["mean"] == pytest.approx(0)
+    assert rows["oracle"]["mask_dice"]["mean"] == 1 and rows["oracle"]["model_minus_this_mask"]["mean"] == pytest.approx(0)
     for name in ("prior", "centre_box", "whole_image", "random_box", "question_shuffled", "image_swapped", "image_blanked"):
         assert rows[name]["box_iou"]["mean"] < 0.5 and rows[name]["model_minus_this"]["low"] > 0.3, name
+    assert rows["oracle"]["mask_ciou"]["mean"] == 1
+    assert rows["whole_image"]["mask_dice"]["mean"] < 0.5 and rows["whole_image"]["model_minus_this_mask"]["low"] > 0.5
     assert rows["question_shuffled"]["fits_best"]["mean"] == 0, "each question is answered rightly, so it never fits the one that was meant"
     assert rows["prior"]["kinds_not_in_training"] == []
 

@@ -25,7 +25,7 @@ from tests.medical import GRAY, dicom, nifti
 
 CONTRACT = {"think", "box_xyxy", "points_xy", "image_wh", "mask", "mask_score", "model", "segmenter", "timings_s", "answer_text", "notice"}
 GAINED = {"mask_rle", "model_revision", "segmenter_revision", "prompt_sha256", "question", "created", "kind", "view", "spacing_mm"}
-GAINED |= {"orientation", "left_out"}
+GAINED |= {"orientation", "left_out", "coordinate_probability"}
 
 
 def finished(width: int = 60, height: int = 40) -> tuple[Done, Image.Image]:

@@ -16,11 +16,11 @@ OURS = ("medreasoner", "app", "page", "train", "space")
 # A name stands for the module and all below it; "data.sample" is more particular than "data".
 LAYERS = (
     {"geometry"},
-    {"families", "dialects", "answer", "metrics", "place", "loading", "hub.errors", "data.sample", "data.taxonomy"}
-    | {"images", "loaded", "shades", "orientation", "dicom", "dicom_header", "nifti"},
+    {"families", "dialects", "coordinates", "answer", "metrics", "place", "loading", "hub.errors", "data.sample", "data.taxonomy"}
+    | {"images", "loaded", "shades", "orientation", "dicom", "dicom_header", "dicom_jpeg", "nifti"},
     {"events", "rewards", "draw", "export", "dicom_seg", "reasoner", "segmenter", "data"},
     {"reasoners", "segmenters"},
-    {"pipeline", "refine"},
+    {"pipeline", "refine", "sampling"},
     {"evaluate", "hub", "card", "publish", "model", "medreasoner", "page", "review"}
     | {"records", "stages", "scores", "summary", "controls", "control_rows", "asking", "report"},
     {"commands"},

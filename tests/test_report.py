@@ -1,11 +1,12 @@
 """The report: what it says is what the runs wrote, it holds everything itself, and a browser shows it without complaint.
 
-    python -m pytest tests/test_report.py
+python -m pytest tests/test_report.py
 """
 
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,7 +19,8 @@ from medreasoner.evaluate import evaluate
 from medreasoner.families import UPSTREAM_RAW
 from medreasoner.report import figures, write
 from medreasoner.report.cases import chosen
-from medreasoner.report.figures import Bar, bins, calibration_error, forest, reliability
+from medreasoner.report.figures import Bar, bins, calibration_error, forest, reliability, separation, tenths
+from medreasoner.report.prices import Price, Prices
 from tests.test_evaluate import Blind, Looker, Painter, prior
 from tests.test_evaluate import write as make_image
 
@@ -111,14 +113,97 @@ def test_cases_are_chosen_by_score_and_shown_once(runs):
 
 def test_without_the_set_the_report_says_why_it_has_no_pictures(runs, tmp_path):
     page = write(runs[:1], tmp_path / "r.html").html.read_text(encoding="utf-8")
-    assert "made without --data" in page and "data:image" not in page and "Differences" not in page
+    assert "made without --data" in page and "data:image" not in page
+
+
+def test_runs_on_different_data_are_labelled_and_not_compared(runs, samples, tmp_path):
+    evaluate(samples[:6], Looker(), Painter(), tmp_path / "few", data="rectangles")
+    words = write([runs[1], tmp_path / "few"], tmp_path / "r.html").markdown.read_text(encoding="utf-8")
+    results = words[words.index("## Results") : words.index("## Beside")]
+    assert "## Different data" in words and "must not be compared" in words
+    for folder in (runs[1], tmp_path / "few"):
+        told = json.loads((folder / "summary.json").read_text())
+        assert f"on rectangles, {told['data_sha256'][:8]}" in results, "every row says on what"
+    assert "## Differences" not in words
+    alike = write(runs[:2], tmp_path / "r.html").markdown.read_text(encoding="utf-8")
+    assert "Different data" not in alike and "looker − blind" in alike
+
+
+def test_differences_are_against_the_controls_and_the_other_runs(written, runs):
+    words = written.markdown.read_text(encoding="utf-8")
+    rows = [line for line in words[words.index("## Differences") :].splitlines() if " − " in line]
+    row = json.loads((runs[0] / "summary.json").read_text())["controls"]["random_box"]["model_minus_this"]
+    assert any("− random box" in line and f"{row['mean']:+.3f}" in line for line in rows)
+    assert any("− blind" in line for line in rows)
+
+
+PRICES = "currency: EUR\nmodels:\n  looker: {input: 2, output: 10, hour: 3600}\n  blind: {input: 1}\n"
+
+
+def test_the_cost_follows_from_given_prices_alone(tmp_path):
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    prices = Prices.read(tmp_path / "prices.yaml")
+    spent = {"counted": 4, "tokens_in": 1_000_000, "tokens_out": 100_000, "wall_s": 2.0}
+    assert prices.cost({"model": "looker", "n": 4, "cost": spent}) == "5 EUR"
+    assert prices.cost({"model": "looker", "n": 5, "cost": spent}) == "5 EUR for 4 of 5 answers"
+    assert prices.cost({"model": "blind", "n": 4, "cost": {**spent, "counted": 0}}) == "not known", "no tokens were counted"
+    assert prices.cost({"model": "other", "n": 4, "cost": spent}) == "not known" == Prices.none().cost({"model": "looker", "cost": spent})
+    assert prices.cost({"model": "looker", "n": 4, "cost": {**spent, "wall_s": None}}) == "not known"
+
+
+def test_the_cost_column_says_what_is_not_known(written, runs, tmp_path):
+    assert "not known |" in written.markdown.read_text(encoding="utf-8")
+    wall = json.loads((runs[1] / "summary.json").read_text())["cost"]["wall_s"]
+    prices = Prices("EUR", {"blind": Price(hour=3600.0)})
+    assert f"| {wall:.4g} EUR |" in write(runs[1:2], tmp_path / "r.html", None, prices).markdown.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models: [", "cannot be read as prices"),
+        ("models: {a: {input: 1}}", "expected `currency`"),
+        ("currency: EUR", "expected `currency`, a word, and `models`"),
+        ("currency: EUR\nmodels: {a: 3}", "a: expected numbers of at least 0 under hour, input, output, got 3"),
+        ("currency: EUR\nmodels: {a: {input: -1}}", "expected numbers of at least 0"),
+        ("currency: EUR\nmodels: {a: {tokens: 1}}", "expected some of hour, input, output, got tokens"),
+        ("currency: EUR\nmodels: {a: {}}", "expected some of hour, input, output, got nothing"),
+    ],
+)
+def test_prices_that_cannot_be_used_are_named(tmp_path, text, message):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(DataError, match=re.escape(message)):
+        Prices.read(tmp_path / "p.yaml")
+
+
+def test_the_coordinates_probability_has_a_diagram_where_it_was_recorded(runs, tmp_path):
+    folder = tmp_path / "sure"
+    shutil.copytree(runs[1], folder)
+    lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["coordinate_probability"] = number / 16
+    (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "Reliability of the coordinates" in write([folder], tmp_path / "r.html").markdown.read_text(encoding="utf-8")
+    assert "Reliability of the coordinates" not in write(runs[1:2], tmp_path / "r.html").markdown.read_text(encoding="utf-8")
+
+
+def test_confidences_that_lie_close_are_cut_into_parts_of_like_number():
+    sure, right = [0.01 + number / 1000 for number in range(25)], [0.0] * 12 + [1.0] * 13
+    assert tenths(sure, right) == [(pytest.approx(0.0155), 0, 12), (pytest.approx(0.028), 1, 13)]
+    assert tenths([0.5], [1.0]) == [(0.5, 1.0, 1)]
+    ElementTree.fromstring(reliability(tenths(sure, right), "a", "b", figures.nice(max(sure))))
+
+
+def test_separation_is_the_area_under_the_roc_curve():
+    assert separation([0.9, 0.8, 0.3, 0.1], [1.0, 0.0, 1.0, 0.0]) == 0.75
+    assert separation([0.5, 0.5], [1.0, 0.0]) == 0.5 and separation([0.5], [1.0]) is None
 
 
 def test_a_folder_without_a_finished_run_is_named(tmp_path):
     with pytest.raises(DataError, match="holds no finished run"):
         write([tmp_path], tmp_path / "r.html")
     (tmp_path / "summary.json").write_text('{"overall": {}}')
-    with pytest.raises(DataError, match="older version; run `evaluate` again"):
+    with pytest.raises(DataError, match="older version; run `evaluate` again, into another folder"):
         write([tmp_path], tmp_path / "r.html")
 
 

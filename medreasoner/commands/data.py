@@ -29,6 +29,7 @@ class Build:
 
     source: Path = argument("folder with manifest.jsonl, or with images and masks: pictures, NIfTI volumes or DICOM series", Path)
     out: Path = option("folder for samples.jsonl, rejects.jsonl, images and masks", kind=Path, shown="DIR")
+    name: str | None = option("name and version of the set, for its report and card", None, shown='"NAME v1"')
     labels: str | None = option("names of the mask values, where the source has none", None, shown='"1=spleen; 2=liver"')
     modality: str = option("of the images, where the source does not say", "", shown="M")
     licence: str = option("of the images, where the source does not say", "not stated", shown="L")
@@ -75,7 +76,7 @@ class Build:
         except (BudgetSpent, EndpointError) as error:
             say(f"Stopped: {error}. What was paid for is kept; the same command goes on, with a larger --budget if that was the reason")
             return OURS
-        report = collect(self.out)
+        report = collect(self.out, self.name)
         written = ", ".join(f"{number} {split}" for split, number in report["samples"].items()) or "no"
         print(f"{written} samples of {sum(report['images'].values())} images in {self.out}; targets left out, by reason:")
         print(table(report))

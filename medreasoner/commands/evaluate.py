@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medreasoner.commands.base import FINE, Models, UsageError, make_folder, option, say, whole
+from medreasoner.commands.base import FINE, Models, UsageError, make_folder, option, say, typed, whole
 
 if TYPE_CHECKING:
     from medreasoner.asking import Answers, Stages
@@ -28,7 +28,7 @@ class Evaluate(Models):
     endpoint: str | None = option("address of the OpenAI-compatible server of an openai: model", None, shown="URL")
     family: str | None = option("how the model writes coordinates, if its name or configuration does not tell", None, shown="NAME")
     frame: str | None = option("upstream-raw: read numbers as pixels of 840 x 840, the published scoring", None, shown="F")
-    batch: int = option("questions answered together (requests under way, for a server); 1 streams one after the other", 1, whole, "N")
+    batch: int = option("questions answered together (requests under way, for a server); 1 streams and times each", 8, whole, "N")
     prompts: str = option("what the segmenter sees: both, box or points", "both", shown="P")
     no_masks: bool = option("box and points only, which saves the segmenter's time", False)
     controls: bool = option("score fixed boxes, shuffled questions, swapped and grey images, no reasoning, and the oracles", False)
@@ -46,8 +46,9 @@ class Evaluate(Models):
 
         stages, shard = self.stages(), Shard.from_environment()
         loaded = load(self.data, self.split, self.strict, self.data_revision)
-        samples = list(loaded)
-        train = load(self.train or self.data, self.train_split, self.strict) if self.controls else None
+        samples, named = list(loaded), loaded.named()
+        learnt_from = (self.train, None) if self.train else (self.data, self.data_revision)
+        train = load(learnt_from[0], self.train_split, self.strict, learnt_from[1]) if self.controls else None
         make_folder(self.out)
         for skipped in loaded.skipped:
             say(f"skipped {skipped}")
@@ -68,6 +69,8 @@ class Evaluate(Models):
                 stages=stages,
                 shard=shard,
                 data=", ".join(filter(None, (self.data, self.split and f"split {self.split}", loaded.revision))),
+                named=named,
+                command=typed("evaluate", self),
             )
         except ReasonerError as error:
             raise UsageError(f"{error}. What was answered is kept; run this again to go on") from error
@@ -116,7 +119,7 @@ class Evaluate(Models):
         name = f"{self.model}@{self.endpoint}" if self.endpoint else self.model
         try:
             prompt = None if self.prompt is None else Prompt.load(self.prompt)
-            return load_reasoner(name, self._device(), prompt, family=self.family)
+            return load_reasoner(name, self._device(), prompt, self.revision, family=self.family)
         except (ReasonerError, OSError, ValueError, TypeError) as error:
             raise UsageError(str(error)) from error
 
@@ -130,7 +133,7 @@ class Evaluate(Models):
         asked = self.segmenter or MEDSAM2
         try:
             if asked != EMBEDDED_NAME:
-                return load_segmenter(asked, self._device(), allow_pickle=self.allow_pickle)
+                return load_segmenter(asked, self._device(), None, self.segmenter_revision, self.allow_pickle)
         except SegmenterError as error:
             if self.segmenter is not None or not error.unreachable:
                 raise UsageError(str(error)) from error
@@ -178,6 +181,7 @@ SCORES = {
 def lines(result: dict) -> list[str]:
     """The summary of an evaluation for the terminal."""
     said = [f"{result['model']} with segmenter {result['segmenter']}: {result['n']} samples, means with 95 % intervals"]
+    said.append(f"on {result['set'] or result['data']}, digest {result['data_sha256'][:16]}")
     if result["frame"] != result["writes"]:
         said.append(f"numbers were read as {result['frame']!r}; the model writes {result['writes']!r}")
     for name, row in {"model": result["overall"], **result.get("controls", {})}.items():

@@ -14,13 +14,16 @@ class Report:
     out: Path = option("the page to write", kind=Path, shown="PAGE.html")
     data: Path | None = option("the set that was evaluated, for pictures", None, Path, "FOLDER_OR_PARQUET")
     split: str | None = option("split of --data", None, shown="S")
+    prices: Path | None = option("prices of tokens and hours, so that costs are told; see medreasoner/report/prices.py", None, Path, "FILE")
 
     def run(self) -> int:
         from medreasoner.data.load import load
         from medreasoner.report import write
+        from medreasoner.report.prices import Prices
 
+        prices = None if self.prices is None else Prices.read(self.prices)
         samples = None if self.data is None else {sample.id: sample for sample in load(self.data, self.split)}
         make_folder(self.out.parent)
-        written = write(self.runs, self.out, samples)
+        written = write(self.runs, self.out, samples, prices)
         print(f"Wrote {written.html}, {written.markdown} and {written.csv}")
         return FINE

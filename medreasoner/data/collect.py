@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from medreasoner.data.digest import REPORT, digest
+from medreasoner.data.load import load
 from medreasoner.data.stages import read_lines
 from medreasoner.data.taxonomy import modality_of, supercategory_of
 from medreasoner.data.writer import Words
@@ -36,8 +38,9 @@ def sample_line(line: dict, target: dict, words: Words) -> dict:
     return sample | ({"spacing_mm": line["spacing_mm"]} if "spacing_mm" in line else {})
 
 
-def collect(out: Path) -> dict:
-    """Write `samples.jsonl`, `rejects.jsonl` and `report.json` into `out` from its stages; returns the report.
+def collect(out: Path, name: str | None = None) -> dict:
+    """Write `samples.jsonl`, `rejects.jsonl` and `report.json` into `out` from its stages; returns the report. `name` and version go into
+    the report, by which `evaluate` knows the set again.
 
     In a line of rejects.jsonl: `id` of the image, `target`, `stage` 1 or 3, `reason`, and for words that were refused `detail`, `question`
     and `think`.
@@ -62,14 +65,17 @@ def collect(out: Path) -> dict:
                     rejected[reject["reason"]] += 1
     for part in parts:
         part.replace(part.with_suffix(""))
+    splits = {split: {"samples": number, "sha256": digest(load(out, split))} for split, number in samples.items()}
     report = {
+        **({"name": name} if name else {}),
+        "splits": splits,
         "samples": dict(samples),
         "images": {split: number for split, number in images.items() if number},
         "rejected": dict(rejected.most_common()),
         "different_questions": len(questions),
         **{kind: dict(numbers.most_common()) for kind, numbers in kinds.items()},
     }
-    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    (out / REPORT).write_text(json.dumps(report, indent=1) + "\n")
     return report
 
 

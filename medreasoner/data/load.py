@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medreasoner.data import listing, ours, published, rows
+from medreasoner.data.digest import REPORT, Named
 from medreasoner.data.rows import DataError, Folder, Place, Row, RowError
 from medreasoner.data.sample import Sample
+from medreasoner.loading import read_json
 
 __all__ = ["DataError", "Loaded", "RowError", "Skipped", "load"]
 
@@ -77,6 +79,15 @@ class Loaded:
     layout: Layout = field(repr=False)
     names: list[str] = field(repr=False)
     skipped: list[Skipped] = field(default_factory=list)
+
+    def named(self) -> Named | None:
+        """The set's name and version, None where it states none. Errors: DataError."""
+        try:
+            with self.place.asking():
+                path = self.place.look(REPORT)
+                return None if path is None else Named.read(read_json(path))
+        except ValueError as error:
+            raise DataError(f"{self.source}: {error}; mend or delete it") from error
 
     def __iter__(self) -> Iterator[Sample]:
         self.skipped = []

@@ -10,13 +10,16 @@ Is not: the push (`hub.push_folder`), nor the card's words (`cards/dataset.md.ji
 import io
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from medreasoner.data.digest import REPORT, line, of_lines
 from medreasoner.data.load import DataError, load
 from medreasoner.data.reviews import ledgers, settle
 from medreasoner.data.sample import Sample
@@ -55,7 +58,8 @@ def features() -> "Features":
 
 
 def publish(folder: Path, out: Path, reviewed: bool = False) -> dict:
-    """Write `out/data/SPLIT-*.parquet`, `out/README.md`, `out/croissant.json` and `out/figures/samples.png`.
+    """Write `out/data/SPLIT-*.parquet`, `out/README.md`, `out/croissant.json`, `out/figures/samples.png`, and for a set with a name
+    `out/report.json`.
 
     Args:
         folder: with samples.jsonl, as `data build` makes it; a row without a split goes to train.
@@ -69,15 +73,23 @@ def publish(folder: Path, out: Path, reviewed: bool = False) -> dict:
     summary, loaded = Summary(ledgers(folder) if reviewed else []), load(folder)
     columns = features()
     shards = Shards(out / "data", columns, SHARD, GROUP, GROUP_ROWS)
+    lines: dict[str, list[str]] = defaultdict(list)
     with shards:
         for entry in _entries(loaded, facts, reviewed, summary):
-            shards.write(entry.split, row(entry))
+            written = row(entry)
+            shards.write(entry.split, written)
             summary.count(entry)
+            truth, image = entry.sample.truth(), written["images"][0]["bytes"]
+            lines[entry.split].append(line(replace(entry.sample, image=image, box=truth.box, points=truth.points)))
         if not summary.splits:
             why = ", ".join(f"{number} {reason}" for reason, number in summary.left_out.items())
             raise DataError(f"{folder} has nothing to publish: {why}; review it first, or publish without --reviewed")
     summary.skipped = [str(skipped) for skipped in loaded.skipped]
-    write_card(out, folder.resolve().name, summary, shards.files, columns)
+    named = loaded.named()
+    if named is not None:
+        splits = {split: {"samples": len(listed), "sha256": of_lines(listed)} for split, listed in lines.items()}
+        (out / REPORT).write_text(json.dumps({"name": named.name, "splits": splits}, indent=1) + "\n")
+    write_card(out, named.name if named else folder.resolve().name, summary, shards.files, columns)
     return {
         "samples": dict(summary.splits),
         "left_out": dict(summary.left_out),

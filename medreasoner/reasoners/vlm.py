@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin, StoppingCriteriaList
+from transformers import BatchFeature, LogitsProcessorList, PreTrainedConfig, PreTrainedModel, ProcessorMixin, StoppingCriteriaList
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.answer import Prompt, messages
@@ -122,11 +122,18 @@ class VlmReasoner:
         with closing(self._pieces(look, question, think, stop or threading.Event())) as pieces:
             yield from in_our_format(pieces, self._dialects)
 
-    def _pieces(self, look: Look, question: str, think: bool, stop: threading.Event) -> Iterator[str]:
+    def sample(
+        self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None, temperature: float = 1.0
+    ) -> Iterator[str]:
+        """See `SamplingReasoner.sample`."""
+        with closing(self._pieces(look, question, think, stop or threading.Event(), temperature)) as pieces:
+            yield from in_our_format(pieces, self._dialects)
+
+    def _pieces(self, look: Look, question: str, think: bool, stop: threading.Event, temperature: float | None = None) -> Iterator[str]:
         listener = Listener(self._processor.tokenizer, stop)
         inputs = self._inputs(look, question, think)
         with ThreadPoolExecutor(1, "generate") as thread:
-            run = thread.submit(self._generate, inputs, listener)
+            run = thread.submit(self._generate, inputs, listener, temperature)
             run.add_done_callback(lambda _: listener.end())
             try:
                 for piece in iter(listener.pieces.get, None):
@@ -140,13 +147,14 @@ class VlmReasoner:
         except (RuntimeError, ValueError, IndexError) as error:
             raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
 
-    def _generate(self, inputs: dict, listener: Listener) -> None:
+    def _generate(self, inputs: dict, listener: Listener, temperature: float | None) -> None:
         while not self._running.acquire(timeout=0.05):
             if listener.finished():
                 return
         try:
             if not listener.finished():
-                self._model.generate(**inputs, stopping_criteria=StoppingCriteriaList([listener]))
+                heard = {"stopping_criteria": StoppingCriteriaList([listener]), "logits_processor": LogitsProcessorList([listener.odds])}
+                self._model.generate(**inputs, **heard, **_drawing(temperature))
         finally:
             self._running.release()
 
@@ -259,6 +267,11 @@ def _settle_generation(model: PreTrainedModel, processor: ProcessorMixin) -> Non
         settings.eos_token_id = processor.tokenizer.eos_token_id
     if settings.pad_token_id is None:
         settings.pad_token_id = processor.tokenizer.pad_token_id
+
+
+def _drawing(temperature: float | None) -> dict:
+    """What `generate` is told besides: nothing for the greedy answer, else to draw from the whole distribution."""
+    return {} if temperature is None else {"do_sample": True, "temperature": float(temperature), "top_k": 0, "top_p": 1.0}
 
 
 def _input_wh(pixels: BatchFeature, processor: ProcessorMixin) -> tuple[int, int]:

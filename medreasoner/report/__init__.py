@@ -20,6 +20,7 @@ from medreasoner.data.sample import Sample
 from medreasoner.events import NOTICE
 from medreasoner.records import write_whole
 from medreasoner.report import sections
+from medreasoner.report.prices import Prices
 from medreasoner.report.runs import Run
 
 
@@ -32,19 +33,20 @@ class Written:
     csv: Path
 
 
-def write(folders: Sequence[Path], out: Path, samples: Mapping[str, Sample] | None = None) -> Written:
+def write(folders: Sequence[Path], out: Path, samples: Mapping[str, Sample] | None = None, prices: Prices | None = None) -> Written:
     """Write `out` and, beside it, the same as .md and .csv.
 
     Args:
         folders: of runs, in the order of the tables; the first is the one that pictures and groups are of.
         samples: the evaluated samples by id, for pictures; None leaves the pictures out.
+        prices: what tokens and hours cost; None is known of none.
     Errors: DataError for a folder that holds no finished run.
     """
     runs = Run.read_all(folders)
-    parts = sections.all_of(runs, samples)
+    parts = sections.all_of(runs, samples, prices or Prices.none())
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     pages.filters["svg"] = Markup
-    values = {"title": runs[0].title, "runs": runs, "parts": parts, "notice": NOTICE}
+    values = {"title": runs[0].title, "lead": sections.lead(runs[0]), "runs": runs, "parts": parts, "notice": NOTICE}
     written = Written(out, out.with_suffix(".md"), out.with_suffix(".csv"))
     pages.autoescape = True
     write_whole(written.html, pages.get_template("page.html.jinja").render(values))

@@ -29,7 +29,12 @@ class Run:
 
     @property
     def title(self) -> str:
-        return f"{self.summary['model']} on {self.summary['data'] or 'an unnamed set'}"
+        return f"{self.summary['model']} on {self.set}"
+
+    @property
+    def set(self) -> str:
+        """The data in words: name and version, else where it lay."""
+        return _set(self.summary)
 
     @property
     def converted(self) -> bool:
@@ -56,14 +61,25 @@ def _summary(folder: Path) -> dict:
         summary = read_json(folder / "summary.json")
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} holds no finished run ({error}); expected the --out folder of `evaluate`") from error
-    if "as_published" not in summary:
-        raise DataError(f"{folder}/summary.json was written by an older version; run `evaluate` again, its records are kept")
+    if "data_sha256" not in summary:
+        raise DataError(f"{folder}/summary.json was written by an older version; run `evaluate` again, into another folder")
     return summary
 
 
+def _set(summary: dict) -> str:
+    return summary["set"] or summary["data"] or "an unnamed set"
+
+
+def mixed(runs: Sequence[Run]) -> bool:
+    """Whether the runs were scored on different data, so that their rows must not be compared."""
+    return len({run.summary["data_sha256"] for run in runs}) > 1
+
+
 def _names(summaries: Sequence[dict], folders: Sequence[Path]) -> list[str]:
-    """The model's name, with what tells runs of one model apart."""
-    models = [Path(summary["model"]).name if Path(summary["model"]).is_absolute() else summary["model"] for summary in summaries]
-    if len(set(models)) == len(models):
-        return models
-    return [f"{model} ({folder.name})" for model, folder in zip(models, folders, strict=True)]
+    """The model's name, with what tells runs of one model apart, and on what data where not all were scored on the same."""
+    names = [Path(summary["model"]).name if Path(summary["model"]).is_absolute() else summary["model"] for summary in summaries]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({folder.name})" for name, folder in zip(names, folders, strict=True)]
+    if len({summary["data_sha256"] for summary in summaries}) == 1:
+        return names
+    return [f"{name} on {_set(summary)}, {summary['data_sha256'][:8]}" for name, summary in zip(names, summaries, strict=True)]

@@ -1,0 +1,96 @@
+"""The same question answered several times by chance: how sure a model is of its answer, told by how much its answers agree.
+
+Is: box and points of each sample, as it comes. Is not: the answer itself, which is greedy (`pipeline.ground`), nor a judgement;
+`metrics.agreement` compares the boxes.
+
+    done = model.ground(image, question)
+    boxes = [sample.box for sample in model.samples(image, question)]
+    agreement(boxes, done.grounding.box)      # Agreement(pairwise_iou=0.71, agreeing=4, number=5)
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from PIL import Image
+
+from medreasoner.answer import Parsed, StreamParser
+from medreasoner.geometry import Box, Grounding, GroundingError
+from medreasoner.pipeline import clean, in_pixels, refuse
+from medreasoner.reasoner import Look, Reasoner, ReasonerError, SamplingReasoner
+from medreasoner.refine import Kept
+
+SAMPLES = 5
+TEMPERATURE = 1.0  # the model's own distribution, neither sharpened nor flattened
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One answer by chance: `grounding` in pixels of the original image, None where it could not be read; `seconds` it took."""
+
+    grounding: Grounding | None
+    seconds: float
+
+    @property
+    def box(self) -> Box | None:
+        return None if self.grounding is None else self.grounding.box
+
+
+def sampled(
+    image: Image.Image,
+    question: str,
+    reasoner: Reasoner,
+    number: int = SAMPLES,
+    temperature: float = TEMPERATURE,
+    think: bool = True,
+    stop: threading.Event | None = None,
+    kept: Kept | None = None,
+) -> Iterator[Sampled]:
+    """Ask `question` about `image` `number` times, one after the other; each sample as soon as it is there.
+
+    Args:
+        image: RGB. number: at least 1. temperature: above 0; the reasoning is drawn at it too.
+        stop: set it from anywhere to end, or close the generator; a sample that is not finished is left out.
+        kept: of this very image and reasoner; the image is not taken in again where it holds a look.
+
+    Samples come from torch's own generator: `torch.manual_seed` before the call makes them the same again.
+
+    Errors: ReasonerError, also for a reasoner that cannot sample (a recording, a server); ValueError for a question, number or temperature
+        that cannot be used.
+    """
+    if not isinstance(reasoner, SamplingReasoner):
+        raise ReasonerError(f"{reasoner.name} cannot be sampled: it is a recording or runs elsewhere; load the model's own weights")
+    if why := refuse(question):
+        raise ValueError(why)
+    if number < 1 or not temperature > 0:
+        raise ValueError(f"expected at least one sample and a temperature above 0, got {number} and {temperature}")
+    stop = stop or threading.Event()
+    kept = Kept() if kept is None else kept
+    if kept.look is None:
+        kept.look = reasoner.look(image)
+    for _ in range(number):
+        started = time.perf_counter()
+        parsed = _heard(reasoner, kept.look, clean(question), think, stop, temperature)
+        if stop.is_set():
+            return
+        yield Sampled(_grounding(parsed, kept.look, reasoner, image.size), time.perf_counter() - started)
+
+
+def _heard(reasoner: SamplingReasoner, look: Look, question: str, think: bool, stop: threading.Event, temperature: float) -> Parsed:
+    """One sample, as far as its answer."""
+    parser = StreamParser()
+    with closing(reasoner.sample(look, question, think, stop, temperature)) as pieces:
+        for piece in pieces:
+            parser.feed(piece)
+            if parser.parsed is not None:
+                break
+    return parser.finish()
+
+
+def _grounding(parsed: Parsed, look: Look, reasoner: Reasoner, image_wh: tuple[int, int]) -> Grounding | None:
+    try:
+        return parsed.answer and in_pixels(parsed.answer, look, reasoner.frame, image_wh)[0]
+    except GroundingError:  # numbers that mean no place in the image
+        return None
