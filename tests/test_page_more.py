@@ -15,7 +15,7 @@ from medreasoner.images import load_image
 from medreasoner.model import MedReasoner
 from page.examples import load_examples
 from tests import tiny
-from tests.visit import Grounding, ask, drawn, expect, finished, place, reasoning, status
+from tests.visit import Grounding, ask, drawn, expect, finished, place, reasoning, serious, status
 
 pytestmark = pytest.mark.browser
 EXAMPLE = load_examples(app.HERE / "examples")[0]
@@ -126,3 +126,6 @@ def test_a_phone_has_room_for_both(visit):
     assert min(box["height"] for box in boxes) >= 44
     over = "([a, b]) => { const [p, q] = [a, b].map(s => document.querySelector(s).getBoundingClientRect()); return p.right > q.left }"
     assert not page.evaluate(over, ["#second .model", "#second .toggle"])
+    page.get_by_role("button", name="How sure?").click()
+    finished(page)
+    assert not serious(page)

@@ -206,3 +206,10 @@ def drawn(page, selector: str) -> list[float]:
         """shape => { const box = shape.getBBox(), m = shape.getScreenCTM();
         return [m.e + box.x * m.a, m.f + box.y * m.d, box.width * m.a, box.height * m.d]; }"""
     )
+
+
+def serious(page) -> list[dict]:
+    """What axe-core finds wrong with the page as it stands: each serious rule with the elements that break it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    broken = [rule for rule in axe.run(page).response["violations"] if rule["impact"] in ("serious", "critical")]
+    return [{rule["id"]: [node["html"][:150] for node in rule["nodes"]]} for rule in broken]
