@@ -73,14 +73,18 @@ def embedded(texts: list[str]) -> torch.Tensor:
     features = model.model.get_image_features(
         pixel_values=processor.image_processor(grey, return_tensors="pt")["pixel_values"], return_dict=True
     ).pooler_output[0]
-    parts = []
-    for text in tqdm(texts, desc="embedded", mininterval=20):
-        said = processor.apply_chat_template(messages(subject.prompt.text(text), subject.prompt.system), add_generation_prompt=True)
-        ids = processor(images=grey, text=said, return_tensors="pt")["input_ids"]
-        states = model.get_input_embeddings()(ids)
-        states[ids == model.config.image_token_id] = features.flatten(0, 1).to(states.dtype)
-        hidden = model.model.language_model(inputs_embeds=states, output_hidden_states=True).hidden_states
+    asked = [messages(subject.prompt.text(text), subject.prompt.system) for text in texts]
+    said = [processor.apply_chat_template(each, add_generation_prompt=True) for each in asked]
+    ids = [processor(images=grey, text=text, return_tensors="pt")["input_ids"] for text in said]
+    shared = int((ids[0][0] == model.config.image_token_id).nonzero().max()) + 1  # the picture comes first, and is the same for all
+    states = model.get_input_embeddings()(ids[0][:, :shared])
+    states[ids[0][:, :shared] == model.config.image_token_id] = features.flatten(0, 1).to(states.dtype)
+    language, parts = model.model.language_model, []
+    cache = language(inputs_embeds=states, use_cache=True).past_key_values
+    for each in tqdm(ids, desc="embedded", mininterval=20):
+        hidden = language(input_ids=each[:, shared:], past_key_values=cache, use_cache=True, output_hidden_states=True).hidden_states
         parts.append(torch.cat([hidden[len(hidden) // 2][0, -1], hidden[-1][0, -1]]))
+        cache.crop(shared - each.shape[1])
     table = torch.stack(parts)
     return (table - table.mean(0)) / table.std(0).clamp(min=1e-6) / table.shape[1] ** 0.5
 
