@@ -30,3 +30,19 @@ def test_no_share_changes_nothing_and_an_empty_mask_stays_empty():
     logits[0, 0] = 4.0
     assert np.array_equal(tidy(logits, 0.0), logits)
     assert not (tidy(np.full((8, 8), -1.0), 0.03) > 0).any()
+
+
+def test_a_speck_in_a_hole_leaves_no_hole():
+    logits = np.full((40, 40), -2.0)
+    logits[5:35, 5:35] = 2.0
+    logits[15:20, 15:20] = -2.0
+    logits[17, 17] = 2.0
+    assert (tidy(logits, 0.05)[5:35, 5:35] > 0).all()
+
+
+def test_a_speck_with_a_hole_goes_with_it():
+    logits = np.full((40, 40), -2.0)
+    logits[15:38, 15:38] = 2.0
+    logits[2:6, 2:6] = 2.0
+    logits[3, 3] = -2.0
+    assert not (tidy(logits, 0.05)[:10, :10] > 0).any()

@@ -11,7 +11,8 @@ NUDGE = 0.5  # logit given to what was flipped: over the border, not far
 
 
 def tidy(logits: np.ndarray, share: float) -> np.ndarray:
-    """Flip regions smaller than `share` of the mask: foreground specks to background, holes to foreground.
+    """Flip regions smaller than `share` of the mask: holes to foreground, then foreground specks to background; a speck in a hole is filled
+    over with it.
 
     Args:
         logits: (H, W) float, the mask where positive.
@@ -19,9 +20,10 @@ def tidy(logits: np.ndarray, share: float) -> np.ndarray:
     """
     mask = logits > 0
     limit = share * mask.sum()
-    specks, holes = _small(mask, limit), _small(~mask, limit)
-    out = np.where(specks, -NUDGE, logits)
-    return np.where(holes, NUDGE, out)
+    holes = _small(~mask, limit)
+    specks = _small(mask | holes, limit)
+    out = np.where(holes, NUDGE, logits)
+    return np.where(specks, -NUDGE, out)
 
 
 def _small(mask: np.ndarray, limit: float) -> np.ndarray:
