@@ -5,7 +5,6 @@ The second model is a tiny one of the same classes that always says the same (ti
 """
 
 import re
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +14,7 @@ from medreasoner.images import load_image
 from medreasoner.model import MedReasoner
 from page.examples import load_examples
 from tests import tiny
-from tests.visit import Grounding, ask, drawn, expect, finished, place, reasoning, serious, status
+from tests.visit import Grounding, ask, drawn, expect, finished, place, reasoning, serious, serving, status
 
 pytestmark = pytest.mark.browser
 EXAMPLE = load_examples(app.HERE / "examples")[0]
@@ -28,13 +27,7 @@ def served(tmp_path_factory) -> Iterator[app.Page]:
     """The page with two models, served from this process."""
     second = tiny.embedded(tmp_path_factory.mktemp("models") / "scripted", script=tiny.SCRIPT)
     embedded = MedReasoner.from_pretrained(device="cpu")
-    page = app.Page(embedded, [EXAMPLE], compare=MedReasoner.from_pretrained(second, device="cpu"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    app.launch(page, server_port=port, prevent_thread_lock=True, quiet=True)
-    yield page
-    page.demo.close(verbose=False)
+    yield from serving(app.Page(embedded, [EXAMPLE], compare=MedReasoner.from_pretrained(second, device="cpu")))
 
 
 @pytest.fixture(scope="module")

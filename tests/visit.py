@@ -107,12 +107,7 @@ def served(files) -> Iterator[app.Page]:
         runs += [{**known, "question": question, "pieces": re.findall(r"\s*\S+", text)} for question, text in ANSWERS.items()]
     model = MedReasoner(ReplayReasoner(runs, seconds_per_piece=0.01), Oval())
     page = app.Page(model, [Example(files / "scan.png", WHAT, "Ultrasound", "drawn for this test", "CC0", files / "truth.png")])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    app.launch(page, server_port=port, prevent_thread_lock=True, quiet=True)
-    yield page
-    page.demo.close(verbose=False)
+    yield from serving(page)
 
 
 @pytest.fixture(scope="session")
@@ -213,3 +208,13 @@ def serious(page) -> list[dict]:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
     broken = [rule for rule in axe.run(page).response["violations"] if rule["impact"] in ("serious", "critical")]
     return [{rule["id"]: [node["html"][:150] for node in rule["nodes"]]} for rule in broken]
+
+
+def serving(page: app.Page) -> Iterator[app.Page]:
+    """`page` on a free port of this machine, until it is no longer wanted."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app.launch(page, server_port=port, prevent_thread_lock=True, quiet=True)
+    yield page
+    page.demo.close(verbose=False)
