@@ -12,7 +12,7 @@ SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
 MODELS := medreasoner/embedded $(wildcard runs/grpo_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
-.PHONY: help install demo test test-space lint data features train grpo compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
+.PHONY: help install demo test test-space lint data features train grpo study compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -61,6 +61,18 @@ train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on
 
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM from its SFT start (runs/grpo_mask; goes on after a kill)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml
+
+study: $(STAMP) ## GRPO with every reward set, three seeds of the best, one without SFT (about 3 hours on 2 cores; then make compare curves)
+	for set in paper-base-intended paper-hard paper-soft mask; do \
+		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --rewards $$set --output_dir runs/grpo_$${set//-/_} || exit 1; done
+	for seed in 1 2; do \
+		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --rewards paper-base-intended --seed $$seed \
+			--output_dir runs/grpo_paper_base_intended_seed_$$seed || exit 1; done
+	for seed in 0 1 2; do \
+		$(RUN) train.sft --recipe train/recipes/embedded_more_sft.yaml --max_steps 200 --seed $$seed \
+			--output_dir runs/sft_more_seed_$$seed || exit 1; done
+	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
+	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft
 
 compare: $(STAMP) ## trained models side by side on the validation split: make compare MODELS="medreasoner/embedded runs/grpo_mask"
 	$(RUN) train.compare $(MODELS) --data runs/data --features runs/features --segmenter medreasoner/embedded/segmenter

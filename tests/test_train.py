@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from medreasoner import MedReasoner
-from medreasoner.answer import Prompt, parse
+from medreasoner.answer import Prompt, messages, parse
 from medreasoner.data.load import load
 from medreasoner.data.write import Measured
 from medreasoner.geometry import EMBEDDED, to_image
@@ -21,6 +21,7 @@ from train.pack import pack
 from train.rows import Item, cover_of, kinds_of, row
 from train.run import newest_checkpoint, open_model
 from train.sft import Options, main, rows
+from train.soup import soup
 from train.subject import open_subject
 
 
@@ -237,3 +238,42 @@ def test_a_packed_folder_answers_as_its_parts_did(tmp_path, tiny_data):
     before = MedReasoner.from_pretrained(tmp_path / "crm").ground(image, "Where is it?")
     after = MedReasoner.from_pretrained(tmp_path / "packed").ground(image, "Where is it?")
     assert after.answer_text == before.answer_text == tiny.SCRIPT and after.grounding == before.grounding
+
+
+def test_a_rollout_in_bf16_says_the_same_and_leaves_the_model_as_it_was(tmp_path, tiny_data):
+    tiny.embedded(tmp_path / "start", script=tiny.SCRIPT)
+    subject = open_subject(str(tmp_path / "start"))
+    model = open_model(options(tmp_path, tiny_data, 1, bf16=True), tmp_path / "start", None)
+    chat = messages(subject.prompt.text("Where is it?", True), subject.prompt.system)
+    chat[-1]["content"][0]["image"] = Image.open(tiny_data / "images/0.png").convert("RGB")
+    inputs = subject.processor.apply_chat_template(
+        [chat], add_generation_prompt=True, tokenize=True, return_dict=True, processor_kwargs={"return_tensors": "pt"}
+    )
+    attention, seen = model.model.language_model.layers[0].self_attn, []
+    hook = attention.register_forward_hook(lambda module, _, out: seen.append((module.config._attn_implementation, out[0].dtype)))
+    usual = model.config.text_config._attn_implementation
+    text = subject.processor.decode(model.generate(**inputs)[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert text == tiny.SCRIPT and set(seen) == {("eager", torch.bfloat16)} and usual != "eager"
+    assert model.config.text_config._attn_implementation == attention.config._attn_implementation == usual
+    with pytest.raises(ValueError, match="no_such_option"):
+        model.generate(**inputs, no_such_option=1)
+    assert attention.config._attn_implementation == usual
+    hook.remove()
+
+
+def test_a_soup_is_the_mean_of_its_parts_and_loads_as_they_do(tmp_path):
+    for n in (0, 1):
+        tiny.embedded(tmp_path / str(n), script=tiny.SCRIPT, seed=n)
+        (tmp_path / str(n) / "run.json").write_text(json.dumps({"options": {"steps": n}}))
+    soup([tmp_path / "0", tmp_path / "1"], tmp_path / "out", only="self_attn")
+    first, second, mean = (load_file(tmp_path / name / "model.safetensors") for name in ("0", "1", "out"))
+    changed = {name for name in first if not torch.equal(first[name], mean[name])}
+    assert changed and all("self_attn" in name for name in changed)
+    assert all(torch.allclose(mean[name].float(), (first[name].float() + second[name].float()) / 2, atol=1e-3) for name in changed)
+    assert json.loads((tmp_path / "out/run.json").read_text()) == {
+        "options": {"steps": 0}, "averaged_with": [{"options": {"steps": 1}}], "averaged": "self_attn"
+    }  # fmt: skip
+    assert MedReasoner.from_pretrained(tmp_path / "out").reasoner._model.dtype == torch.float32
+    tiny.qwen2_5_vl(tmp_path / "other")
+    with pytest.raises(ValueError, match="went on from"):
+        soup([tmp_path / "0", tmp_path / "other"], tmp_path / "never")

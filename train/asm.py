@@ -2,7 +2,8 @@
 
 Is: one command from built samples and cached maps to a segmenter folder (mask decoder and prompt encoder only; the encoder's weights
 live once, with the CRM). One mask a prompt. In a share of the batches a click follows, where the first mask was wrong, as a visitor of the
-page corrects it. The scores of held-back cases are printed at the end; `--steps 0` measures `--start` alone.
+page corrects it. With `--keep` below 1 the tuned weights are drawn back towards the untuned ones, which helps what is rare in the samples.
+The scores of held-back cases are printed at the end; `--steps 0` trains nothing.
 Is not: a trainer of the encoder.
 
     python -m train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 FILE --out runs/asm
@@ -77,6 +78,20 @@ def save_segmenter(sam2, out: Path) -> None:
     (out / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": False, "specks": 0.03}) + "\n")
 
 
+def mean_of(folders: list[Path], fixed: str) -> dict[str, torch.Tensor]:
+    """The mean of segmenters' weights, fp32 (model soups, Wortsman et al. 2022, arXiv 2203.05482); `fixed` ones as in the first folder."""
+    states = [{name: value.float() for name, value in load_file(folder / "model.safetensors").items()} for folder in folders]
+    first = states[0]
+    return {name: first[name] if re.search(fixed, name) else torch.stack([state[name] for state in states]).mean(0) for name in first}
+
+
+def draw_back(sam2, untuned: dict[str, torch.Tensor], keep: float, fixed: str) -> None:
+    """In place: `keep` of the way from the untuned weights to the tuned ones, 0..1 (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903)."""
+    state = sam2.state_dict()
+    state |= {name: torch.lerp(value, state[name], keep) for name, value in untuned.items() if not re.search(fixed, name)}
+    sam2.load_state_dict(state)
+
+
 def train(sam2, examples: Examples, args: argparse.Namespace) -> list[float]:
     """Tune the mask decoder in place; returns the loss of every step."""
     sam2.requires_grad_(False)
@@ -133,28 +148,33 @@ def main() -> None:
     parser.add_argument("--features", type=Path, nargs="+", required=True)
     parser.add_argument("--sam2", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--start", type=Path, help="folder of a tuned segmenter to go on from")
+    parser.add_argument("--start", type=Path, nargs="*", default=[], help="tuned segmenters to go on from: the mean of their weights")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=2e-4)
     parser.add_argument("--clicked", type=float, default=0.3, help="share of batches with a correcting click")
     parser.add_argument("--fixed", default="^$", help="regular expression: weights of the mask decoder that stay as they are")
+    parser.add_argument("--keep", type=float, default=1.0, help="share of the tuning that is kept, 0..1")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     sam2 = load_sam2(args.sam2)
+    untuned = {name: value.clone() for name, value in sam2.state_dict().items()}
     if args.start:
-        tuned = load_file(args.start / "model.safetensors")
-        sam2.load_state_dict({key: value.float() for key, value in tuned.items()}, strict=False)
+        sam2.load_state_dict(mean_of(args.start, args.fixed), strict=False)
     sam2.mask_decoder.dynamic_multimask_via_stability = False
     sam2.config.mask_decoder_config.dynamic_multimask_via_stability = False
     held = Examples(args.data[:1], args.features, lambda sample: is_dev(sample["case"]))
     record = {"options": {key: str(value) for key, value in vars(args).items()}}
+    if args.start:
+        record |= {"before": [json.loads((start / "run.json").read_text(encoding="utf-8")) for start in args.start]}
     if args.steps:
         examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]))
         curve = train(sam2, examples, args)
         record |= {"examples": len(examples.rows), "curve": [round(value, 4) for value in curve[::10]]}
-        save_segmenter(sam2, args.out)
+    if args.keep < 1:
+        draw_back(sam2, untuned, args.keep, args.fixed)
+    save_segmenter(sam2, args.out)
     record |= {"held_back": {"n": len(held.rows)} | measure(sam2, held)}
     print(json.dumps(record["held_back"]))
     args.out.mkdir(parents=True, exist_ok=True)

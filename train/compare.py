@@ -34,6 +34,7 @@ from train.features import FeatureCache, remember_features
 from train.painter import MAPS, Painter
 from train.prompts import fixed_frame
 from train.rows import is_dev
+from train.run import bf16_on_cpu
 from train.subject import open_subject
 
 BATCH = 16
@@ -66,12 +67,13 @@ def asked(samples: Sequence[Sample], control: str, seed: int) -> list[tuple[Samp
 
 
 @torch.no_grad()
-def answers(folder: Path, rows: Sequence[tuple[Sample, str]], features: list[FeatureCache], think: bool) -> list[str]:
-    """The greedy answer to each row, in the fp32 that is used at inference."""
+def answers(folder: Path, rows: Sequence[tuple[Sample, str]], features: list[FeatureCache], think: bool, bf16: bool = False) -> list[str]:
+    """The greedy answer to each row, in the fp32 that is used at inference on a CPU, or in bf16."""
     subject = open_subject(str(folder))
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     if features:
         remember_features(model.model.vision_tower, features)
+    generate = bf16_on_cpu(model) if bf16 else model.generate
     resize, _ = fixed_frame(subject.processor, subject.square)
     texts = []
     for start in tqdm(range(0, len(rows), BATCH), desc=folder.name, mininterval=5):
@@ -87,7 +89,7 @@ def answers(folder: Path, rows: Sequence[tuple[Sample, str]], features: list[Fea
             return_dict=True,
             processor_kwargs={"return_tensors": "pt", "padding": True},
         )
-        out = model.generate(**inputs, do_sample=False, max_new_tokens=192)
+        out = generate(**inputs, do_sample=False, max_new_tokens=192)
         texts += subject.processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return texts
 
@@ -154,6 +156,7 @@ def main() -> None:
     parser.add_argument("--segmenter", required=True)
     parser.add_argument("--control", choices=CONTROLS, default="none")
     parser.add_argument("--direct", action="store_true", help="without reasoning")
+    parser.add_argument("--bf16", action="store_true", help="answers in bf16: faster, and not quite those of the page")
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/compare"))
@@ -170,9 +173,8 @@ def main() -> None:
     print("|---|---|---|---|---|--:|--:|--:|")
     first: list[Scores] | None = None
     for folder in args.models:
-        texts = kept_answers(
-            args.out, folder, rows, str(args.direct), lambda folder=folder: answers(folder, rows, caches, not args.direct)
-        )
+        label = f"{args.direct} bf16" if args.bf16 else str(args.direct)
+        texts = kept_answers(args.out, folder, rows, label, lambda folder=folder: answers(folder, rows, caches, not args.direct, args.bf16))
         found = score(folder, samples, rows, texts, paint)
         first = first or found
         with contextlib.suppress(BrokenPipeError):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito: told apart by everyone
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")  # Okabe and Ito: told apart by everyone
 SMOOTH = 15  # steps of the moving mean
 MEAN = "/mean"
 
@@ -58,7 +58,8 @@ def draw(runs: list[Path], out: Path) -> Path:
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(names) :]:
         panel.set_axis_off()
-    panels[0].legend(fontsize=7, frameon=False)
+    lines = panels[0].get_lines()[1::2]  # behind each smoothed line lies the one that was logged
+    figure.legend(lines, drawn, loc="outside upper center", ncols=min(4, len(drawn)), fontsize=8, frameon=False)
     figure.supxlabel("optimiser step", fontsize=8)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)

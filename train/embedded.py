@@ -88,11 +88,11 @@ def tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
     )
 
 
-def initialise(model: LlavaForConditionalGeneration, tok: PreTrainedTokenizerFast, features: FeatureCache | None) -> None:
+def initialise(model: LlavaForConditionalGeneration, tok: PreTrainedTokenizerFast, features: FeatureCache | None, seed: int) -> None:
     """Numbers start as neighbours (smooth random curves over 0..255); the projector starts on standardised features."""
     table = model.get_input_embeddings().weight.data
     ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(256)])
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     waves = (
         torch.linspace(0, 1, 256)[:, None] * torch.rand(table.shape[1], generator=generator) * 40
         + torch.rand(table.shape[1], generator=generator) * 7
@@ -110,10 +110,10 @@ def initialise(model: LlavaForConditionalGeneration, tok: PreTrainedTokenizerFas
 
 
 def make(
-    sam2: Sam2Model, out: Path, features: FeatureCache | None, layers: int, hidden: int, intermediate: int, vocab_size: int
+    sam2: Sam2Model, out: Path, features: FeatureCache | None, layers: int, hidden: int, intermediate: int, vocab_size: int, seed: int = 0
 ) -> LlavaForConditionalGeneration:
     """Build the model and write `out`; returns the model (tower in eval mode and frozen)."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     tok = tokenizer(vocab_size)
     image_id, eos, pad = (tok.convert_tokens_to_ids(t) for t in ("<image>", "<|im_end|>", "<pad>"))
     text = Qwen3Config(
@@ -145,7 +145,7 @@ def make(
     model = LlavaForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(sam2.vision_encoder.state_dict())
     model.model.vision_tower.requires_grad_(False)
-    initialise(model, tok, features)
+    initialise(model, tok, features, seed)
     model.generation_config = GenerationConfig(max_new_tokens=192, pad_token_id=pad, eos_token_id=eos, do_sample=False)
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
@@ -172,9 +172,9 @@ if __name__ == "__main__":
     parser.add_argument("--hidden", type=int, default=320)
     parser.add_argument("--intermediate", type=int, default=960)
     parser.add_argument("--vocab-size", type=int, default=4096)
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights")
     a = parser.parse_args()
-    made = make(
-        load_sam2(a.sam2), a.out, FeatureCache(a.features) if a.features else None, a.layers, a.hidden, a.intermediate, a.vocab_size
-    )
+    features = FeatureCache(a.features) if a.features else None
+    made = make(load_sam2(a.sam2), a.out, features, a.layers, a.hidden, a.intermediate, a.vocab_size, a.seed)
     trained = sum(p.numel() for p in made.parameters() if p.requires_grad)
     print(f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {made.config.text_config.vocab_size}")

@@ -1,0 +1,52 @@
+"""Average a model with runs that went on from it: one ordinary model, no slower than its parts (model soups, Wortsman et al. 2022,
+arXiv 2203.05482).
+
+    python -m train.soup medreasoner/embedded runs/sft_more runs/sft_more_seed_1 --out runs/soup
+    python -m train.soup … --only 'self_attn'        # the other weights stay those of the first
+
+Is: the folder a Hub repository has, its record naming every part. Is not: training; runs from different first weights do not average.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from train.run import complete
+
+
+@torch.no_grad()
+def soup(folders: list[Path], out: Path, only: str = "") -> Path:
+    """Write `out`: the first folder with the weights whose names match `only` averaged over all, in fp32; returns it.
+
+    Errors: ValueError if the folders do not hold the same weights.
+    """
+    first, *others = (AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32) for folder in folders)
+    states = [other.state_dict() for other in others]
+    for name, value in first.state_dict().items():
+        if any(name not in state or state[name].shape != value.shape for state in states):
+            raise ValueError(f"{name} is not in every model with its shape {tuple(value.shape)}; expected runs that went on from the first")
+        if value.is_floating_point() and re.search(only, name):
+            value.copy_(torch.stack([value, *(state[name] for state in states)]).mean(0))
+    first.save_pretrained(out)
+    AutoProcessor.from_pretrained(folders[0]).save_pretrained(out)
+    record, *runs = (json.loads((folder / "run.json").read_text(encoding="utf-8")) for folder in folders)
+    facts = [{name: fact for name, fact in run.items() if name != "curve"} for run in runs]
+    complete(out, folders[0], record | {"averaged_with": facts, "averaged": only})
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--only", default="", help="regular expression: names of the weights that are averaged")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    print(soup(args.models, args.out, args.only))
+
+
+if __name__ == "__main__":
+    main()
