@@ -35,7 +35,7 @@ demo: $(STAMP) ## open the page on the embedded model: http://127.0.0.1:7860
 
 test: $(STAMP) ## run every test; gets a Chromium if there is none
 	$(PY) -m tests.chromium
-	HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m pytest -q
+	HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-space: $(STAMP) ## run a staged Space in clean environments of Python 3.12 and 3.11, where there are both
 	$(PY) -m tests.chromium
