@@ -9,7 +9,7 @@ ENTRY := for name in python3 python3.12 python3.11; do \
 .DEFAULT_GOAL := help
 REAL := ../shared/data/real
 SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
-MODELS := medreasoner/embedded $(wildcard runs/grpo_*)
+MODELS := medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
 .PHONY: help install demo test test-space lint data features train grpo study compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
@@ -62,7 +62,7 @@ train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM from its SFT start (runs/grpo_mask; goes on after a kill)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml
 
-study: $(STAMP) ## GRPO with every reward set, three seeds of the best, one without SFT (about 3 hours on 2 cores; then make compare curves)
+study: $(STAMP) ## GRPO with every reward set, three seeds of the best, one without SFT (hours; then make compare curves)
 	for set in paper-base-intended paper-hard paper-soft mask; do \
 		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --rewards $$set --output_dir runs/grpo_$${set//-/_} || exit 1; done
 	for seed in 1 2; do \

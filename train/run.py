@@ -60,7 +60,7 @@ def open_model(options, folder: Path, checkpoint: Path | None):
 
 def bf16_on_cpu(model):
     """`model.generate` for a rollout in bf16 on a CPU: the Trainer's autocast does not reach it, and torch's fused attention is slow there
-    for one new token over a cache (plain products take a sixth to a quarter of its time: LOG.md)."""
+    for one new token over a cache (figures in LOG.md)."""
     generate, usual = model.generate, model.config.get_text_config()._attn_implementation
 
     @functools.wraps(generate)
