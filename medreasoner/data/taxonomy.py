@@ -17,6 +17,7 @@ import yaml
 FOLDER = Path(__file__).parent / "categories"
 FILE = Path(__file__).parent / "taxonomy.yaml"
 REGIONS = ("largest", "whole", "sides")
+OPTIONAL = ("more_questions", "held_back")
 _SPELLINGS = (("tumor", "tumour"), ("hemorrhage", "haemorrhage"), ("esophagus", "oesophagus"), ("ischemic", "ischaemic"))
 
 
@@ -58,10 +59,17 @@ class Category:
     role: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     held_out: list[str] = field(default_factory=list)
+    more_questions: list[str] = field(default_factory=list)
+    held_back: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         if self.region not in REGIONS:
             raise ValueError(f"category {self.name!r}: region must be one of {REGIONS}, got {self.region!r}")
+
+    @property
+    def wordings(self) -> list[str]:
+        """All wordings to train on."""
+        return self.questions + self.more_questions
 
     def leaks(self, question: str) -> str | None:
         """The name or synonym that gives the target away in `question`, or None."""
@@ -77,7 +85,7 @@ def categories(folder: Path = FOLDER) -> dict[str, Category]:
     table: dict[str, Category] = {}
     for path in sorted(folder.glob("*.yaml")):
         for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
-            missing = [name for name in Category.__dataclass_fields__ if name not in entry]
+            missing = [name for name in Category.__dataclass_fields__ if name not in {*entry, *OPTIONAL}]
             if missing:
                 raise ValueError(f"{path.name}: the entry {entry.get('name')!r} has no {', '.join(missing)}")
             _add(table, entry, path)
@@ -165,7 +173,7 @@ def table() -> str:
         "| super-category | category | modality | wordings | words that give it away |\n|---|---|---|--:|---|",
     ]
     for place, c in sorted(rows, key=lambda row: order.index(row[0])):
-        lines.append(f"| {place} | {c.name} | {c.modality} | {len(c.questions) + len(c.held_out) or ''} | {', '.join(c.synonyms)} |")
+        lines.append(f"| {place} | {c.name} | {c.modality} | {len(c.wordings) + len(c.held_out) or ''} | {', '.join(c.synonyms)} |")
     return "\n".join(lines)
 
 
