@@ -13,12 +13,14 @@ from safetensors.torch import load_file
 from medreasoner import MedReasoner
 from medreasoner.answer import Prompt, messages, parse
 from medreasoner.data.load import load
+from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import Measured
 from medreasoner.geometry import EMBEDDED, to_image
+from train.compare import asked
 from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.features import SHAPES, FeatureCache, content_key
 from train.pack import pack
-from train.rows import Item, cover_of, kinds_of, row
+from train.rows import Item, cover_of, kinds_of, mishear, row
 from train.run import newest_checkpoint, open_model
 from train.sft import Options, main, rows
 from train.soup import soup
@@ -92,6 +94,14 @@ def test_a_row_is_the_conversation_of_inference_and_its_answer_is_the_box():
         assert question.endswith("Answer only.") == (parsed.think is None)
         seen.add(parsed.think is None)
     assert seen == {True, False}
+
+
+def test_words_are_lost_from_a_question_but_never_its_side():
+    rng = random.Random(0)
+    text = "Which air-filled organ lies on the left side?"
+    heard = {mishear(text, 0.5, rng) for _ in range(60)}
+    assert len(heard) > 30 and all("left" in each and set(each.split()) <= set(text.split()) for each in heard)
+    assert mishear("Where?", 1.0, rng) == "Where?" and mishear(text, 0.0, rng) == text
 
 
 def test_small_targets_lie_on_top_of_large_ones():
@@ -204,6 +214,14 @@ def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_m
         MedReasoner.from_pretrained(tmp_path / "out").stream(Image.open(tiny_data / "images/0.png").convert("RGB"), "Where is it?")
     )
     assert events  # untrained, so it may well fail to answer; but it loads and speaks
+
+
+def test_a_question_held_back_from_training_asks_for_the_same(tiny_data):
+    samples = list(load(tiny_data))
+    rows = asked(samples, "reworded", seed=0)
+    known = categories()["colorectal polyp"]
+    assert [sample for sample, _ in rows] == samples and len({question for _, question in rows}) > 1
+    assert {question for _, question in rows} <= set(known.held_back) - set(known.wordings)
 
 
 def test_any_model_is_tuned_on_the_written_reasoning_and_answer(tmp_path, tiny_data):

@@ -6,6 +6,7 @@ asked twice. Is not: the published evaluation; `python -m medreasoner evaluate` 
     python -m train.compare medreasoner/embedded runs/grpo_mask --data runs/data --split validation --features runs/features \\
         --segmenter medreasoner/embedded/segmenter --out runs/compare
     python -m train.compare … --dev        # training cases that were held back: choose by these
+    python -m train.compare … --dev --control reworded        # the same, in wordings that were held back
     python -m train.compare … --control shuffled        # each question under another's wording; "swapped": another case's image
 """
 
@@ -25,6 +26,7 @@ from transformers import AutoModelForImageTextToText
 from medreasoner.answer import messages, parse
 from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
+from medreasoner.data.taxonomy import categories
 from medreasoner.metrics import box_iou, dice, paired, summary
 from medreasoner.place import agrees
 from medreasoner.rewards.case import Case
@@ -38,13 +40,13 @@ from train.run import bf16_on_cpu
 from train.subject import open_subject
 
 BATCH = 16
-CONTROLS = ("none", "shuffled", "swapped")
+CONTROLS = ("none", "shuffled", "swapped", "reworded")
 
 
 @dataclass(frozen=True)
 class Scores:
     """Of one sample: box IoU and mask Dice 0..1 (0 for a failure), whether it parsed, whether the place it says is that of its box (None
-    if it says none)."""
+    if it says none), whether its reasoning names the target that was asked for."""
 
     id: str
     case: str
@@ -52,18 +54,28 @@ class Scores:
     dice: float
     formed: bool
     true_place: bool | None
+    named: bool
 
 
 def asked(samples: Sequence[Sample], control: str, seed: int) -> list[tuple[Sample, str]]:
-    """(sample whose image is shown, question) for each sample: its own, or one half of another's, from a fixed draw."""
+    """(sample whose image is shown, question) for each sample: its own, or one half of another's, or its question in a wording that is
+    held back from training, from a fixed draw."""
     if control == "none":
         return [(s, s.question) for s in samples]
+    if control == "reworded":
+        rng = random.Random(seed)
+        return [(s, reworded(s, rng)) for s in samples]
     order = list(range(len(samples)))
     random.Random(seed).shuffle(order)
     other = {order[i]: order[(i + 1) % len(order)] for i in range(len(order))}
     if control == "shuffled":
         return [(s, samples[other[i]].question) for i, s in enumerate(samples)]
     return [(samples[other[i]], s.question) for i, s in enumerate(samples)]
+
+
+def reworded(sample: Sample, rng: random.Random) -> str:
+    name, _, side = sample.category.partition(", ")
+    return rng.choice(categories()[name].held_back).replace("{side}", side.split(" ")[0])
 
 
 @torch.no_grad()
@@ -110,7 +122,8 @@ def score(
             overlap = dice(paint([shown.load_image()], [grounding], [size])[0], mask)
         place = None if grounding is None or not parsed.think else agrees(parsed.think, grounding.box, case.image_wh)
         iou = 0.0 if grounding is None else box_iou(grounding.box, truth.box)
-        found.append(Scores(sample.id, sample.case, iou, overlap, grounding is not None, place))
+        named = sample.category.partition(",")[0].lower() in (parsed.think or "").lower()
+        found.append(Scores(sample.id, sample.case, iou, overlap, grounding is not None, place, named))
     return found
 
 
@@ -143,6 +156,7 @@ def line(name: str, found: Sequence[Scores], first: Sequence[Scores]) -> str:
     cells.append(f"{sum(s.iou > 0.5 for s in found) / len(found):.3f}")
     cells.append(f"{sum(s.formed for s in found) / len(found):.1%}")
     cells.append(f"{sum(claims) / len(claims):.1%}" if claims else "")
+    cells.append(f"{sum(s.named for s in found) / len(found):.1%}")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -169,8 +183,8 @@ def main() -> None:
     paint = Painter(load_segmenter(args.segmenter), [*with_maps, FeatureCache(args.out / "maps", MAPS)])
     rows = asked(samples, args.control, args.seed)
     print(f"{len(samples)} questions, {len({s.case for s in samples})} cases; control: {args.control}")
-    print("| model | box IoU | against the first | mask Dice | against the first | Acc@0.5 | well-formed | place true |")
-    print("|---|---|---|---|---|--:|--:|--:|")
+    print("| model | box IoU | against the first | mask Dice | against the first | Acc@0.5 | well-formed | place true | target named |")
+    print("|---|---|---|---|---|--:|--:|--:|--:|")
     first: list[Scores] | None = None
     for folder in args.models:
         label = f"{args.direct} bf16" if args.bf16 else str(args.direct)

@@ -98,4 +98,4 @@ def add_heads(model, subject: Subject, options, checkpoint: Path | None) -> Voca
 def dense_rows(options, subject: Subject, kept: set[str]):
     """Conversations and targets of the samples whose ids are in `kept`, from sets that `medreasoner data build` wrote."""
     items = [item for item in load_items([Path(folder) for folder in options.data], options.split) if item.sample["id"] in kept]
-    return make_rows(items, subject.prompt, subject.frame, options.wordings, options.seed)
+    return make_rows(items, subject.prompt, subject.frame, options.wordings, options.seed, options.lost_words)

@@ -104,7 +104,7 @@ def asked(sample: Sample, reword: bool, rng: random.Random) -> str:
     name, _, side = sample.category.partition(", ")
     if not reword or name not in categories():
         return sample.question
-    return vary(rng.choice(categories()[name].questions).replace("{side}", side.split(" ")[0]), rng)
+    return vary(rng.choice(categories()[name].wordings).replace("{side}", side.split(" ")[0]), rng)
 
 
 def text_only(chat: list[dict]) -> list[dict]:

@@ -76,11 +76,20 @@ def table_name(category: str) -> str:
     return category.partition(",")[0]
 
 
-def row(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, kinds: np.ndarray) -> dict:
-    """One conversation: a wording drawn anew, reasoning written anew from the measured facts, the answer in the model's frame."""
+def mishear(question: str, share: float, rng: random.Random) -> str:
+    """The question without `share` (0..1) of its words, so that no single word must be there to be understood; words for a side stay."""
+    kept = [word for word in question.split(" ") if word.lower().strip(".,?!") in ("left", "right") or rng.random() >= share]
+    return " ".join(kept) or question
+
+
+def row(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, kinds: np.ndarray, lost: float = 0.0) -> dict:
+    """One conversation: a wording drawn anew, `lost` (0..1) of its words left out in every other row, reasoning written anew from the
+    measured facts, the answer in the model's frame."""
     sample, category = item.sample, categories()[table_name(item.sample["category"])]
     side = sample["category"].partition(", ")[2].split(" ")[0]
-    question = vary(rng.choice(category.questions).replace("{side}", side), rng)
+    question = vary(rng.choice(category.wordings).replace("{side}", side), rng)
+    if lost and rng.random() < 0.5:
+        question = mishear(question, lost, rng)
     think = reasoning(category, Measured(**sample["measured"]), rng)
     grounding = Grounding(tuple(sample["box"]), tuple(tuple(p) for p in sample["points"]))
     bbox, points = from_image(grounding, frame, item.wh)
@@ -101,13 +110,13 @@ def _whole(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(float(round(v)) for v in values)
 
 
-def make_rows(items: list[Item], prompt: Prompt, frame: Frame, repeats: int, seed: int) -> Dataset:
-    """`repeats` conversations per item, each with another wording, as a Dataset in random order."""
+def make_rows(items: list[Item], prompt: Prompt, frame: Frame, repeats: int, seed: int, lost: float = 0.0) -> Dataset:
+    """`repeats` conversations per item, each with another wording (see `row`), as a Dataset in random order."""
     by_image: dict[str, list[Item]] = {}
     for item in items:
         by_image.setdefault(item.image, []).append(item)
     kinds = {image: kinds_of(group) for image, group in by_image.items()}
     rng = random.Random(seed)
-    rows = [row(item, prompt, frame, rng, kinds[item.image]) for _ in range(repeats) for item in items]
+    rows = [row(item, prompt, frame, rng, kinds[item.image], lost) for _ in range(repeats) for item in items]
     rng.shuffle(rows)
     return Dataset.from_list(rows).cast_column("image", ImageFeature())
