@@ -1,12 +1,18 @@
 """Tuning the mask decoder: noisy prompts, the click of a person who corrects, and views in the usual position."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from medreasoner.answer import Answer, render
+from medreasoner.geometry import EMBEDDED, mask_to_points
 from train.asm import correction, draw_back, mean_of
-from train.asm_examples import near, noisy_prompt
+from train.asm_examples import near, noisy_prompt, wrong_prompt
+from train.own_errors import answers, error_of
+from train.rows import Item
 from train.views import STANDARD, Pose, transform
 
 torch = pytest.importorskip("torch")
@@ -29,6 +35,20 @@ def test_a_noisy_box_stays_ordered_and_inside():
     boxes = np.array([noisy_prompt(BOX, POINTS, rng, 0.8)[0] for _ in range(200)])
     assert (boxes[:, :2] <= boxes[:, 2:]).all() and boxes.min() >= 0 and boxes.max() <= 1
     assert boxes.std(0).min() > 0.05
+
+
+def test_a_prompt_with_an_answers_error_is_that_answer(tmp_path):
+    """An answer in 0..255 about a target of 80 x 40 pixels, written down as train/compare.py writes it, becomes the prompt it gave."""
+    mask = square(20, 10, 40, 30)
+    item = Item({"box": [20.0, 10.0, 40.0, 30.0]}, "unused.png", (80, 40), np.zeros((16, 16), np.float32))
+    text = render(Answer((51.0, 51.0, 153.0, 255.0), ((102.0, 102.0), (127.5, 204.0)), "There."))
+    (tmp_path / "said.jsonl").write_text(json.dumps({"id": "a", "text": text}) + "\n")
+    error = error_of(answers(tmp_path / "said.jsonl")["a"], item, mask, EMBEDDED)
+    assert error[:2].tolist() == [[-0.2, -0.1], [0.4, 0.5]], "16 instead of 20 wide pixels is a fifth of the box's width"
+    box, points = wrong_prompt(np.array([0.25, 0.25, 0.5, 0.75]), np.array(mask_to_points(mask)) / (80, 40), error)
+    assert np.allclose(box, (0.2, 0.2, 0.6, 1.0)) and np.allclose(points, [(0.4, 0.4), (0.5, 0.8)])
+    elsewhere = render(Answer((200.0, 10.0, 250.0, 60.0), ((210.0, 20.0), (220.0, 30.0)), "There."))
+    assert error_of(elsewhere, item, mask, EMBEDDED) is None and error_of("no answer", item, mask, EMBEDDED) is None
 
 
 def test_a_person_includes_what_is_missed_and_excludes_what_is_too_much():

@@ -23,6 +23,7 @@ from scipy import ndimage
 from tqdm import trange
 
 from train.asm_examples import SIDE, Batch, Examples
+from train.own_errors import answers
 from train.rows import is_dev
 from train.sam2 import SIDE as INPUT_SIDE
 from train.sam2 import load_sam2
@@ -129,7 +130,8 @@ def overlap(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def measure(sam2, examples: Examples, size: int = 8) -> dict[str, float]:
-    """Mean Dice of the examples with true prompts, with usual ones, and with usual ones and one click where the mask was wrong."""
+    """Mean Dice of the examples with true prompts, with usual ones, with usual ones and one click where the mask was wrong, and, of
+    those whose error is known, with the CRM's own."""
     rng, sums = np.random.default_rng(0), {"true": 0.0, "usual": 0.0, "usual, one click": 0.0}
     for start in range(0, len(examples.rows), size):
         chosen = list(range(start, min(start + size, len(examples.rows))))
@@ -139,7 +141,16 @@ def measure(sam2, examples: Examples, size: int = 8) -> dict[str, float]:
         for name, logits in zip(sums, (masks_of(sam2, exact)[0], usual, clicked), strict=True):
             iou = overlap(logits, batch.truth)
             sums[name] += float((2 * iou / (1 + iou)).sum())
-    return {name: round(total / len(examples.rows), 4) for name, total in sums.items()}
+    found = {name: round(total / len(examples.rows), 4) for name, total in sums.items()}
+    known = [i for i, row in enumerate(examples.rows) if row.error is not None]
+    if known:
+        found |= {"own": round(float(np.mean([_dice(sam2, examples.answered([i])) for i in known])), 4), "own, n": len(known)}
+    return found
+
+
+def _dice(sam2, batch: Batch) -> float:
+    iou = overlap(masks_of(sam2, batch)[0], batch.truth)
+    return float((2 * iou / (1 + iou)).mean())
 
 
 def main() -> None:
@@ -153,6 +164,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=2e-4)
     parser.add_argument("--clicked", type=float, default=0.3, help="share of batches with a correcting click")
+    parser.add_argument("--answers", type=Path, help="a CRM's answers, as train/compare.py writes them, to learn from its errors")
+    parser.add_argument("--own", type=float, default=0.5, help="share of prompts that are as wrong as one of those answers")
     parser.add_argument("--fixed", default="^$", help="regular expression: weights of the mask decoder that stay as they are")
     parser.add_argument("--keep", type=float, default=1.0, help="share of the tuning that is kept, 0..1")
     parser.add_argument("--seed", type=int, default=0)
@@ -164,12 +177,13 @@ def main() -> None:
         sam2.load_state_dict(mean_of(args.start, args.fixed), strict=False)
     sam2.mask_decoder.dynamic_multimask_via_stability = False
     sam2.config.mask_decoder_config.dynamic_multimask_via_stability = False
-    held = Examples(args.data[:1], args.features, lambda sample: is_dev(sample["case"]))
+    said = answers(args.answers) if args.answers else {}
+    held = Examples(args.data[:1], args.features, lambda sample: is_dev(sample["case"]), said)
     record = {"options": {key: str(value) for key, value in vars(args).items()}}
     if args.start:
         record |= {"before": [json.loads((start / "run.json").read_text(encoding="utf-8")) for start in args.start]}
     if args.steps:
-        examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]))
+        examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]), said, args.own)
         curve = train(sam2, examples, args)
         record |= {"examples": len(examples.rows), "curve": [round(value, 4) for value in curve[::10]]}
     if args.keep < 1:
