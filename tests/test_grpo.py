@@ -175,6 +175,7 @@ def test_two_processes_train_one_model(model, data, tmp_path):
 REFUSED = {
     "too few prompts": ({"per_device_train_batch_size": 400}, "a step takes 200 prompts and there are 6"),
     "an unknown set": ({"rewards": "best"}, "expected one of paper-soft"),
+    "a reward that forbids direct answers": ({"rewards": "paper-soft", "direct_share": 0.1}, "Set direct_share to 0"),
     "no segmenter": ({"segmenter": ""}, "name a --segmenter"),
 }
 
