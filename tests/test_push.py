@@ -279,7 +279,8 @@ def test_the_shipped_pairs_card_is_made_anew_from_measured_files(tmp_path, monke
     assert "| **embedded pair** | 0.432 [0.382, 0.482] |" in text and "| d | 1 | CC0 | not confirmed | https://github.com/a/b |" in text
     assert text.split("## How it was made")[0].split("## Use it")[1] == shipped.split("## How it was made")[0].split("## Use it")[1]
     assert MARKER in text and MARKER in shipped
-    for part in ("## Intended use and limits", "not a medical device", "Hardware: 2 cores of an AMD EPYC, about 64 minutes", "2508.08177"):
+    limits, runs = ("## Intended use and limits", "not a medical device"), ("about 64 minutes", "`paper-base-intended`, 150 steps of 64")
+    for part in (*limits, *runs, "Hardware: 2 cores of an AMD EPYC", "2508.08177"):
         assert part in text and part in shipped, part
 
 

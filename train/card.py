@@ -34,6 +34,13 @@ def sources(data: Path, manifest: Path) -> list[dict]:
     ]
 
 
+def named(run: dict) -> str:
+    """A run that the weights were averaged with, in words."""
+    options = run["options"]
+    kind = f"GRPO with the rewards `{options['rewards']}`" if "rewards" in options else "SFT"
+    return f"{kind}, {run['steps']} steps of {options['per_device_train_batch_size'] * options.get('gradient_accumulation_steps', 1)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--evaluation", type=Path, required=True)
@@ -54,6 +61,7 @@ def main() -> None:
         steps=run["options"]["steps"],
         batch=run["options"]["batch"],
         seed=run["options"]["seed"],
+        averaged=[named(each) for each in run.get("averaged_with", [])],
         spent=spent(run),
         command=summary.get("command") or COMMAND,
         n=summary["n"],

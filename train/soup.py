@@ -1,7 +1,7 @@
 """Average a model with runs that went on from it: one ordinary model, no slower than its parts (model soups, Wortsman et al. 2022,
 arXiv 2203.05482).
 
-    python -m train.soup medreasoner/embedded runs/sft_more runs/sft_more_seed_1 --out runs/soup
+    python -m train.soup runs/sft runs/grpo_150 runs/sft_words --out runs/mean
     python -m train.soup … --only 'self_attn'        # the other weights stay those of the first
 
 Is: the folder a Hub repository has, its record naming every part. Is not: training; runs from different first weights do not average.
@@ -29,8 +29,10 @@ def soup(folders: list[Path], out: Path, only: str = "") -> Path:
     for name, value in first.state_dict().items():
         if any(name not in state or state[name].shape != value.shape for state in states):
             raise ValueError(f"{name} is not in every model with its shape {tuple(value.shape)}; expected runs that went on from the first")
-        if value.is_floating_point() and re.search(only, name):
-            value.copy_(torch.stack([value, *(state[name] for state in states)]).mean(0))
+        values = [value, *(state[name] for state in states)]
+        same = all(torch.equal(value, other) for other in values)  # what was frozen stays to the bit, a sum would lose the sign of zeros
+        if value.is_floating_point() and re.search(only, name) and not same:
+            value.copy_(torch.stack(values).mean(0))
     first.save_pretrained(out)
     AutoProcessor.from_pretrained(folders[0]).save_pretrained(out)
     record, *runs = (json.loads((folder / "run.json").read_text(encoding="utf-8")) for folder in folders)
