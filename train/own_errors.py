@@ -3,7 +3,8 @@
 Is: from the answers that `train/compare.py` writes down to one error a target, as shares of the true box's sides.
 Is not: drawn noise (`train/asm_examples.py`).
 
-    python -m train.compare medreasoner/embedded --split train --bf16 --data runs/data …        # runs/compare/KEY.jsonl
+    python -m train.compare medreasoner/embedded --split train --bf16 --data runs/data …        # writes runs/compare/KEY.jsonl
+    python -m train.asm --answers runs/compare/KEY.jsonl …
 """
 
 import json
