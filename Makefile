@@ -9,7 +9,8 @@ ENTRY := for name in python3 python3.12 python3.11; do \
 .DEFAULT_GOAL := help
 REAL := ../shared/data/real
 SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
-MODELS := medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_*)
+SFT := runs/sft
+MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
 .PHONY: help install demo test test-space lint data features train mean grpo study compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
@@ -60,22 +61,22 @@ train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on
 	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
 
 mean: $(STAMP) ## go on from there by GRPO and by SFT with more wordings, and average the three (runs/mean; hours)
-	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/sft --direct_share 0 --rewards paper-base-intended --max_steps 150 \
+	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
 		--output_dir runs/grpo_150
-	$(RUN) train.sft --recipe train/recipes/embedded_words_sft.yaml --model runs/sft
-	$(RUN) train.soup runs/sft runs/grpo_150 runs/sft_words --out runs/mean
+	$(RUN) train.sft --recipe train/recipes/embedded_words_sft.yaml --model $(SFT)
+	$(RUN) train.soup $(SFT) runs/grpo_150 runs/sft_words --out runs/mean
 
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM (runs/grpo_mask; goes on after a kill)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml
 
-study: $(STAMP) ## GRPO with every reward set, three seeds of the best, one without SFT (hours; then make compare curves)
+study: $(STAMP) ## after make train: GRPO with every reward set, three seeds of the best, one without SFT (hours; then make compare curves)
 	for set in paper-base-intended paper-hard paper-soft mask; do \
-		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --direct_share 0 --rewards $$set --output_dir runs/grpo_$${set//-/_} || exit 1; done
+		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards $$set --output_dir runs/grpo_$${set//-/_} || exit 1; done
 	for seed in 1 2; do \
-		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --direct_share 0 --rewards paper-base-intended --seed $$seed \
+		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --seed $$seed \
 			--output_dir runs/grpo_paper_base_intended_seed_$$seed || exit 1; done
 	for seed in 0 1 2; do \
-		$(RUN) train.sft --recipe train/recipes/embedded_more_sft.yaml --max_steps 200 --seed $$seed \
+		$(RUN) train.sft --recipe train/recipes/embedded_more_sft.yaml --model $(SFT) --max_steps 200 --seed $$seed \
 			--output_dir runs/sft_more_seed_$$seed || exit 1; done
 	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft

@@ -1,5 +1,6 @@
 """The training parts: cached features, rows, losses, and a short run of the real trainer that can be killed and resumed."""
 
+import dataclasses
 import json
 import random
 
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from medreasoner import MedReasoner
 from medreasoner.answer import Prompt, messages, parse
-from medreasoner.data.load import load
+from medreasoner.data.load import DataError, load
 from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import Measured
 from medreasoner.geometry import EMBEDDED, to_image
@@ -222,6 +223,8 @@ def test_a_question_held_back_from_training_asks_for_the_same(tiny_data):
     known = categories()["colorectal polyp"]
     assert [sample for sample, _ in rows] == samples and len({question for _, question in rows}) > 1
     assert {question for _, question in rows} <= set(known.held_back) - set(known.wordings)
+    with pytest.raises(DataError, match="no wording of 'gadget' is held back"):
+        asked([dataclasses.replace(samples[0], category="gadget")], "reworded", seed=0)
 
 
 def test_any_model_is_tuned_on_the_written_reasoning_and_answer(tmp_path, tiny_data):

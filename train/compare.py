@@ -24,7 +24,7 @@ from tqdm import tqdm
 from transformers import AutoModelForImageTextToText
 
 from medreasoner.answer import messages, parse
-from medreasoner.data.load import load
+from medreasoner.data.load import DataError, load
 from medreasoner.data.sample import Sample
 from medreasoner.data.taxonomy import categories
 from medreasoner.metrics import box_iou, dice, paired, summary
@@ -59,7 +59,7 @@ class Scores:
 
 def asked(samples: Sequence[Sample], control: str, seed: int) -> list[tuple[Sample, str]]:
     """(sample whose image is shown, question) for each sample: its own, or one half of another's, or its question in a wording that is
-    held back from training, from a fixed draw."""
+    held back from training, from a fixed draw. Errors: DataError for a category without such a wording."""
     if control == "none":
         return [(s, s.question) for s in samples]
     if control == "reworded":
@@ -75,6 +75,8 @@ def asked(samples: Sequence[Sample], control: str, seed: int) -> list[tuple[Samp
 
 def reworded(sample: Sample, rng: random.Random) -> str:
     name, _, side = sample.category.partition(", ")
+    if name not in categories() or not categories()[name].held_back:
+        raise DataError(f"sample {sample.id!r}: no wording of {name!r} is held back; add one to its category, or take another control")
     return rng.choice(categories()[name].held_back).replace("{side}", side.split(" ")[0])
 
 

@@ -66,7 +66,7 @@ def check_run(options, subject, side: int | None, rows: int) -> None:
     check_groups(options, rows)
     if options.rewards not in SETS:
         raise PreflightError(f"there is no reward set {options.rewards!r}; expected one of {', '.join(SETS)}")
-    if options.rewards.startswith("paper-") and options.direct_share:
+    if SETS[options.rewards].always_thinking and options.direct_share:
         raise PreflightError(
             f"{options.rewards} pays for a think block even where an answer without one was asked for, so the model would forget to answer "
             "directly. Set direct_share to 0, or take the rewards mask"

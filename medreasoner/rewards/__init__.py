@@ -23,15 +23,20 @@ Term = Callable[[str, Case], float]
 
 @dataclass(frozen=True)
 class RewardSet:
-    """Named terms of one completion, and the weight of each; `painted` sets also score the segmenter's mask as `mask_dice`."""
+    """Named terms of one completion, and the weight of each.
+
+    `painted` sets also score the segmenter's mask as `mask_dice`; `always_thinking` ones pay for a think block even where an answer without
+    one was asked for.
+    """
 
     terms: dict[str, Term]
     weights: dict[str, float]
     painted: bool = False
+    always_thinking: bool = False
 
 
-def _plain(terms: dict[str, Term]) -> RewardSet:
-    return RewardSet(terms, dict.fromkeys(terms, 1.0))
+def _published(terms: dict[str, Term]) -> RewardSet:
+    return RewardSet(terms, dict.fromkeys(terms, 1.0), always_thinking=True)
 
 
 def _named(terms: Sequence[Term]) -> dict[str, Term]:
@@ -39,10 +44,10 @@ def _named(terms: Sequence[Term]) -> dict[str, Term]:
 
 
 SETS = {
-    "paper-soft": _plain(_named(paper.SOFT)),
-    "paper-hard": _plain(_named(paper.HARD)),
-    "paper-base": _plain(seg_zero.RELEASED),
-    "paper-base-intended": _plain(_named(seg_zero.INTENDED)),
+    "paper-soft": _published(_named(paper.SOFT)),
+    "paper-hard": _published(_named(paper.HARD)),
+    "paper-base": _published(seg_zero.RELEASED),
+    "paper-base-intended": _published(_named(seg_zero.INTENDED)),
     "mask": RewardSet(ours.TERMS, ours.WEIGHTS, painted=True),
 }
 
