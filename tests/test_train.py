@@ -21,7 +21,7 @@ from train.compare import asked
 from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.features import SHAPES, FeatureCache, content_key
 from train.pack import pack
-from train.rows import Item, cover_of, kinds_of, mishear, row
+from train.rows import Item, cover_of, kinds_of, mishear, turn
 from train.run import newest_checkpoint, open_model
 from train.sft import Options, main, rows
 from train.soup import soup
@@ -85,14 +85,12 @@ def test_a_row_is_the_conversation_of_inference_and_its_answer_is_the_box():
     prompt = Prompt(think="{question}", direct="{question} Answer only.")
     seen = set()
     for seed in range(40):
-        made = row(item(), prompt, EMBEDDED, random.Random(seed), kinds_of([item()]))
-        text = made["completion"][0]["content"][0]["text"]
-        parsed = parse(text)
+        made = turn(item(), prompt, EMBEDDED, random.Random(seed))
+        parsed = parse(made["completion"])
         assert parsed.reason is None and set(parsed.met) <= {"no think block"}
         found = to_image(parsed.answer.bbox, parsed.answer.points, EMBEDDED, (200, 100))
         assert np.allclose(found.box, (20, 10, 60, 50), atol=0.5)
-        question = made["prompt"][0]["content"][1]["text"]
-        assert question.endswith("Answer only.") == (parsed.think is None)
+        assert made["prompt"].endswith("Answer only.") == (parsed.think is None)
         seen.add(parsed.think is None)
     assert seen == {True, False}
 
@@ -114,27 +112,25 @@ def test_small_targets_lie_on_top_of_large_ones():
 
 def test_near_numbers_cost_less_than_far_ones():
     numbers = torch.arange(256) + 10
-    vocabulary = Vocabulary(numbers, answer=0, image=1, weights=torch.ones(300))
-    labels, rows = numbers[torch.tensor([100] * 8)], torch.zeros(8, dtype=torch.long)
-    box = torch.tensor([[0.2, 0.2, 0.6, 0.6]])
+    vocabulary = Vocabulary(numbers, image=1, weights=torch.ones(300))
+    labels, places = numbers[torch.tensor([100] * 8)], torch.arange(8)
+    box = torch.tensor([[0.2, 0.2, 0.6, 0.6]] * 8)
 
     def cost(guess: int) -> float:
         logits = torch.zeros(8, 300)
         logits[:, numbers[guess]] = 9.0
-        return float(completion_losses(logits, labels, rows, torch.ones(8, dtype=torch.bool), box, vocabulary, 0.06)[1])
+        return float(completion_losses(logits, labels, places, box, vocabulary, 0.06)[1])
 
     assert cost(100) < cost(104) < cost(130)
 
 
 def test_numbers_in_the_reasoning_are_ordinary_words():
     numbers = torch.arange(256) + 10
-    vocabulary = Vocabulary(numbers, answer=0, image=1, weights=torch.ones(300))
+    vocabulary = Vocabulary(numbers, image=1, weights=torch.ones(300))
     labels = numbers[torch.tensor([12, 100])]
     logits = torch.zeros(2, 300)
     logits[0, numbers[12]] = 50.0
-    text, _ = completion_losses(
-        logits, labels, torch.zeros(2, dtype=torch.long), torch.tensor([False, True]), torch.tensor([[0.0, 0, 1, 1]]), vocabulary, 0.06
-    )
+    text, _ = completion_losses(logits, labels, torch.tensor([-1, 0]), torch.tensor([[0.0, 0, 1, 1]] * 2), vocabulary, 0.06)
     assert float(text) < 1e-3
 
 

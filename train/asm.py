@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from scipy import ndimage
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import trange
 
 from train.asm_examples import SIDE, Batch, Examples
@@ -102,6 +103,7 @@ def train(sam2, examples: Examples, args: argparse.Namespace) -> list[float]:
     trained = [p for p in sam2.mask_decoder.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=args.lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.lr, total_steps=args.steps, pct_start=0.05)
+    mean = AveragedModel(sam2.mask_decoder, multi_avg_fn=get_ema_multi_avg_fn(args.average)) if args.average else None
     rng, order, curve = np.random.default_rng(args.seed), random.Random(args.seed), []
     sam2.mask_decoder.train()
     for _ in (bar := trange(args.steps, mininterval=20)):
@@ -117,8 +119,12 @@ def train(sam2, examples: Examples, args: argparse.Namespace) -> list[float]:
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         schedule.step()
+        if mean is not None:
+            mean.update_parameters(sam2.mask_decoder)
         curve.append(float(loss.detach()))
         bar.set_postfix(loss=f"{np.mean(curve[-50:]):.3f}")
+    if mean is not None:
+        sam2.mask_decoder.load_state_dict(mean.module.state_dict())
     sam2.mask_decoder.eval()
     return curve
 
@@ -169,6 +175,8 @@ def main() -> None:
     parser.add_argument("--own", type=float, default=0.5, help="share of prompts that are as wrong as one of those answers")
     parser.add_argument("--fixed", default="^$", help="regular expression: weights of the mask decoder that stay as they are")
     parser.add_argument("--keep", type=float, default=1.0, help="share of the tuning that is kept, 0..1")
+    parser.add_argument("--average", type=float, default=0.0, help="decay of the weights' running mean, which is kept; 0 keeps the last")
+    parser.add_argument("--rare", type=float, default=0.5, help="0..1: at 0 every target is drawn as often, at 1 every set")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -184,7 +192,7 @@ def main() -> None:
     if args.start:
         record |= {"before": [json.loads((start / "run.json").read_text(encoding="utf-8")) for start in args.start]}
     if args.steps:
-        examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]), said, args.own)
+        examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]), said, args.own, args.rare)
         curve = train(sam2, examples, args)
         record |= {"examples": len(examples.rows), "curve": [round(value, 4) for value in curve[::10]]}
     if args.keep < 1:

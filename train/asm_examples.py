@@ -81,13 +81,22 @@ class Examples:
     """The targets of sets whose images are in the caches, `kept` by their sample; rare sets are drawn more often than they are.
 
     `said` are a CRM's answers by sample id, `own` the share of prompts that are as wrong as one of its answers to the same set.
+    `rare` 0..1: how far sets rather than targets are drawn equally often.
     """
 
-    def __init__(self, folders: list[Path], caches: list[Path], kept, said: dict[str, str] | None = None, own: float = 0.0):
+    def __init__(
+        self,
+        folders: list[Path],
+        caches: list[Path],
+        kept,
+        said: dict[str, str] | None = None,
+        own: float = 0.0,
+        rare: float = 0.5,
+    ):
         stores = [FeatureCache(cache, ("tokens", "high0", "high1", "low")) for cache in caches]
         self.rows = [row for folder in folders for row in _rows(folder, stores, kept, said or {})]
         counts = Counter(row.dataset for row in self.rows)
-        self.weights = [counts[row.dataset] ** -0.5 for row in self.rows]
+        self.weights = [counts[row.dataset] ** -rare for row in self.rows]
         self.own, self.errors = own, defaultdict(list)
         for row in self.rows:
             if row.error is not None:

@@ -19,13 +19,11 @@ class Vocabulary:
 
     Args:
         numbers: (n,) the ids of "0".."n-1".
-        answer: the id of "<answer>".
         image: the id of "<image>".
         weights: (V,) what each word of the reasoning counts: facts of this image (its target's name, place, size) more than phrasing.
     """
 
     numbers: torch.Tensor
-    answer: int
     image: int
     weights: torch.Tensor
 
@@ -92,32 +90,23 @@ def coordinate_sigma(box01: torch.Tensor, count: int, share: float, floor: float
 
 
 def completion_losses(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    rows: torch.Tensor,
-    in_answer: torch.Tensor,
-    box01: torch.Tensor,
-    vocabulary: Vocabulary,
-    share: float,
+    logits: torch.Tensor, labels: torch.Tensor, places: torch.Tensor, box01: torch.Tensor, vocabulary: Vocabulary, share: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(text loss, coordinate loss) of the completion tokens of a batch, flattened.
 
     Args:
-        logits (N, V), labels (N,), rows (N,) index into the batch, in_answer (N,) bool: after "<answer>"; box01 (B, 4).
+        logits (N, V), labels (N,), places (N,) 0..7: which coordinate a label is (x1 y1 x2 y2, then x y of points), -1 for a word; box01
+        (N, 4) of the target each token speaks of.
     """
     count = len(vocabulary.numbers)
     number_of = torch.full((logits.shape[1],), -1)
     number_of[vocabulary.numbers] = torch.arange(count)
-    value = number_of[labels]
-    is_coordinate = in_answer & (value >= 0)
-    text = F.cross_entropy(logits[~is_coordinate].float(), labels[~is_coordinate], weight=vocabulary.weights)
-    row = rows[is_coordinate]
-    first = torch.cat([torch.ones(1, dtype=torch.bool), row[1:] != row[:-1]])
-    starts = torch.cummax(torch.where(first, torch.arange(len(row)), torch.zeros(len(row), dtype=torch.long)), 0).values
-    order = (torch.arange(len(row)) - starts).clamp(max=7)  # 0..7: x1 y1 x2 y2, then the points
-    sigma = coordinate_sigma(box01, count, share)[row, order]
-    targets = soft_targets(value[is_coordinate], sigma, count)
-    log_p = logits[is_coordinate].float().log_softmax(-1)
+    written = places >= 0
+    text = F.cross_entropy(logits[~written].float(), labels[~written], weight=vocabulary.weights)
+    order = places[written]
+    sigma = coordinate_sigma(box01[written], count, share).gather(1, order[:, None])[:, 0]
+    targets = soft_targets(number_of[labels[written]], sigma, count)
+    log_p = logits[written].float().log_softmax(-1)
     loss = -(targets * log_p[:, vocabulary.numbers]).sum(-1)
     weight = torch.where(order < 4, 1.0, 0.4)
     return text, (loss * weight).sum() / weight.sum()

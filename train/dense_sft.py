@@ -4,6 +4,7 @@ Is: the trainer, its batch and its rows, for `train/sft.py` where the recipe say
 Is not: the recipe for a 7B model; that needs neither the cache nor the heads.
 """
 
+import random
 from pathlib import Path
 
 import torch
@@ -11,25 +12,15 @@ from safetensors.torch import load_file
 from trl import SFTTrainer
 
 from medreasoner.data.taxonomy import categories
+from medreasoner.geometry import Box
 from medreasoner.place import HEIGHTS, SIDES, SIZES
+from train.branches import Branches
 from train.dense import DenseHeads, Vocabulary, completion_losses, word_weights
-from train.rows import load_items, make_rows
+from train.muon import MuonAdamW, split
+from train.rows import Item, load_items, make_rows, turn
 from train.subject import Subject
 
 HEADS = "dense_heads."
-
-
-class WithTargets:
-    """TRL's own collator, plus the three target columns it would drop."""
-
-    def __init__(self, collator):
-        self.collator = collator
-
-    def __call__(self, examples: list[dict]) -> dict:
-        box01 = torch.tensor([e["box01"] for e in examples])
-        cover, kinds = torch.tensor([e["cover"] for e in examples]), torch.tensor([e["kinds"] for e in examples])
-        kept = [{k: e[k] for k in ("prompt", "completion", "image")} for e in examples]
-        return dict(self.collator(kept)) | {"box01": box01, "cover": cover, "kinds": kinds}
 
 
 class GroundingTrainer(SFTTrainer):
@@ -38,38 +29,35 @@ class GroundingTrainer(SFTTrainer):
     def __init__(self, *args, options, vocabulary: Vocabulary, **kwargs):
         super().__init__(*args, **kwargs)
         self.options, self.vocabulary = options, vocabulary
-        self.data_collator = WithTargets(self.data_collator)
+        self.data_collator = Branches(self.processing_class, vocabulary.numbers)
         self._sums: dict[str, list[float]] = {}
+
+    def create_optimizer(self, model=None) -> torch.optim.Optimizer:
+        if self.optimizer is None and self.options.muon:
+            o = self.options
+            self.optimizer = MuonAdamW(*split(self.model), lr=o.learning_rate, weight_decay=o.weight_decay, beta2=o.adam_beta2)
+        return super().create_optimizer(model)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         o, v, heads = self.options, self.vocabulary, model.dense_heads
-        ids, labels = inputs["input_ids"], inputs["labels"]
+        ids, row = inputs["input_ids"], inputs["row"]
         with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):  # the Trainer puts autocast on model.forward, which is not called here
-            states = model.model(
-                input_ids=ids,
-                attention_mask=inputs["attention_mask"],
-                pixel_values=inputs["pixel_values"],
-                output_hidden_states=True,
-                use_cache=False,
-            ).hidden_states
-            states = [state.float() for state in states]
-        last = states[-1]
-        target = labels[:, 1:]
-        rows, columns = (target != -100).nonzero(as_tuple=True)
-        in_answer = ((target == v.answer).cumsum(1) > 0)[rows, columns]
-        logits = model.lm_head(last[rows, columns])
-        text, coordinates = completion_losses(logits, target[rows, columns], rows, in_answer, inputs["box01"], v, o.spread)
-        batch = torch.arange(len(ids))
-        asked = (target != -100).float().argmax(1)  # the state that predicts the first word
-        image = (ids == v.image).nonzero(as_tuple=True)
-        at = [states[layer][image].view(len(ids), -1, last.shape[-1]) for layer in (heads.kind_layer, heads.point_layer)]
-        written = (target == v.answer).float().argmax(1) + 1  # the state that has read <answer>
+            given = {name: inputs[name] for name in ("attention_mask", "position_ids", "pixel_values")}
+            states = model.model(input_ids=ids, **given, output_hidden_states=True, use_cache=False).hidden_states
+        last = states[-1].float()
+        rows, columns = (inputs["labels"][:, 1:] != -100).nonzero(as_tuple=True)
+        label, place, about = (inputs[name][rows, columns + 1] for name in ("labels", "places", "branch"))
+        text, coordinates = completion_losses(model.lm_head(last[rows, columns]), label, place, inputs["box01"][about], v, o.spread)
+        picture = (ids == v.image).nonzero(as_tuple=True)
+        at = {layer: states[layer].float() for layer in (heads.kind_layer, heads.point_layer)}
+        tokens = {layer: state[picture].view(len(ids), -1, last.shape[-1]) for layer, state in at.items()}
+        asked = at[heads.point_layer][row, inputs["asked"]]
         parts = {
             "text": text,
             "coordinates": coordinates * o.weight_coordinates,
-            "kinds": heads.kind_loss(at[0], inputs["kinds"]) * o.weight_kinds,
-            "point": heads.point_loss(at[1], states[heads.point_layer][batch, asked], inputs["cover"]) * o.weight_point,
-            "box": sum(heads.box_loss(last[batch, place], inputs["box01"]) for place in (asked, written)) * o.weight_box,
+            "kinds": heads.kind_loss(tokens[heads.kind_layer], inputs["kinds"]) * o.weight_kinds,
+            "point": heads.point_loss(tokens[heads.point_layer][row], asked, inputs["cover"]) * o.weight_point,
+            "box": sum(heads.box_loss(last[row, inputs[read]], inputs["box01"]) for read in ("asked", "written")) * o.weight_box,
         }
         for name, value in parts.items():
             self._sums.setdefault(name, []).append(float(value.detach()))
@@ -92,10 +80,14 @@ def add_heads(model, subject: Subject, options, checkpoint: Path | None) -> Voca
     if checkpoint is not None:
         state = load_file(checkpoint / "model.safetensors")
         model.dense_heads.load_state_dict({k.removeprefix(HEADS): v for k, v in state.items() if k.startswith(HEADS)})
-    return Vocabulary(ids, tok.convert_tokens_to_ids("<answer>"), tok.convert_tokens_to_ids("<image>"), weights)
+    return Vocabulary(ids, tok.convert_tokens_to_ids("<image>"), weights)
 
 
 def dense_rows(options, subject: Subject, kept: set[str]):
-    """Conversations and targets of the samples whose ids are in `kept`, from sets that `medreasoner data build` wrote."""
+    """Pictures and conversations of the samples whose ids are in `kept`, from sets that `medreasoner data build` wrote."""
     items = [item for item in load_items([Path(folder) for folder in options.data], options.split) if item.sample["id"] in kept]
-    return make_rows(items, subject.prompt, subject.frame, options.wordings, options.seed, options.lost_words)
+
+    def make(item: Item, rng: random.Random, beside: dict[str, Box]) -> dict:
+        return turn(item, subject.prompt, subject.frame, rng, options.lost_words, beside)
+
+    return make_rows(items, options.wordings, options.turns, options.seed, make)

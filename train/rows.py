@@ -1,6 +1,6 @@
-"""Samples -> training rows: the same conversation the library builds at inference, in TRL's columns.
+"""Samples -> training rows of the embedded CRM: a picture and the conversations about it, the same that the library builds at inference.
 
-Is: `prompt`, `completion`, `image` for SFTTrainer, plus what the dense supervision of `train/dense.py` reads: the box, where the target
+Is: rows that `train/branches.py` makes batches of, with what the dense supervision of `train/dense.py` reads: the box, where the target
 covers the image-token grid, and which known target covers each token.
 Is not: augmentation (`train/views.py`).
 """
@@ -8,19 +8,21 @@ Is not: augmentation (`train/views.py`).
 import hashlib
 import json
 import random
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
-from datasets import Image as ImageFeature
 from PIL import Image
 from scipy import ndimage
 
-from medreasoner.answer import Answer, Prompt, messages, render
+from medreasoner.answer import Answer, Prompt, render
 from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import Measured, reasoning, vary
-from medreasoner.geometry import Frame, Grounding, from_image
+from medreasoner.geometry import Box, Frame, Grounding, from_image
+from train.counting import countable, counted
 
 GRID = 16  # image tokens a side
 DIRECT_SHARE = 0.12  # of rows answered without thinking aloud
@@ -82,27 +84,30 @@ def mishear(question: str, share: float, rng: random.Random) -> str:
     return " ".join(kept) or question
 
 
-def row(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, kinds: np.ndarray, lost: float = 0.0) -> dict:
-    """One conversation: a wording drawn anew, `lost` (0..1) of its words left out in every other row, reasoning written anew from the
-    measured facts, the answer in the model's frame."""
+def turn(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, lost: float = 0.0, beside: Mapping[str, Box] | None = None) -> dict:
+    """One conversation about a picture: a wording drawn anew, `lost` (0..1) of its words left out in every other one, reasoning written
+    anew from the measured facts, the answer in the model's frame.
+
+    Args:
+        beside: the boxes of all known targets of the picture by category, by which levels of the spine are counted (`train/counting.py`).
+    """
     sample, category = item.sample, categories()[table_name(item.sample["category"])]
     side = sample["category"].partition(", ")[2].split(" ")[0]
     question = vary(rng.choice(category.wordings).replace("{side}", side), rng)
     if lost and rng.random() < 0.5:
         question = mishear(question, lost, rng)
-    think = reasoning(category, Measured(**sample["measured"]), rng)
-    grounding = Grounding(tuple(sample["box"]), tuple(tuple(p) for p in sample["points"]))
-    bbox, points = from_image(grounding, frame, item.wh)
+    box = tuple(sample["box"])
+    think = reasoning(category, Measured(**sample["measured"]), rng, counted(category.name, beside or {}, frame, item.wh))
+    bbox, points = from_image(Grounding(box, tuple(tuple(p) for p in sample["points"])), frame, item.wh)
     direct = rng.random() < DIRECT_SHARE
     answer = Answer(_whole(bbox), tuple(_whole(p) for p in points), None if direct else think)
     width, height = item.wh
     return {
-        "prompt": messages(prompt.text(question, think=not direct), prompt.system),
-        "completion": [{"role": "assistant", "content": [{"type": "text", "text": render(answer)}]}],
-        "image": item.image,
-        "box01": [v / s for v, s in zip(sample["box"], (width, height, width, height), strict=True)],
+        "prompt": prompt.text(question, think=not direct),
+        "system": prompt.system,
+        "completion": render(answer),
+        "box01": [v / s for v, s in zip(box, (width, height, width, height), strict=True)],
         "cover": item.cover.ravel().tolist(),
-        "kinds": kinds.ravel().tolist(),
     }
 
 
@@ -110,13 +115,38 @@ def _whole(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(float(round(v)) for v in values)
 
 
-def make_rows(items: list[Item], prompt: Prompt, frame: Frame, repeats: int, seed: int, lost: float = 0.0) -> Dataset:
-    """`repeats` conversations per item, each with another wording (see `row`), as a Dataset in random order."""
-    by_image: dict[str, list[Item]] = {}
+Make = Callable[[Item, random.Random, dict[str, Box]], dict]  # a target, a source of chance, all boxes of its picture -> a conversation
+
+
+def make_rows(items: list[Item], repeats: int, turns: int, seed: int, make: Make) -> Dataset:
+    """`repeats` rows a picture, in random order, each with `turns` conversations that `make` writes when the row is drawn.
+
+    A picture has more rows the more targets it has and the rarer its set is (square roots, their mean is 1); its targets take turns, so
+    that all are asked for as often. Pictures of a spine whose lowest level is out of view are left out: there nobody can count.
+    """
+    groups: dict[str, list[Item]] = {}
     for item in items:
-        by_image.setdefault(item.image, []).append(item)
-    kinds = {image: kinds_of(group) for image, group in by_image.items()}
-    rng = random.Random(seed)
-    rows = [row(item, prompt, frame, rng, kinds[item.image], lost) for _ in range(repeats) for item in items]
-    rng.shuffle(rows)
-    return Dataset.from_list(rows).cast_column("image", ImageFeature())
+        groups.setdefault(item.image, []).append(item)
+    kept = [group for group in groups.values() if countable({table_name(item.sample["category"]) for item in group})]
+    sets = Counter(group[0].sample["dataset"] for group in kept)
+    weights = [(len(group) / sets[group[0].sample["dataset"]]) ** 0.5 for group in kept]
+    rng, drawn = random.Random(seed), []
+    for n, weight in enumerate(weights):
+        times = repeats * weight * len(kept) / sum(weights)
+        count = int(times + rng.random())
+        asked = [member for _ in range(-(-count * turns // len(kept[n])) + 1) for member in rng.sample(range(len(kept[n])), len(kept[n]))]
+        drawn += [{"n": n, "asked": asked[i * turns : (i + 1) * turns], "seed": rng.getrandbits(32)} for i in range(count)]
+    rng.shuffle(drawn)
+    kinds = [kinds_of(group).ravel().tolist() for group in kept]
+
+    def row(n: int, asked: list[int], seed: int) -> dict:
+        group, words = kept[n], random.Random(seed)
+        beside = {table_name(item.sample["category"]): tuple(item.sample["box"]) for item in group}
+        image = Image.open(group[0].image).convert("RGB")
+        return {"image": image, "kinds": kinds[n], "turns": [make(group[i], words, beside) for i in asked]}
+
+    def transform(batch: dict) -> dict:
+        rows = [row(*each) for each in zip(batch["n"], batch["asked"], batch["seed"], strict=True)]
+        return {key: [each[key] for each in rows] for key in rows[0]}
+
+    return Dataset.from_list(drawn).with_transform(transform)

@@ -145,13 +145,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--per-set", type=int, default=140, help="views of a set, at most 10 an image, at least one of every second image")
+    parser.add_argument("--per-set", type=int, default=140, help="views of a set, at least one of every second image")
+    parser.add_argument("--most", type=int, default=10, help="views of one image")
+    parser.add_argument("--only", help="views of this source set alone")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     by_image: dict[str, list[dict]] = {}
     for line in (args.source / "samples.jsonl").read_text().splitlines():
         sample = json.loads(line)
-        if sample["split"] == "train":
+        if sample["split"] == "train" and args.only in (None, sample["dataset"]):
             by_image.setdefault(sample["image"], []).append(sample)
     sets = Counter(samples[0]["dataset"] for samples in by_image.values())
     args.out.mkdir(parents=True, exist_ok=True)
@@ -159,7 +161,7 @@ def main() -> None:
     with open(args.out / "samples.jsonl", "w") as file:
         for name, samples in by_image.items():
             rng = random.Random(f"{args.seed}/{name}")
-            share = min(10, max(0.5, args.per_set / sets[samples[0]["dataset"]]))
+            share = min(args.most, max(0.5, args.per_set / sets[samples[0]["dataset"]]))
             for number in range(int(share + rng.random())):
                 for sample in view(samples, args.source, args.out, number, rng):
                     file.write(json.dumps(sample) + "\n")
