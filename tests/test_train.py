@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import zlib
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from medreasoner.geometry import EMBEDDED, to_image
 from train.compare import asked
 from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.features import SHAPES, FeatureCache, content_key
-from train.pack import pack
+from train.pack import coarse, pack
 from train.rows import Item, cover_of, kinds_of, mishear, turn
 from train.run import newest_checkpoint, open_model
 from train.sft import Options, main, rows
@@ -255,6 +256,15 @@ def test_a_packed_folder_answers_as_its_parts_did(tmp_path, tiny_data):
     before = MedReasoner.from_pretrained(tmp_path / "crm").ground(image, "Where is it?")
     after = MedReasoner.from_pretrained(tmp_path / "packed").ground(image, "Where is it?")
     assert after.answer_text == before.answer_text == tiny.SCRIPT and after.grounding == before.grounding
+
+
+def test_a_matrix_on_a_coarse_grid_is_near_itself_and_takes_half_of_the_bytes():
+    value = torch.randn(256, 320, generator=torch.Generator().manual_seed(0)) * 0.03
+    near = coarse(value, 6)
+    assert float((near.float() - value).pow(2).mean().sqrt()) < 0.08 * float(value.std()) and len(near.unique()) < 90
+    sizes = [len(zlib.compress(each.numpy().tobytes(), 9)) for each in (near, value.half())]
+    assert sizes[0] < 0.5 * sizes[1]
+    assert torch.equal(coarse(value, 0), value.bfloat16().half()) and torch.equal(coarse(value[0], 6), value[0].bfloat16().half())
 
 
 def test_a_rollout_in_bf16_says_the_same_and_leaves_the_model_as_it_was(tmp_path, tiny_data):

@@ -35,10 +35,24 @@ def sources(data: Path, manifest: Path) -> list[dict]:
 
 
 def named(run: dict) -> str:
-    """A run that the weights were averaged with, in words."""
+    """A run that went on from another, in words."""
     options = run["options"]
     kind = f"GRPO with the rewards `{options['rewards']}`" if "rewards" in options else "SFT"
-    return f"{kind}, {run['steps']} steps of {options['per_device_train_batch_size'] * options.get('gradient_accumulation_steps', 1)}"
+    batch = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
+    about = f" pictures, {options['turns']} conversations about each" if "turns" in options else ""
+    return f"{kind}, {run['steps']} steps of {batch}{about}"
+
+
+def stages(run: dict) -> list[str]:
+    """What came after the first run, in words, the oldest first."""
+    done = [*stages(run["went_on_from"]), f"from there {named(run)}"] if "went_on_from" in run else []
+    others = [named(each) for each in run.get("averaged_with", [])]
+    return [*done, f"the mean (`train/soup.py`) of that and of {', and '.join(others)}"] if others else done
+
+
+def first(run: dict) -> dict:
+    """The record of the run that began with random weights."""
+    return first(run["went_on_from"]) if "went_on_from" in run else run
 
 
 def main() -> None:
@@ -50,19 +64,20 @@ def main() -> None:
     args = parser.parse_args()
     summary = json.loads((args.evaluation / "summary.json").read_text())
     run = json.loads((EMBEDDED_FOLDER / "run.json").read_text())
+    begun = first(run)
     config = json.loads((EMBEDDED_FOLDER / "config.json").read_text())["text_config"]
     overall = summary["overall"]["box_iou"]
     text = render(
         "embedded.md.jinja",
-        trainable=run["trainable_m"],
+        trainable=begun["trainable_m"],
         categories=len(categories()),
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
-        steps=run["options"]["steps"],
-        batch=run["options"]["batch"],
-        seed=run["options"]["seed"],
-        averaged=[named(each) for each in run.get("averaged_with", [])],
-        spent=spent(run),
+        steps=begun["options"]["steps"],
+        batch=begun["options"]["batch"],
+        seed=begun["options"]["seed"],
+        stages=stages(run),
+        spent=spent(begun),
         command=summary.get("command") or COMMAND,
         n=summary["n"],
         cases=overall["clusters"],

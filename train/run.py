@@ -135,7 +135,7 @@ class Checkpoints(TrainerCallback):
         if not state.is_world_process_zero:
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        complete(folder, self.base, record(self.trainer, args, self.samples))
+        complete(folder, self.base, record(self.trainer, args, self.samples) | before(self.base))
         if self.repo_id is not None:
             self.send(folder, f"step {state.global_step}")
 
@@ -163,12 +163,21 @@ def finish(trainer, saver: Checkpoints, options) -> Path:
     trainer.save_model(str(out))
     if trainer.accelerator.is_main_process:
         trainer.processing_class.save_pretrained(out)
-        complete(out, saver.base, record(trainer, options, saver.samples))
+        complete(out, saver.base, record(trainer, options, saver.samples) | before(saver.base))
         (out / "training_args.bin").unlink(missing_ok=True)  # pickled, and says nothing that run.json does not
         (out / "README.md").unlink(missing_ok=True)  # the trainer's own; a card is written when the model is published
         if saver.repo_id is not None:
             saver.send(out, f"trained, {trainer.state.global_step} steps")
     return out
+
+
+def before(base: Path) -> dict:
+    """What is recorded of the model a run went on from, its curve apart; nothing where it has no record."""
+    path = base / "run.json"
+    if not path.exists():
+        return {}
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    return {"went_on_from": {name: fact for name, fact in facts.items() if name != "curve"}}
 
 
 def record(trainer, options, samples: Sequence[Sample]) -> dict:
