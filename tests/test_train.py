@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import random
-import zlib
 
 import numpy as np
 import pytest
@@ -18,12 +17,13 @@ from medreasoner.data.load import DataError, load
 from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import Measured
 from medreasoner.geometry import EMBEDDED, to_image
+from train.card import first, stages
 from train.compare import asked
 from train.dense import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.features import SHAPES, FeatureCache, content_key
-from train.pack import coarse, pack
+from train.pack import pack
 from train.rows import Item, cover_of, kinds_of, mishear, turn
-from train.run import newest_checkpoint, open_model
+from train.run import before, newest_checkpoint, open_model
 from train.sft import Options, main, rows
 from train.soup import soup
 from train.subject import open_subject
@@ -214,6 +214,20 @@ def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_m
     assert events  # untrained, so it may well fail to answer; but it loads and speaks
 
 
+def test_a_record_says_what_the_run_went_on_from_and_the_card_tells_it_in_order(tmp_path):
+    assert before(tmp_path) == {}
+    sft, grpo = {"per_device_train_batch_size": 8, "turns": 3}, {"per_device_train_batch_size": 32, "rewards": "mask"}
+    begun = {"options": {"steps": 2600}, "curve": [1, 2], "averaged_with": [{"steps": 150, "options": grpo}]}
+    (tmp_path / "run.json").write_text(json.dumps(begun))
+    record = {"steps": 900, "options": sft} | before(tmp_path)
+    assert record["went_on_from"] == {name: fact for name, fact in begun.items() if name != "curve"}
+    assert first(record)["options"] == {"steps": 2600}
+    mean, then = stages(record)
+    assert mean.endswith("GRPO with the rewards `mask`, 150 steps of 32") and then == (
+        "from there SFT, 900 steps of 8 pictures, 3 conversations about each"
+    )
+
+
 def test_a_question_held_back_from_training_asks_for_the_same(tiny_data):
     samples = list(load(tiny_data))
     rows = asked(samples, "reworded", seed=0)
@@ -256,15 +270,6 @@ def test_a_packed_folder_answers_as_its_parts_did(tmp_path, tiny_data):
     before = MedReasoner.from_pretrained(tmp_path / "crm").ground(image, "Where is it?")
     after = MedReasoner.from_pretrained(tmp_path / "packed").ground(image, "Where is it?")
     assert after.answer_text == before.answer_text == tiny.SCRIPT and after.grounding == before.grounding
-
-
-def test_a_matrix_on_a_coarse_grid_is_near_itself_and_takes_half_of_the_bytes():
-    value = torch.randn(256, 320, generator=torch.Generator().manual_seed(0)) * 0.03
-    near = coarse(value, 6)
-    assert float((near.float() - value).pow(2).mean().sqrt()) < 0.08 * float(value.std()) and len(near.unique()) < 90
-    sizes = [len(zlib.compress(each.numpy().tobytes(), 9)) for each in (near, value.half())]
-    assert sizes[0] < 0.5 * sizes[1]
-    assert torch.equal(coarse(value, 0), value.bfloat16().half()) and torch.equal(coarse(value[0], 6), value[0].bfloat16().half())
 
 
 def test_a_rollout_in_bf16_says_the_same_and_leaves_the_model_as_it_was(tmp_path, tiny_data):

@@ -6,6 +6,7 @@ if it stood alone (a test), and the picture's tokens, two thirds of it, are comp
 Is not: packing of unrelated conversations, which libraries do: here the prefix is shared.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +18,8 @@ PREFIX, PAD = -1, -2
 
 @dataclass(frozen=True)
 class Spoken:
-    """One conversation's tokens after the picture: `ids`, how many of the first are the question's, and for each the place of a coordinate
-    (0..7 in the answer: x1 y1 x2 y2, then the points; 4, 5 for x, y in the reasoning) or -1."""
+    """One conversation's tokens after the picture: `ids`, how many of the first are the question's, and for each its place among the
+    answer's coordinates (0..7: x1 y1 x2 y2, then the points) or -1."""
 
     ids: list[int]
     asked: int
@@ -36,8 +37,7 @@ class Branches:
 
     def __init__(self, processor, numbers: torch.Tensor):
         self.processor, self.tok = processor, processor.tokenizer
-        self.value = {int(token): n for n, token in enumerate(numbers)}
-        self.open, self.close, self.answer = (self.tok.convert_tokens_to_ids(t) for t in ("(", ")", "<answer>"))
+        self.numbers, self.answer = set(numbers.tolist()), self.tok.convert_tokens_to_ids("<answer>")
 
     def __call__(self, examples: list[dict]) -> dict[str, torch.Tensor]:
         sequences = [self._sequence(example["turns"]) for example in examples]
@@ -95,20 +95,9 @@ class Branches:
         return self.tok(text, add_special_tokens=False).input_ids
 
     def _places(self, ids: list[int]) -> list[int]:
-        places, answered, bracket, seen = [], False, False, 0
-        for token in ids:
-            if token == self.answer:
-                answered, seen = True, 0
-            elif token == self.open:
-                bracket, seen = True, 0
-            elif token == self.close:
-                bracket = False
-            if token in self.value and (answered or bracket):
-                places.append(min(seen, 7) if answered else 4 + seen % 2)
-                seen += 1
-            else:
-                places.append(-1)
-        return places
+        begun = ids.index(self.answer)
+        order = itertools.count()
+        return [min(next(order), 7) if n > begun and token in self.numbers else -1 for n, token in enumerate(ids)]
 
     def _read(self, ids: torch.Tensor, labels: torch.Tensor, branch: torch.Tensor, count: int) -> dict[str, torch.Tensor]:
         row, asked, written = (torch.zeros(count, dtype=torch.long) for _ in range(3))

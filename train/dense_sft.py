@@ -12,11 +12,9 @@ from safetensors.torch import load_file
 from trl import SFTTrainer
 
 from medreasoner.data.taxonomy import categories
-from medreasoner.geometry import Box
 from medreasoner.place import HEIGHTS, SIDES, SIZES
 from train.branches import Branches
 from train.dense import DenseHeads, Vocabulary, completion_losses, word_weights
-from train.muon import MuonAdamW, split
 from train.rows import Item, load_items, make_rows, turn
 from train.subject import Subject
 
@@ -31,12 +29,6 @@ class GroundingTrainer(SFTTrainer):
         self.options, self.vocabulary = options, vocabulary
         self.data_collator = Branches(self.processing_class, vocabulary.numbers)
         self._sums: dict[str, list[float]] = {}
-
-    def create_optimizer(self, model=None) -> torch.optim.Optimizer:
-        if self.optimizer is None and self.options.muon:
-            o = self.options
-            self.optimizer = MuonAdamW(*split(self.model), lr=o.learning_rate, weight_decay=o.weight_decay, beta2=o.adam_beta2)
-        return super().create_optimizer(model)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         o, v, heads = self.options, self.vocabulary, model.dense_heads
@@ -87,7 +79,7 @@ def dense_rows(options, subject: Subject, kept: set[str]):
     """Pictures and conversations of the samples whose ids are in `kept`, from sets that `medreasoner data build` wrote."""
     items = [item for item in load_items([Path(folder) for folder in options.data], options.split) if item.sample["id"] in kept]
 
-    def make(item: Item, rng: random.Random, beside: dict[str, Box]) -> dict:
-        return turn(item, subject.prompt, subject.frame, rng, options.lost_words, beside)
+    def make(item: Item, rng: random.Random) -> dict:
+        return turn(item, subject.prompt, subject.frame, rng, options.lost_words)
 
-    return make_rows(items, options.wordings, options.turns, options.seed, make)
+    return make_rows(items, options.wordings, options.turns, options.even, options.seed, make)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,7 @@ from scipy import ndimage
 from medreasoner.answer import Answer, Prompt, render
 from medreasoner.data.taxonomy import categories
 from medreasoner.data.write import Measured, reasoning, vary
-from medreasoner.geometry import Box, Frame, Grounding, from_image
-from train.counting import countable, counted
+from medreasoner.geometry import Frame, Grounding, from_image
 
 GRID = 16  # image tokens a side
 DIRECT_SHARE = 0.12  # of rows answered without thinking aloud
@@ -84,20 +83,16 @@ def mishear(question: str, share: float, rng: random.Random) -> str:
     return " ".join(kept) or question
 
 
-def turn(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, lost: float = 0.0, beside: Mapping[str, Box] | None = None) -> dict:
+def turn(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, lost: float = 0.0) -> dict:
     """One conversation about a picture: a wording drawn anew, `lost` (0..1) of its words left out in every other one, reasoning written
-    anew from the measured facts, the answer in the model's frame.
-
-    Args:
-        beside: the boxes of all known targets of the picture by category, by which levels of the spine are counted (`train/counting.py`).
-    """
+    anew from the measured facts, the answer in the model's frame."""
     sample, category = item.sample, categories()[table_name(item.sample["category"])]
     side = sample["category"].partition(", ")[2].split(" ")[0]
     question = vary(rng.choice(category.wordings).replace("{side}", side), rng)
     if lost and rng.random() < 0.5:
         question = mishear(question, lost, rng)
     box = tuple(sample["box"])
-    think = reasoning(category, Measured(**sample["measured"]), rng, counted(category.name, beside or {}, frame, item.wh))
+    think = reasoning(category, Measured(**sample["measured"]), rng)
     bbox, points = from_image(Grounding(box, tuple(tuple(p) for p in sample["points"])), frame, item.wh)
     direct = rng.random() < DIRECT_SHARE
     answer = Answer(_whole(bbox), tuple(_whole(p) for p in points), None if direct else think)
@@ -115,35 +110,34 @@ def _whole(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(float(round(v)) for v in values)
 
 
-Make = Callable[[Item, random.Random, dict[str, Box]], dict]  # a target, a source of chance, all boxes of its picture -> a conversation
+def make_rows(items: list[Item], repeats: int, turns: int, even: float, seed: int, make: Callable[[Item, random.Random], dict]) -> Dataset:
+    """Rows of one picture with `turns` conversations each, which `make` writes when the row is drawn, in random order: `repeats`
+    conversations a target on average.
 
+    The targets of a picture take turns, so that all are asked for as often.
 
-def make_rows(items: list[Item], repeats: int, turns: int, seed: int, make: Make) -> Dataset:
-    """`repeats` rows a picture, in random order, each with `turns` conversations that `make` writes when the row is drawn.
-
-    A picture has more rows the more targets it has and the rarer its set is (square roots, their mean is 1); its targets take turns, so
-    that all are asked for as often. Pictures of a spine whose lowest level is out of view are left out: there nobody can count.
+    Args:
+        even: 0..1, how far sets rather than targets are asked for equally often.
     """
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(item.image, []).append(item)
-    kept = [group for group in groups.values() if countable({table_name(item.sample["category"]) for item in group})]
-    sets = Counter(group[0].sample["dataset"] for group in kept)
-    weights = [(len(group) / sets[group[0].sample["dataset"]]) ** 0.5 for group in kept]
+    pictures = list(groups.values())
+    sets = Counter(item.sample["dataset"] for item in items)
+    weights = [len(group) ** (1 - even) * sets[group[0].sample["dataset"]] ** -even for group in pictures]
     rng, drawn = random.Random(seed), []
     for n, weight in enumerate(weights):
-        times = repeats * weight * len(kept) / sum(weights)
-        count = int(times + rng.random())
-        asked = [member for _ in range(-(-count * turns // len(kept[n])) + 1) for member in rng.sample(range(len(kept[n])), len(kept[n]))]
+        count = int(repeats * len(items) / turns * weight / sum(weights) + rng.random())
+        members = range(len(pictures[n]))
+        asked = [member for _ in range(count * turns // len(members) + 1) for member in rng.sample(members, len(members))]
         drawn += [{"n": n, "asked": asked[i * turns : (i + 1) * turns], "seed": rng.getrandbits(32)} for i in range(count)]
     rng.shuffle(drawn)
-    kinds = [kinds_of(group).ravel().tolist() for group in kept]
+    kinds = [kinds_of(group).ravel().tolist() for group in pictures]
 
     def row(n: int, asked: list[int], seed: int) -> dict:
-        group, words = kept[n], random.Random(seed)
-        beside = {table_name(item.sample["category"]): tuple(item.sample["box"]) for item in group}
-        image = Image.open(group[0].image).convert("RGB")
-        return {"image": image, "kinds": kinds[n], "turns": [make(group[i], words, beside) for i in asked]}
+        words = random.Random(seed)
+        image = Image.open(pictures[n][0].image).convert("RGB")
+        return {"image": image, "kinds": kinds[n], "turns": [make(pictures[n][i], words) for i in asked]}
 
     def transform(batch: dict) -> dict:
         rows = [row(*each) for each in zip(batch["n"], batch["asked"], batch["seed"], strict=True)]

@@ -33,7 +33,7 @@ class Options(Shared, SFTConfig):
 
     dense: bool = field(default=False, metadata={"help": "the embedded CRM's loss: smoothed coordinates and training-only heads"})
     turns: int = field(default=1, metadata={"help": "dense: conversations about each picture, which is computed once for all of them"})
-    muon: bool = field(default=False, metadata={"help": "dense: Muon for the matrices inside the layers, AdamW for the rest"})
+    even: float = field(default=0.0, metadata={"help": "dense: 0..1, how far sets rather than targets are asked for equally often"})
     lost_words: float = field(default=0.0, metadata={"help": "dense: share of a question's words that every other row goes without"})
     spread: float = field(default=0.13, metadata={"help": "dense: of coordinate targets, as a share of the object's side"})
     weight_facts: float = field(default=5.0, metadata={"help": "dense: of words for place, size and name in the reasoning"})

@@ -95,11 +95,10 @@ def article(name: str) -> str:
     return "an" if re.match(r"[aeiou]|[AEFHILMNORSX][^a-z]", name) else "a"
 
 
-def reasoning(category: Category, measured: Measured, rng: random.Random, found: str | None = None) -> str:
-    """A chain of thought of three sentences: what is asked, what to look for or why it matters (or, given, how it was `found`), what was
-    measured."""
+def reasoning(category: Category, measured: Measured, rng: random.Random) -> str:
+    """A chain of thought of three sentences: what is asked, what to look for or why it matters, what was measured."""
     opening = rng.choice(_OPENINGS).format(a=article(category.name), name=category.name)
-    knowledge = found or rng.choice([f"I look for {rng.choice(category.look)}.", f"It is expected {rng.choice(category.place)}."])
+    knowledge = rng.choice([f"I look for {rng.choice(category.look)}.", f"It is expected {rng.choice(category.place)}."])
     seen = rng.choice(_SEEN).format(
         place=place_phrase(measured.side, measured.height), size=measured.size, shape=measured.shape, bright=measured.brightness
     )
