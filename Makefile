@@ -10,6 +10,7 @@ ENTRY := for name in python3 python3.12 python3.11; do \
 REAL := ../shared/data/real
 SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
 SFT := runs/sft
+MLP := transformer\.layers\.\d\.mlp
 MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
@@ -60,11 +61,15 @@ train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on
 	$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml
 	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
 
-mean: $(STAMP) ## go on from there by GRPO and by SFT with more wordings, and average the three (runs/mean; hours)
+mean: $(STAMP) ## go on from there by GRPO and SFT with more wordings, average the three; the mask decoder likewise (runs/mean, runs/asm_mean; hours)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
 		--output_dir runs/grpo_150
 	$(RUN) train.sft --recipe train/recipes/embedded_words_sft.yaml --model $(SFT)
 	$(RUN) train.soup $(SFT) runs/grpo_150 runs/sft_words --out runs/mean
+	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm --out runs/asm_more \
+		--steps 1000 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.75 --clicked 0.2
+	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm runs/asm_more --out runs/asm_mean \
+		--keep 0.95 --fixed '$(MLP)' --steps 0
 
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM (runs/grpo_mask; goes on after a kill)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml
@@ -88,7 +93,7 @@ curves: $(STAMP) ## reward curves of the runs as a picture (docs/rewards.png)
 	$(RUN) train.curves $(wildcard runs/grpo_*) --out docs/rewards.png
 
 pack: $(STAMP) ## put the trained pair into medreasoner/embedded
-	$(RUN) train.pack --crm runs/mean --asm runs/asm --out medreasoner/embedded
+	$(RUN) train.pack --crm runs/mean --asm runs/asm_mean --out medreasoner/embedded
 
 evaluate: $(STAMP) ## score the embedded pair on the validation split, with all controls (runs/evaluation)
 	$(RUN) medreasoner evaluate --data runs/data --split validation --controls --batch 16 --out runs/evaluation

@@ -10,7 +10,10 @@ from transformers import AutoModelForImageTextToText
 from medreasoner.answer import messages
 from medreasoner.data.write import Measured
 from train.branches import PREFIX, Branches, visible
+from train.dense_sft import dense_rows
+from train.preflight import PreflightError
 from train.rows import Item, cover_of, make_rows, turn
+from train.sft import Options
 from train.subject import open_subject
 
 BOXES = {"L5 vertebra": (80.0, 20.0, 120.0, 40.0), "L4 vertebra": (80.0, 50.0, 120.0, 70.0), "L4-L5 disc": (80.0, 40.0, 120.0, 50.0)}
@@ -97,6 +100,12 @@ def test_all_targets_of_a_picture_take_turns(rows):
     asked = [number for drawn in rows.with_format(None) for number in drawn["asked"]]
     assert len(asked) == 18 and max(map(asked.count, range(3))) - min(map(asked.count, range(3))) <= 1
     assert all(len(row["turns"]) == 2 for row in rows)
+
+
+@pytest.mark.parametrize("wrong", [{"turns": 0}, {"even": 1.5}])
+def test_turns_and_evenness_that_no_rows_can_have_are_refused(wrong):
+    with pytest.raises(PreflightError, match="--turns"):
+        dense_rows(Options(output_dir="unused", report_to="none", use_cpu=True, bf16=False, **wrong), None, set())
 
 
 def test_rare_sets_are_drawn_more_often_where_that_is_asked_for(tmp_path):

@@ -15,6 +15,7 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.place import HEIGHTS, SIDES, SIZES
 from train.branches import Branches
 from train.dense import DenseHeads, Vocabulary, completion_losses, word_weights
+from train.preflight import PreflightError
 from train.rows import Item, load_items, make_rows, turn
 from train.subject import Subject
 
@@ -76,7 +77,13 @@ def add_heads(model, subject: Subject, options, checkpoint: Path | None) -> Voca
 
 
 def dense_rows(options, subject: Subject, kept: set[str]):
-    """Pictures and conversations of the samples whose ids are in `kept`, from sets that `medreasoner data build` wrote."""
+    """Pictures and conversations of the samples whose ids are in `kept`, from sets that `medreasoner data build` wrote.
+
+    Errors: PreflightError for a number of turns, or an evenness, that no rows can have.
+    """
+    if options.turns < 1 or not 0 <= options.even <= 1:
+        given = f"turns {options.turns} and even {options.even}"
+        raise PreflightError(f"expected at least one turn a picture (--turns) and --even from 0 to 1, got {given}; correct the recipe")
     items = [item for item in load_items([Path(folder) for folder in options.data], options.split) if item.sample["id"] in kept]
 
     def make(item: Item, rng: random.Random) -> dict:
