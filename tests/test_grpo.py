@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -216,6 +217,18 @@ def test_a_recipe_holds_overrides_and_a_misspelt_one_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         parse(Options, ["--recipe", str(recipe)])
     assert stopped.value.code == 2 and "modle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("capability", "kept"), [("AVX2", False), ("AVX512", True)])
+def test_bf16_becomes_fp32_on_a_cpu_that_is_slow_at_it(capability, kept, tmp_path, monkeypatch, capsys):
+    from train.bf16 import SLOW
+    from train.options import parse
+    from train.sft import Options
+
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    given = ["--model", "m", "--use_cpu", "true", "--output_dir", str(tmp_path), "--bf16"]
+    assert parse(Options, [*given, "true"]).bf16 is kept and (SLOW in capsys.readouterr().err) is not kept
+    assert parse(Options, [*given, "false"]).bf16 is False and SLOW not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "train" / "recipes").glob("*.yaml")), ids=lambda path: path.stem)

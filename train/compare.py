@@ -32,11 +32,11 @@ from medreasoner.place import agrees
 from medreasoner.rewards.case import Case
 from medreasoner.rewards.ours import grounding_of
 from medreasoner.segmenter import load_segmenter
+from train.bf16 import rollout, usable_on_cpu
 from train.features import FeatureCache, remember_features
 from train.painter import MAPS, Painter
 from train.prompts import fixed_frame
 from train.rows import is_dev
-from train.run import bf16_on_cpu
 from train.subject import open_subject
 
 BATCH = 16
@@ -87,7 +87,7 @@ def answers(folder: Path, rows: Sequence[tuple[Sample, str]], features: list[Fea
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     if features:
         remember_features(model.model.vision_tower, features)
-    generate = bf16_on_cpu(model) if bf16 else model.generate
+    generate = rollout(model) if bf16 else model.generate
     resize, _ = fixed_frame(subject.processor, subject.square)
     texts = []
     for start in tqdm(range(0, len(rows), BATCH), desc=folder.name, mininterval=5):
@@ -177,6 +177,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/compare"))
     args = parser.parse_args()
+    args.bf16 = usable_on_cpu(args.bf16)
     samples = list(load(args.data, "train" if args.dev else args.split, strict=True))
     samples = [s for s in samples if not args.dev or is_dev(s.case)]
     samples = samples[: args.limit] if args.limit else samples

@@ -21,6 +21,7 @@ import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.segmenters.sam2_shared import image_processor, mask_inputs
+from train.bf16 import usable_on_cpu
 
 BATCH = 4
 SHAPES = {"tokens": (16, 16, 768), "high0": (32, 128, 128), "high1": (64, 64, 64), "low": (256, 32, 32)}
@@ -111,7 +112,7 @@ def main() -> None:
             paths += sorted(p for p in source.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
         else:
             paths += [Path(line) for line in source.read_text().splitlines()]
-    dtype = torch.bfloat16 if args.bf16 else torch.float32
+    dtype = torch.bfloat16 if usable_on_cpu(args.bf16) else torch.float32
     sam2 = load_sam2(args.sam2).to(dtype)
     processor = image_processor(SIDE)
     cache = FeatureCache(args.out, tuple(SHAPES) if args.mask_inputs else ("tokens",))

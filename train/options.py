@@ -16,6 +16,7 @@ from trl import TrlParser
 from medreasoner.data.load import DataError
 from medreasoner.hub import HubError
 from medreasoner.segmenter import SegmenterError
+from train.bf16 import usable_on_cpu
 from train.preflight import PreflightError
 
 Chosen = TypeVar("Chosen")
@@ -43,7 +44,7 @@ def parse(kind: type[Chosen], arguments: list[str]) -> Chosen:
     """An instance of the dataclass `kind` from its defaults, `--recipe FILE` (YAML, option: value) and the other arguments.
 
     `--push-to-hub USER/NAME` names the repository each save goes to (`hub_model_id`). Exits with 2 and one sentence for a recipe that
-    cannot be read or an option that does not exist.
+    cannot be read or an option that does not exist. bf16 on a CPU that is slow at it becomes fp32 (`train/bf16.py`).
     """
     given = [name_of(argument) for argument in arguments]
     if "--recipe" in given:
@@ -55,6 +56,8 @@ def parse(kind: type[Chosen], arguments: list[str]) -> Chosen:
         (options,) = TrlParser([kind]).parse_args_and_config(given)
     except ValueError as error:  # options that TRL itself finds do not fit each other, a group that does not divide the batch say
         stop(f"these options do not fit each other: {error}")
+    if options.use_cpu and options.bf16 and not usable_on_cpu(True):
+        return parse(kind, [*arguments, "--bf16", "false"])
     return options
 
 

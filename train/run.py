@@ -5,7 +5,6 @@ has. Is not: any training.
 """
 
 import dataclasses
-import functools
 import hashlib
 import json
 import platform
@@ -23,6 +22,7 @@ from medreasoner.data.sample import Sample
 from medreasoner.hub import HubError
 from medreasoner.loading import Manifest
 from medreasoner.publish import PublishError, publish
+from train.bf16 import rollout
 from train.features import FeatureCache, remember_features
 from train.preflight import usable
 from train.rows import is_dev
@@ -54,25 +54,8 @@ def open_model(options, folder: Path, checkpoint: Path | None):
     if options.features:
         remember_features(tower, [FeatureCache(cache) for cache in options.features])
     if options.use_cpu and options.bf16:
-        model.generate = bf16_on_cpu(model)
+        model.generate = rollout(model)
     return model
-
-
-def bf16_on_cpu(model):
-    """`model.generate` for a rollout in bf16 on a CPU: the Trainer's autocast does not reach it, and torch's fused attention is slow there
-    for one new token over a cache (figures in LOG.md)."""
-    generate, usual = model.generate, model.config.get_text_config()._attn_implementation
-
-    @functools.wraps(generate)
-    def rollout(*args, **kwargs):
-        model.set_attn_implementation({"text_config": "eager"})
-        try:
-            with torch.autocast("cpu", torch.bfloat16):
-                return generate(*args, **kwargs)
-        finally:
-            model.set_attn_implementation({"text_config": usual})
-
-    return rollout
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
