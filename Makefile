@@ -11,10 +11,10 @@ REAL := ../shared/data/real
 SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
 SFT := runs/sft
 MLP := transformer\.layers\.\d\.mlp
-MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_*)
+MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_* runs/sft_seed_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
-.PHONY: help install demo test test-space lint data features train mean grpo study compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
+.PHONY: help install demo test test-space lint data features train mean grpo study seeds compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -85,6 +85,12 @@ study: $(STAMP) ## after make train: GRPO with every reward set, three seeds of 
 			--output_dir runs/sft_more_seed_$$seed || exit 1; done
 	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft
+
+seeds: $(STAMP) ## after make data features: SFT three times from an untrained start, each short and whole (runs/sft_seed_N; hours)
+	for seed in 0 1 2; do \
+		test -d runs/start_$$seed || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start_$$seed --features runs/features --seed $$seed || exit 1; \
+		$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml --model runs/start_$$seed --data runs/data --features runs/features --turns 3 \
+			--per_device_train_batch_size 4 --max_steps 850 --seed $$seed --output_dir runs/sft_seed_$$seed || exit 1; done
 
 compare: $(STAMP) ## trained models side by side on the validation split: make compare MODELS="medreasoner/embedded runs/grpo_mask"
 	$(RUN) train.compare $(MODELS) --data runs/data --features runs/features --segmenter medreasoner/embedded/segmenter
