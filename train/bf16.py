@@ -1,7 +1,7 @@
 """bfloat16 on a CPU: whether it is fast there, and a rollout in it.
 
-Is: what every command that offers bf16 asks first. A CPU without instructions for it took sixty times as long for a product in bf16 as in
-fp32 (LOG.md), so there fp32 is used instead, and said.
+Is: what every command that offers bf16 asks first. A CPU without instructions for it took 85 times as long for a product in bf16 as in fp32
+(LOG.md), so there fp32 is used instead, and said.
 Is not: bf16 on a GPU, which torch and TRL see to.
 """
 
