@@ -20,7 +20,14 @@ from medreasoner.metrics import dice, paired, summary
 from medreasoner.segmenters.sam2_shared import Sam2Segmenter
 from train.sam2 import load_sam2
 
-MODES = ("untuned, single mask", "untuned, best of three", "tuned, single mask")
+UNTUNED = {  # name: (best of three masks, how often it is drawn)
+    "single": (False, 1),
+    "single, 2 looks": (False, 2),
+    "best of 3": (True, 1),
+    "best of 3, 2 looks": (True, 2),
+}
+TUNED = "tuned"
+MODES = (*UNTUNED, TUNED)
 
 
 def scores(data: Path, split: str, untuned: Path) -> list[dict]:
@@ -28,10 +35,8 @@ def scores(data: Path, split: str, untuned: Path) -> list[dict]:
     pair = MedReasoner.from_pretrained(device="cpu")
     raw = load_sam2(untuned)
     segmenters = {
-        MODES[0]: Sam2Segmenter(raw, "untuned", shared=True, multimask=False),
-        MODES[1]: Sam2Segmenter(raw, "untuned", shared=True, multimask=True),
-        MODES[2]: pair.segmenter,
-    }
+        name: Sam2Segmenter(raw, "untuned", shared=True, multimask=multimask, looks=looks) for name, (multimask, looks) in UNTUNED.items()
+    } | {TUNED: pair.segmenter}
     records, last, encoded = [], None, {}
     for sample in tqdm(sorted(load(data, split), key=lambda s: str(s.image)), mininterval=20):
         if sample.image != last:
@@ -51,8 +56,8 @@ def table(records: list[dict]) -> dict:
     for name, rows in groups.items():
         cases = [r["case"] for r in rows]
         row = {mode: asdict(summary([r[mode] for r in rows], cases)) for mode in MODES}
-        best = max(MODES[:2], key=lambda mode: row[mode]["mean"])
-        row["tuned minus best untuned"] = asdict(paired([r[MODES[2]] for r in rows], [r[best] for r in rows], cases))
+        best = max(UNTUNED, key=lambda mode: row[mode]["mean"])
+        row["tuned minus best untuned"] = asdict(paired([r[TUNED] for r in rows], [r[best] for r in rows], cases))
         out[name] = row
     return out
 
@@ -65,10 +70,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     result = table(scores(args.data, args.split, args.untuned))
-    print(f"{'':28} {'n':>4}  " + "  ".join(f"{mode:>22}" for mode in MODES) + "   tuned minus best untuned")
+    print(f"{'':28} {'n':>4}  " + "  ".join(f"{mode:>18}" for mode in MODES) + "   tuned minus best untuned")
     for name, row in result.items():
         gain = row["tuned minus best untuned"]
-        means = "  ".join(f"{row[mode]['mean']:22.3f}" for mode in MODES)
+        means = "  ".join(f"{row[mode]['mean']:18.3f}" for mode in MODES)
         print(f"{name:28} {gain['n']:4}  {means}   {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]")
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")

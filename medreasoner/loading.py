@@ -20,6 +20,7 @@ FORMAT = 1
 FRAMES = {frame.name: frame for frame in (INPUT_PIXELS, THOUSAND, THOUSAND_YX, EMBEDDED)}
 TYPES = {
     "frame": str, "square": int, "max_pixels": int, "prompt_sha256": str, "segmenter": str, "multimask": bool, "specks": float,
+    "looks": int,
 }  # fmt: skip
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
@@ -36,6 +37,7 @@ class Manifest:
         segmenter: the one that belongs to this model: a subfolder, which may share the model's vision tower, or "owner/name" on the Hub.
         multimask: for a segmenter: choose the best of three masks (True), or take the single one (False).
         specks: for a segmenter: regions and holes smaller than this share of the mask are taken out, see `segmenters/tidy.py`.
+        looks: for a segmenter: how often the mask is drawn, each time with the one before in view; 1 or more.
     """
 
     frame: Frame | None = None
@@ -45,6 +47,7 @@ class Manifest:
     segmenter: str | None = None
     multimask: bool | None = None
     specks: float | None = None
+    looks: int | None = None
 
     @staticmethod
     def read(folder: str | Path) -> "Manifest":
@@ -61,6 +64,8 @@ class Manifest:
                 raise ValueError(f"{path}: unknown key {key!r}, expected some of {', '.join(TYPES)}")
             if type(value) is not TYPES[key]:
                 raise ValueError(f"{path}: {key} must be of type {TYPES[key].__name__}, got {value!r}")
+        if values.get("looks", 1) < 1:
+            raise ValueError(f"{path}: looks must be 1 or more, got {values['looks']}")
         if "frame" in values:
             if values["frame"] not in FRAMES:
                 raise ValueError(f"{path}: frame {values['frame']!r} is not known, expected one of {', '.join(map(repr, FRAMES))}")

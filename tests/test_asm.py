@@ -8,9 +8,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from medreasoner.answer import Answer, render
-from medreasoner.geometry import EMBEDDED, mask_to_points
-from train.asm import correction, draw_back, mean_of
-from train.asm_examples import near, noisy_prompt, wrong_prompt
+from medreasoner.geometry import EMBEDDED, Grounding, mask_to_points
+from medreasoner.segmenter import load_segmenter
+from tests import tiny
+from train.asm import correction, draw_back, masks_of, mean_of
+from train.asm_examples import SIDE, Batch, near, noisy_prompt, wrong_prompt
 from train.own_errors import answers, error_of
 from train.rows import Item
 from train.views import STANDARD, Pose, transform
@@ -49,6 +51,25 @@ def test_a_prompt_with_an_answers_error_is_that_answer(tmp_path):
     assert np.allclose(box, (0.2, 0.2, 0.6, 1.0)) and np.allclose(points, [(0.4, 0.4), (0.5, 0.8)])
     elsewhere = render(Answer((200.0, 10.0, 250.0, 60.0), ((210.0, 20.0), (220.0, 30.0)), "There."))
     assert error_of(elsewhere, item, mask, EMBEDDED) is None and error_of("no answer", item, mask, EMBEDDED) is None
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_the_masks_that_are_trained_are_those_that_are_drawn(tmp_path, looks):
+    torch.manual_seed(1)
+    folder = tiny.segmenter(tmp_path / "s")
+    (folder / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": False, "looks": looks}))
+    segmenter = load_segmenter(folder, device="cpu")
+    y, x = np.mgrid[:SIDE, :SIDE]
+    picture = Image.fromarray(np.stack([x, y, 255 * (np.hypot(x - 128, y - 150) < 50)], -1).astype(np.uint8))
+    encoded, clicks = segmenter.encode(picture), [(60.0, 200.0, False)]
+    grounding = Grounding((80.0, 100.0, 180.0, 200.0), ((128.0, 150.0), (110.0, 140.0)))
+    nothing = torch.zeros(1, SIDE, SIDE)
+    batch = Batch(encoded.maps, torch.tensor([[grounding.box]]) * 2, torch.tensor([[grounding.points]]) * 2, nothing, nothing)
+    plain, _ = masks_of(segmenter._model, batch, looks)
+    clicked, _ = masks_of(segmenter._model, batch, looks, torch.tensor([[[[120.0, 400.0]]]]), torch.tensor([[[0]]]))
+    assert ((plain[0] > 0).numpy() == segmenter.segment(encoded, grounding)[0]).mean() > 0.999
+    assert ((clicked[0] > 0).numpy() == segmenter.segment(encoded, grounding, clicks)[0]).mean() > 0.999
+    assert 0.01 < (plain > 0).float().mean() < 0.99 and not torch.allclose(plain, clicked)
 
 
 def test_a_person_includes_what_is_missed_and_excludes_what_is_too_much():

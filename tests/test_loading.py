@@ -268,7 +268,7 @@ def test_a_size_that_the_processor_would_change_is_refused(qwen, copy):
 
 
 def test_a_manifest_is_written_as_it_is_read(tmp_path):
-    full = Manifest(frame=THOUSAND, square=840, max_pixels=9, prompt_sha256="ab", segmenter="s", multimask=False, specks=0.5)
+    full = Manifest(frame=THOUSAND, square=840, max_pixels=9, prompt_sha256="ab", segmenter="s", multimask=False, specks=0.5, looks=2)
     for each in (full, replace(full, frame=None), Manifest()):
         (tmp_path / "medreasoner.json").write_text(each.dumps())
         assert Manifest.read(tmp_path) == each

@@ -310,6 +310,7 @@ SPOILT = {
     "an unknown frame": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "frame": "0..7"}'), "frame '0..7' is not known"),
     "an unknown key": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "fram": 1}'), "unknown key 'fram'"),
     "a size in words": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "square": "big"}'), "must be of type int"),
+    "no look at all": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "looks": 0}'), "looks must be 1 or more"),
     "a prompt without a place for the question": (
         lambda f: (f / "prompt.json").write_text('{"think": "a", "direct": "b"}'), "exactly once"
     ),

@@ -32,6 +32,9 @@ SMALL_TRUNK = (
     "++model.image_encoder.trunk.global_att_blocks=[3]",
     "++model.image_encoder.neck.backbone_channel_list=[128,64,32,16]",
 )
+SMALL_BACKBONE = {
+    "hidden_size": 16, "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [16, 32, 64, 128], "global_attention_blocks": [3],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +92,31 @@ def same_masks(one, other, picture: Image.Image) -> None:
 
 @pytest.mark.parametrize("multimask", [True, False])
 def test_the_same_weights_give_the_same_mask_through_both_libraries(package_model, picture, multimask):
-    backbone = {
-        "hidden_size": 16, "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [16, 32, 64, 128], "global_attention_blocks": [3],
-    }  # fmt: skip
     image_keys = {key: value for key, value in package_model.state_dict().items() if not key.startswith(sam2_keys.MEMORY)}
-    model = through_transformers(image_keys, **backbone)
+    model = through_transformers(image_keys, **SMALL_BACKBONE)
     package = sam2_package.PackageSegmenter(package_model, "package", multimask)
     same_masks(package, Sam2Segmenter(model, "transformers", shared=False, multimask=multimask), picture)
+
+
+@pytest.mark.parametrize("multimask", [True, False])
+def test_a_second_look_is_the_mean_of_two_masks_the_second_prompted_with_the_first(package_model, picture, multimask):
+    keys = {key: value for key, value in package_model.state_dict().items() if not key.startswith(sam2_keys.MEMORY)}
+    segmenter = Sam2Segmenter(through_transformers(keys, **SMALL_BACKBONE), "two looks", shared=False, multimask=multimask, looks=2)
+    predictor = sam2_package.PackageSegmenter(package_model, "package").encode(picture)
+    prompts = {"box": np.asarray(GROUNDING.box), "point_coords": np.asarray(GROUNDING.points), "point_labels": np.ones(2)}
+    drawn, scores, before = [], [], None
+    for _ in range(2):
+        _, found, logits = predictor.predict(**prompts, mask_input=before, multimask_output=multimask)
+        best = int(found.argmax())
+        before = logits[best : best + 1]
+        drawn.append(before)
+        scores.append(found[best])
+    mean = torch.from_numpy(np.mean(drawn, axis=0))[None]
+    expected = torch.nn.functional.interpolate(mean, (512, 512), mode="bilinear", align_corners=False)[0, 0].numpy() > 0
+    mask, score = segmenter.segment(segmenter.encode(picture), GROUNDING)
+    assert iou(mask, expected) >= 0.999 and score == pytest.approx(np.clip(np.mean(scores), 0, 1), abs=1e-3)
+    once = Sam2Segmenter(segmenter._model, "one look", shared=False, multimask=multimask)
+    assert iou(mask, once.segment(once.encode(picture), GROUNDING)[0]) < 0.999
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs the SAM 2 weights in ../shared")
@@ -112,8 +133,11 @@ def test_key_names_go_to_transformers_and_back_without_loss(package_model):
     assert all(torch.equal(back[key], state[key]) for key in state)
 
 
-def test_a_group_is_decoded_as_each_of_it_is_alone(tmp_path, picture):
-    segmenter = load_segmenter(tiny.segmenter(tmp_path / "segmenter"), device="cpu")
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_group_is_decoded_as_each_of_it_is_alone(tmp_path, picture, looks):
+    folder = tiny.segmenter(tmp_path / "segmenter")
+    (folder / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": False, "looks": looks}))
+    segmenter = load_segmenter(folder, device="cpu")
     encoded = segmenter.encode(picture)
     group = [GROUNDING, replace(GROUNDING, box=(20.0, 30.0, 200.0, 240.0)), replace(GROUNDING, points=((130.0, 100.0), (200.0, 350.0)))]
     for (mask, score), grounding in zip(segmenter.segment_many(encoded, group), group, strict=True):

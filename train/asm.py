@@ -14,6 +14,7 @@ import argparse
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from scipy import ndimage
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import trange
 
+from medreasoner.segmenters.sam2_shared import draw
 from train.asm_examples import SIDE, Batch, Examples
 from train.own_errors import answers
 from train.rows import is_dev
@@ -43,16 +45,15 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> 
 
 
 def masks_of(
-    sam2, batch: Batch, clicks: torch.Tensor | None = None, labels: torch.Tensor | None = None
+    sam2, batch: Batch, looks: int, clicks: torch.Tensor | None = None, labels: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(logits (B, SIDE, SIDE), predicted IoU (B,)) of the single-mask output. `clicks` (B, 1, 1, 2) in 512 px and `labels` (B, 1, 1), 1 for
     what belongs to the target and 0 for what does not, come after the two points."""
     points, given = batch.points, torch.ones(batch.points.shape[:3], dtype=torch.int64)
     if clicks is not None:
         points, given = torch.cat([points, clicks], 2), torch.cat([given, labels], 2)
-    out = sam2(image_embeddings=batch.maps, input_boxes=batch.boxes, input_points=points, input_labels=given, multimask_output=False)
-    logits = F.interpolate(out.pred_masks[:, 0], (SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
-    return logits, out.iou_scores[:, 0, 0]
+    logits, iou = draw(sam2, batch.maps, looks, input_boxes=batch.boxes, input_points=points, input_labels=given)
+    return F.interpolate(logits, (SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0], iou
 
 
 def correction(found: np.ndarray, truth: np.ndarray) -> tuple[tuple[float, float], int]:
@@ -72,13 +73,13 @@ def corrections(logits: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch
     return places[:, None, None], torch.tensor([label for _, label in made])[:, None, None]
 
 
-def save_segmenter(sam2, out: Path) -> None:
+def save_segmenter(sam2, out: Path, looks: int = 1) -> None:
     """The folder the library loads: configuration, and every weight but the image encoder's, fp16."""
     out.mkdir(parents=True, exist_ok=True)
     state = {k: v.half().contiguous() for k, v in sam2.state_dict().items() if not k.startswith("vision_encoder.")}
     sam2.config.save_pretrained(out)
     save_file(state, out / "model.safetensors", metadata={"format": "pt"})
-    (out / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": False, "specks": 0.03}) + "\n")
+    (out / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": False, "specks": 0.03, "looks": looks}) + "\n")
 
 
 def mean_of(folders: list[Path], fixed: str) -> dict[str, torch.Tensor]:
@@ -108,11 +109,13 @@ def train(sam2, examples: Examples, args: argparse.Namespace) -> list[float]:
     sam2.mask_decoder.train()
     for _ in (bar := trange(args.steps, mininterval=20)):
         batch = examples.batch(order.choices(range(len(examples.rows)), examples.weights, k=args.batch), rng)
+        if args.jitter:
+            batch = replace(batch, maps=[m * (1 + args.jitter * torch.randn(*m.shape[:2], 1, 1)) for m in batch.maps])
         click = ()
         if order.random() < args.clicked:
             with torch.no_grad():
-                click = corrections(masks_of(sam2, batch)[0], batch)
-        logits, iou = masks_of(sam2, batch, *click)
+                click = corrections(masks_of(sam2, batch, args.looks)[0], batch)
+        logits, iou = masks_of(sam2, batch, args.looks, *click)
         loss = loss_of(logits, batch.truth, batch.weight) + F.mse_loss(iou, overlap(logits, batch.truth))
         optimiser.zero_grad()
         loss.backward()
@@ -136,27 +139,27 @@ def overlap(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def measure(sam2, examples: Examples, size: int = 8) -> dict[str, float]:
+def measure(sam2, examples: Examples, looks: int, size: int = 8) -> dict[str, float]:
     """Mean Dice of the examples with true prompts, with usual ones, with usual ones and one click where the mask was wrong, and, of
     those whose error is known, with the CRM's own."""
     rng, sums = np.random.default_rng(0), {"true": 0.0, "usual": 0.0, "usual, one click": 0.0}
     for start in range(0, len(examples.rows), size):
         chosen = list(range(start, min(start + size, len(examples.rows))))
         exact, batch = examples.batch(chosen, rng, 0.0), examples.batch(chosen, rng, USUAL)
-        usual = masks_of(sam2, batch)[0]
-        clicked = masks_of(sam2, batch, *corrections(usual, batch))[0]
-        for name, logits in zip(sums, (masks_of(sam2, exact)[0], usual, clicked), strict=True):
+        usual = masks_of(sam2, batch, looks)[0]
+        clicked = masks_of(sam2, batch, looks, *corrections(usual, batch))[0]
+        for name, logits in zip(sums, (masks_of(sam2, exact, looks)[0], usual, clicked), strict=True):
             iou = overlap(logits, batch.truth)
             sums[name] += float((2 * iou / (1 + iou)).sum())
     found = {name: round(total / len(examples.rows), 4) for name, total in sums.items()}
     known = [i for i, row in enumerate(examples.rows) if row.error is not None]
     if known:
-        found |= {"own": round(float(np.mean([_dice(sam2, examples.answered([i])) for i in known])), 4), "own, n": len(known)}
+        found |= {"own": round(float(np.mean([_dice(sam2, examples.answered([i]), looks) for i in known])), 4), "own, n": len(known)}
     return found
 
 
-def _dice(sam2, batch: Batch) -> float:
-    iou = overlap(masks_of(sam2, batch)[0], batch.truth)
+def _dice(sam2, batch: Batch, looks: int) -> float:
+    iou = overlap(masks_of(sam2, batch, looks)[0], batch.truth)
     return float((2 * iou / (1 + iou)).mean())
 
 
@@ -177,6 +180,8 @@ def main() -> None:
     parser.add_argument("--keep", type=float, default=1.0, help="share of the tuning that is kept, 0..1")
     parser.add_argument("--average", type=float, default=0.0, help="decay of the weights' running mean, which is kept; 0 keeps the last")
     parser.add_argument("--rare", type=float, default=0.5, help="0..1: at 0 every target is drawn as often, at 1 every set")
+    parser.add_argument("--looks", type=int, default=1, help="how often a mask is drawn, see `segmenters.sam2_shared.draw`")
+    parser.add_argument("--jitter", type=float, default=0.0, help="spread of the factors that the maps' channels are multiplied with")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -197,8 +202,8 @@ def main() -> None:
         record |= {"examples": len(examples.rows), "curve": [round(value, 4) for value in curve[::10]]}
     if args.keep < 1:
         draw_back(sam2, untuned, args.keep, args.fixed)
-    save_segmenter(sam2, args.out)
-    record |= {"held_back": {"n": len(held.rows)} | measure(sam2, held)}
+    save_segmenter(sam2, args.out, args.looks)
+    record |= {"held_back": {"n": len(held.rows)} | measure(sam2, held, args.looks)}
     print(json.dumps(record["held_back"]))
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "run.json").write_text(json.dumps(record, indent=1) + "\n")

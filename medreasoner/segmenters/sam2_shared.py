@@ -24,6 +24,7 @@ from medreasoner.segmenters.tidy import tidy
 
 ENCODER = "vision_encoder."
 UNUSED = "mask_decoder.pred_obj_score_head."  # feeds object scores only; may be absent
+CERTAIN = 32.0  # logits of a mask that is shown to the decoder again are clipped to this, as the `sam2` package does
 TOWER = "vision_tower."  # how a LLaVA checkpoint names its encoder, with or without "model." before it
 
 
@@ -43,13 +44,14 @@ class Sam2Segmenter:
         shared: whether `features` given to `encode` come from that very encoder and can be adopted.
         multimask: choose the mask of highest predicted IoU out of three, or take the single one.
         specks: share of the mask under which a region or a hole is taken out.
+        looks: how often the mask is drawn, see `draw`.
     """
 
     draws_from = PROMPTS
 
-    def __init__(self, model: Sam2Model, name: str, shared: bool, multimask: bool = True, specks: float = 0.0):
+    def __init__(self, model: Sam2Model, name: str, shared: bool, multimask: bool = True, specks: float = 0.0, looks: int = 1):
         self.name, self.revision = name, None
-        self._model, self._shared, self._multimask, self._specks = model, shared, multimask, specks
+        self._model, self._shared, self._multimask, self._specks, self._looks = model, shared, multimask, specks, looks
         self._side = model.config.prompt_encoder_config.image_size
         self._processor = image_processor(self._side)
 
@@ -66,7 +68,7 @@ class Sam2Segmenter:
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
             raise SegmenterError(f"{folder} is not a usable SAM 2 segmenter: {first_line(error)}") from error
         model.to(next(tower.parameters()).device if shared else _device(device))
-        return Sam2Segmenter(model, name, shared, manifest.multimask is not False, manifest.specks or 0.0)
+        return Sam2Segmenter(model, name, shared, manifest.multimask is not False, manifest.specks or 0.0, manifest.looks or 1)
 
     def encode(self, image: Image.Image, features: object = None) -> Encoded:
         """See `Segmenter.encode`; `features` are the encoder's FPN maps, finest first."""
@@ -102,26 +104,49 @@ class Sam2Segmenter:
         device = self._model.device
         with torch.no_grad():
             try:
-                out = self._model(
-                    image_embeddings=encoded.maps,
-                    input_boxes=None if boxes is None else boxes.reshape(1, -1, 4).to(device),
-                    input_points=None if points is None else points[None].to(device),
-                    input_labels=None if points is None else labels[None].to(device),
-                    multimask_output=self._multimask,
+                logits, scores = draw(
+                    self._model,
+                    [maps.expand(len(groundings), -1, -1, -1) for maps in encoded.maps],
+                    self._looks,
+                    self._multimask,
+                    input_boxes=None if boxes is None else boxes.reshape(-1, 1, 4).to(device),
+                    input_points=None if points is None else points[:, None].to(device),
+                    input_labels=None if points is None else labels[:, None].to(device),
                 )
-                return [self._mask(out, n, (height, width)) for n in range(len(groundings))]
+                return [(self._mask(one, (height, width)), float(score.clamp(0, 1))) for one, score in zip(logits, scores, strict=True)]
             except RuntimeError as error:
                 raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
 
-    def _mask(self, out, n: int, size: tuple[int, int]) -> tuple[np.ndarray, float]:
-        """(mask of `size` (height, width), predicted IoU) of the n-th object: of its masks the one that is expected to fit best."""
-        scores = out.iou_scores[0, n]
-        best = int(scores.argmax())
-        logits = out.pred_masks[:, n, best : best + 1].float().cpu()
+    def _mask(self, logits: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+        """The mask of `size` (height, width), bool, from logits (1, S, S)."""
+        logits = logits[None].float().cpu()
         if self._specks:
             logits[0, 0] = torch.from_numpy(tidy(logits[0, 0].numpy(), self._specks))
-        mask = interpolate(logits, size, mode="bilinear", align_corners=False)[0, 0] > 0
-        return mask.numpy(), float(scores[best].clamp(0, 1))
+        return (interpolate(logits, size, mode="bilinear", align_corners=False)[0, 0] > 0).numpy()
+
+
+def draw(
+    model: Sam2Model, maps: list[torch.Tensor], looks: int = 1, multimask: bool = False, **prompts: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (N, 1, S, S) and predicted IoU (N,) of one target in each of N images.
+
+    With `looks` above 1 the mask is drawn that often, each time with the one before as a further prompt (Kirillov et al. 2023, arXiv
+    2304.02643, appendix A), and the mean of all is given.
+
+    Args:
+        maps: what the mask decoder reads, (N, C, H, W) each, see `mask_inputs`.
+        multimask: choose the mask of highest predicted IoU out of three, or take the single one.
+        prompts: `input_boxes` (N, 1, 4), `input_points` (N, 1, P, 2), `input_labels` (N, 1, P), in pixels of the model's input.
+    """
+    drawn, scores, before = [], [], None
+    for _ in range(looks):
+        out = model(image_embeddings=maps, input_masks=before, multimask_output=multimask, **prompts)
+        best = out.iou_scores[:, 0].argmax(-1)
+        each = torch.arange(len(best), device=best.device)
+        drawn.append(out.pred_masks[each, 0, best][:, None])
+        scores.append(out.iou_scores[each, 0, best])
+        before = drawn[-1].detach().clamp(-CERTAIN, CERTAIN)
+    return torch.stack(drawn).mean(0), torch.stack(scores).mean(0)
 
 
 def image_processor(side: int) -> CLIPImageProcessor:
