@@ -61,7 +61,7 @@ train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on
 	$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml
 	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
 
-mean: $(STAMP) ## go on from there by GRPO and SFT with more wordings, average the three; the mask decoder likewise (runs/mean, runs/asm_mean; hours)
+mean: $(STAMP) ## go on from there by GRPO and SFT with more wordings, average the three; the mask decoder likewise (runs/mean, runs/asm_looks; hours)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
 		--output_dir runs/grpo_150
 	$(RUN) train.sft --recipe train/recipes/embedded_words_sft.yaml --model $(SFT)
@@ -70,6 +70,10 @@ mean: $(STAMP) ## go on from there by GRPO and SFT with more wordings, average t
 		--steps 1000 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.75 --clicked 0.2
 	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm runs/asm_more --out runs/asm_mean \
 		--keep 0.95 --fixed '$(MLP)' --steps 0
+	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm_mean --out runs/asm_near \
+		--steps 1100 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.5 --clicked 0.2 --looks 2 --jitter 0.1 --noise near --seed 1
+	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_mean runs/asm_near --out runs/asm_looks \
+		--keep 0.9 --fixed '$(MLP)' --steps 0 --looks 2
 
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM (runs/grpo_mask; goes on after a kill)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml
@@ -99,7 +103,7 @@ curves: $(STAMP) ## reward curves of the runs as a picture (docs/rewards.png)
 	$(RUN) train.curves $(wildcard runs/grpo_*) --out docs/rewards.png
 
 pack: $(STAMP) ## put the trained pair into medreasoner/embedded
-	$(RUN) train.pack --crm runs/mean --asm runs/asm_mean --out medreasoner/embedded
+	$(RUN) train.pack --crm runs/mean --asm runs/asm_looks --out medreasoner/embedded
 
 evaluate: $(STAMP) ## score the embedded pair on the validation split, with all controls (runs/evaluation)
 	$(RUN) medreasoner evaluate --data runs/data --split validation --controls --batch 16 --out runs/evaluation

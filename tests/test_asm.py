@@ -12,7 +12,7 @@ from medreasoner.geometry import EMBEDDED, Grounding, mask_to_points
 from medreasoner.segmenter import load_segmenter
 from tests import tiny
 from train.asm import correction, draw_back, masks_of, mean_of
-from train.asm_examples import SIDE, Batch, near, noisy_prompt, wrong_prompt
+from train.asm_examples import NOISES, SIDE, Batch, near, noisy_prompt, wrong_prompt
 from train.own_errors import answers, error_of
 from train.rows import Item
 from train.views import STANDARD, Pose, transform
@@ -37,6 +37,14 @@ def test_a_noisy_box_stays_ordered_and_inside():
     boxes = np.array([noisy_prompt(BOX, POINTS, rng, 0.8)[0] for _ in range(200)])
     assert (boxes[:, :2] <= boxes[:, 2:]).all() and boxes.min() >= 0 and boxes.max() <= 1
     assert boxes.std(0).min() > 0.05
+
+
+def test_near_noise_is_nearer_than_wide_noise():
+    far = {
+        noise: np.mean([np.abs(noisy_prompt(BOX, POINTS, rng, noise=noise)[0] - BOX).mean() for _ in range(500)])
+        for noise, rng in ((noise, np.random.default_rng(0)) for noise in NOISES)
+    }
+    assert 0 < far["near"] < far["wide"]
 
 
 def test_a_prompt_with_an_answers_error_is_that_answer(tmp_path):

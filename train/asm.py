@@ -2,8 +2,9 @@
 
 Is: one command from built samples and cached maps to a segmenter folder (mask decoder and prompt encoder only; the encoder's weights
 live once, with the CRM). One mask a prompt. In a share of the batches a click follows, where the first mask was wrong, as a visitor of the
-page corrects it. With `--keep` below 1 the tuned weights are drawn back towards the untuned ones (better with true prompts and clicks,
-worse with the CRM's own boxes: LOG.md). With `--answers` half of the prompts are as wrong as a CRM's own answers are (no gain: LOG.md).
+page corrects it. With `--looks 2` each mask is drawn again with the first in view, in training as on the page. With `--keep` below 1 the
+tuned weights are drawn back towards the untuned ones (better with true prompts and clicks, worse with the CRM's own boxes: LOG.md). With
+`--answers` half of the prompts are as wrong as a CRM's own answers are (no gain: LOG.md).
 Scores of held-back cases are printed at the end; `--steps 0` trains nothing.
 Is not: a trainer of the encoder.
 
@@ -26,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import trange
 
 from medreasoner.segmenters.sam2_shared import draw
-from train.asm_examples import SIDE, Batch, Examples
+from train.asm_examples import NOISES, SIDE, Batch, Examples
 from train.own_errors import answers
 from train.rows import is_dev
 from train.sam2 import SIDE as INPUT_SIDE
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("--clicked", type=float, default=0.3, help="share of batches with a correcting click")
     parser.add_argument("--answers", type=Path, help="a CRM's answers, as train/compare.py writes them, to learn from its errors")
     parser.add_argument("--own", type=float, default=0.5, help="share of prompts that are as wrong as one of those answers")
+    parser.add_argument("--noise", choices=NOISES, default="wide", help="how wrong the other prompts are")
     parser.add_argument("--fixed", default="^$", help="regular expression: weights of the mask decoder that stay as they are")
     parser.add_argument("--keep", type=float, default=1.0, help="share of the tuning that is kept, 0..1")
     parser.add_argument("--average", type=float, default=0.0, help="decay of the weights' running mean, which is kept; 0 keeps the last")
@@ -197,7 +199,7 @@ def main() -> None:
     if args.start:
         record |= {"before": [json.loads((start / "run.json").read_text(encoding="utf-8")) for start in args.start]}
     if args.steps:
-        examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]), said, args.own, args.rare)
+        examples = Examples(args.data, args.features, lambda sample: not is_dev(sample["case"]), said, args.own, args.rare, args.noise)
         curve = train(sam2, examples, args)
         record |= {"examples": len(examples.rows), "curve": [round(value, 4) for value in curve[::10]]}
     if args.keep < 1:

@@ -19,15 +19,18 @@ from train.rows import Item, load_items
 from train.sam2 import SIDE as INPUT_SIDE
 
 SIDE = 256  # masks are compared at this size
-NOISE = [(0.5, 0.02), (0.35, 0.08), (0.15, 0.2)]  # (share, spread as a share of the box's sides): near-exact, usual and bad answers
+NOISES = {  # (share, spread as a share of the box's sides): near-exact, usual and bad answers
+    "wide": ((0.5, 0.02), (0.35, 0.08), (0.15, 0.2)),
+    "near": ((0.6, 0.01), (0.3, 0.08), (0.1, 0.2)),
+}
 
 
 def noisy_prompt(
-    box01: np.ndarray, points01: np.ndarray, rng: np.random.Generator, spread: float | None = None
+    box01: np.ndarray, points01: np.ndarray, rng: np.random.Generator, spread: float | None = None, noise: str = "wide"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A box (4,) and two points (2, 2) in 0..1 as a CRM might give them: shifted and scaled by `spread`, or by one drawn from NOISE."""
+    """A box (4,) and two points (2, 2) in 0..1 as a CRM might give them: shifted and scaled by `spread`, or by one drawn from NOISES."""
     if spread is None:
-        spread = NOISE[rng.choice(len(NOISE), p=[share for share, _ in NOISE])][1]
+        spread = rng.choice([spread for _, spread in NOISES[noise]], p=[share for share, _ in NOISES[noise]])
     size = np.tile(box01[2:] - box01[:2], 2)
     shift = np.tile(rng.normal(0, spread, 2), 2)
     box = box01 + size * (shift + rng.normal(0, spread, 4))
@@ -81,7 +84,7 @@ class Examples:
     """The targets of sets whose images are in the caches, `kept` by their sample; rare sets are drawn more often than they are.
 
     `said` are a CRM's answers by sample id, `own` the share of prompts that are as wrong as one of its answers to the same set.
-    `rare` 0..1: how far sets rather than targets are drawn equally often.
+    `rare` 0..1: how far sets rather than targets are drawn equally often. `noise`: which of NOISES the other prompts are drawn from.
     """
 
     def __init__(
@@ -92,12 +95,13 @@ class Examples:
         said: dict[str, str] | None = None,
         own: float = 0.0,
         rare: float = 0.5,
+        noise: str = "wide",
     ):
         stores = [FeatureCache(cache, ("tokens", "high0", "high1", "low")) for cache in caches]
         self.rows = [row for folder in folders for row in _rows(folder, stores, kept, said or {})]
         counts = Counter(row.dataset for row in self.rows)
         self.weights = [counts[row.dataset] ** -rare for row in self.rows]
-        self.own, self.errors = own, defaultdict(list)
+        self.own, self.noise, self.errors = own, noise, defaultdict(list)
         for row in self.rows:
             if row.error is not None:
                 self.errors[row.dataset].append(row.error)
@@ -115,7 +119,7 @@ class Examples:
         errors = self.errors.get(row.dataset)
         if spread is None and errors and rng.random() < self.own:
             return wrong_prompt(row.box, row.points, errors[rng.integers(len(errors))])
-        return noisy_prompt(row.box, row.points, rng, spread)
+        return noisy_prompt(row.box, row.points, rng, spread, self.noise)
 
     def _batch(self, rows: list[tuple[Row, tuple[np.ndarray, np.ndarray]]]) -> Batch:
         maps = [torch.stack([row.cache.get(row.key, name).float() for row, _ in rows]) for name in ("high0", "high1", "low")]
