@@ -88,7 +88,7 @@ def main() -> None:
             ask(page)
             if args.truth:
                 page.get_by_role("button", name="Truth").click()
-            page.screenshot(path=args.out / f"{name}.png")
+            page.screenshot(path=args.out / f"{name}.png", animations="disabled")
             page.close()
             print(args.out / f"{name}.png")
         browser.close()
