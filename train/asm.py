@@ -48,8 +48,8 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> 
 def masks_of(
     sam2, batch: Batch, looks: int, clicks: torch.Tensor | None = None, labels: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(logits (B, SIDE, SIDE), predicted IoU (B,)) of the single-mask output. `clicks` (B, 1, 1, 2) in 512 px and `labels` (B, 1, 1), 1 for
-    what belongs to the target and 0 for what does not, come after the two points."""
+    """(logits (B, SIDE, SIDE), predicted IoU (B,)) of the single-mask output, drawn `looks` times. `clicks` (B, 1, 1, 2) in 512 px and
+    `labels` (B, 1, 1), 1 for what belongs to the target and 0 for what does not, come after the two points."""
     points, given = batch.points, torch.ones(batch.points.shape[:3], dtype=torch.int64)
     if clicks is not None:
         points, given = torch.cat([points, clicks], 2), torch.cat([given, labels], 2)
