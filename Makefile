@@ -41,7 +41,7 @@ test: $(STAMP) ## run every test; gets a Chromium if there is none
 
 test-space: $(STAMP) ## run a staged Space in clean environments of Python 3.12 and 3.11, where there are both
 	$(PY) -m tests.chromium
-	SPACE_PYTHONS="3.12 3.11" HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m pytest -q tests/test_space_runs.py
+	SPACE_PYTHONS="3.12 3.11" HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m pytest -q tests/space/test_runs.py
 
 lint: $(STAMP) ## check the style of the code
 	$(PY) -m ruff check .
@@ -50,29 +50,29 @@ lint: $(STAMP) ## check the style of the code
 
 data: $(STAMP) ## build samples and augmented views from the real images (runs/data, runs/views)
 	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct --name "UMRG-Real v1"
-	$(RUN) train.views runs/data --out runs/views
+	$(RUN) train.embedded.augment runs/data --out runs/views
 
 features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 cores)
-	$(RUN) train.features --images runs/data/images --sam2 $(SAM2) --out runs/features --mask-inputs
-	$(RUN) train.features --images runs/views/images --sam2 $(SAM2) --out runs/features_views --bf16 --mask-inputs
+	$(RUN) train.embedded.features --images runs/data/images --sam2 $(SAM2) --out runs/features --mask-inputs
+	$(RUN) train.embedded.features --images runs/views/images --sam2 $(SAM2) --out runs/features_views --bf16 --mask-inputs
 
 train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on after a kill)
-	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
+	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start --features runs/features
 	$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml
-	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
+	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
 
 mean: $(STAMP) ## go on from there by GRPO and SFT with more wordings, average the three; the mask decoder likewise (runs/mean, runs/asm_looks; hours)
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
 		--output_dir runs/grpo_150
 	$(RUN) train.sft --recipe train/recipes/embedded_words_sft.yaml --model $(SFT)
 	$(RUN) train.soup $(SFT) runs/grpo_150 runs/sft_words --out runs/mean
-	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm --out runs/asm_more \
+	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm --out runs/asm_more \
 		--steps 1000 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.75 --clicked 0.2
-	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm runs/asm_more --out runs/asm_mean \
+	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm runs/asm_more --out runs/asm_mean \
 		--keep 0.95 --fixed '$(MLP)' --steps 0
-	$(RUN) train.asm --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm_mean --out runs/asm_near \
+	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm_mean --out runs/asm_near \
 		--steps 1100 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.5 --clicked 0.2 --looks 2 --jitter 0.1 --noise near --seed 1
-	$(RUN) train.asm --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_mean runs/asm_near --out runs/asm_looks \
+	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_mean runs/asm_near --out runs/asm_looks \
 		--keep 0.9 --fixed '$(MLP)' --steps 0 --looks 2
 
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM (runs/grpo_mask; goes on after a kill)
@@ -87,12 +87,12 @@ study: $(STAMP) ## after make train: GRPO with every reward set, three seeds of 
 	for seed in 0 1 2; do \
 		$(RUN) train.sft --recipe train/recipes/embedded_more_sft.yaml --model $(SFT) --max_steps 200 --seed $$seed \
 			--output_dir runs/sft_more_seed_$$seed || exit 1; done
-	test -d runs/start || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start --features runs/features
+	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start --features runs/features
 	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft
 
 seeds: $(STAMP) ## after make data features: SFT three times from an untrained start, each short and whole (runs/sft_seed_N; hours)
 	for seed in 0 1 2; do \
-		test -d runs/start_$$seed || $(RUN) train.embedded --sam2 $(SAM2) --out runs/start_$$seed --features runs/features --seed $$seed || exit 1; \
+		test -d runs/start_$$seed || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start_$$seed --features runs/features --seed $$seed || exit 1; \
 		$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml --model runs/start_$$seed --data runs/data --features runs/features --turns 3 \
 			--per_device_train_batch_size 4 --max_steps 850 --seed $$seed --output_dir runs/sft_seed_$$seed || exit 1; done
 
@@ -103,7 +103,7 @@ curves: $(STAMP) ## reward curves of the runs as a picture (docs/rewards.png)
 	$(RUN) train.curves $(wildcard runs/grpo_*) --out docs/rewards.png
 
 pack: $(STAMP) ## put the trained pair into medreasoner/embedded
-	$(RUN) train.pack --crm runs/mean --asm runs/asm_looks --out medreasoner/embedded
+	$(RUN) train.embedded.pack --crm runs/mean --asm runs/asm_looks --out medreasoner/embedded
 
 evaluate: $(STAMP) ## score the embedded pair on the validation split, with all controls (runs/evaluation)
 	$(RUN) medreasoner evaluate --data runs/data --split validation --controls --batch 16 --out runs/evaluation
@@ -131,7 +131,7 @@ pictures: $(STAMP) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 3 --truth
 
 recordings: $(STAMP) ## record the examples' runs, for visitors without GPU quota (examples/recorded.json)
-	$(RUN) page.recorded
+	$(RUN) medreasoner.page.recorded
 
 space-dry-run: $(STAMP) ## show what deploying the page to a Space would do: make space-dry-run SPACE=USER/NAME
 	$(PY) -m space.deploy $(SPACE) --dry-run

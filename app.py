@@ -10,7 +10,7 @@ read by `medreasoner.answer`; nothing is parsed here. Is not: a place for state:
 The port is GRADIO_SERVER_PORT, else 7860. MEDREASONER_MODEL, MEDREASONER_REVISION, MEDREASONER_SEGMENTER, MEDREASONER_SEGMENTER_REVISION
 and MEDREASONER_COMPARE stand in for the options on a Space. With `--compare` the same question can be put to a second model; each draws
 with its own segmenter, or both with `--segmenter`.
-Programs use `/ground`, `/ground_stream` and `/refine` (`page/endpoints.py`):
+Programs use `/ground`, `/ground_stream` and `/refine` (`medreasoner/page/endpoints.py`):
 `gradio_client.Client(url).predict(handle_file(path), question, api_name="/ground")`.
 """
 
@@ -26,23 +26,23 @@ from types import MappingProxyType
 
 import gradio as gr
 
-from medreasoner.export import ExportError, names
 from medreasoner.geometry import GroundingError
-from medreasoner.loaded import ImageError, View
+from medreasoner.imaging.types import ImageError, View
+from medreasoner.output.files import ExportError, names
+from medreasoner.page import files, gpu, recorded, views
+from medreasoner.page.calls import Calls, Model
+from medreasoner.page.drawn import style
+from medreasoner.page.endpoints import Endpoints, prompt
+from medreasoner.page.examples import Example, load_examples
+from medreasoner.page.more import both_values, second_values, sure_values
+from medreasoner.page.recorded import Recording, load_recordings, play
+from medreasoner.page.room import Room
+from medreasoner.page.run import Values, refined_values, run_values
+from medreasoner.page.session import Session
 from medreasoner.pipeline import refuse
-from medreasoner.reasoner import ReasonerError
+from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.replay import image_key
-from medreasoner.segmenter import SegmenterError
-from page import files, gpu, recorded, views
-from page.calls import Calls, Model
-from page.drawn import style
-from page.endpoints import Endpoints, prompt
-from page.examples import Example, load_examples
-from page.more import both_values, second_values, sure_values
-from page.recorded import Recording, load_recordings, play
-from page.room import Room
-from page.run import Values, refined_values, run_values
-from page.session import Session
+from medreasoner.segmenters.base import SegmenterError
 
 HERE = Path(__file__).parent
 GONE = "The connection was lost, and your image was dropped with it; open it again."
@@ -71,7 +71,9 @@ class Page:
         self.examples = examples
         self.recordings = recordings
         self.first, self.second = Calls(model), Calls(compare) if compare else None
-        with gr.Blocks(title="MedReasoner", analytics_enabled=False, delete_cache=(300, 900), fill_width=True) as self.demo:
+        with gr.Blocks(
+            title="MedReasoner", analytics_enabled=False, delete_cache=(300, 900), fill_width=True
+        ) as self.demo:
             self.demo.space_id = None  # else Gradio draws a header for a Space, which asks huggingface.co and fonts.googleapis.com
             self.room = Room(examples, model.can_sample, self.second and self.second.name)
             self._wire(self.room)
@@ -80,7 +82,11 @@ class Page:
 
     def _wire(self, room: Room) -> None:
         page = {"show_progress": "hidden", "api_visibility": "private"}
-        shown = [part for part in (room.status, room.reading, room.layers, room.take, room.sure, room.second) if part]
+        shown = [
+            part
+            for part in (room.status, room.reading, room.layers, room.take, room.sure, room.second)
+            if part
+        ]
         opened = [*shown, room.session, room.viewer]
         model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE}
         asked = [room.session, room.question]
@@ -129,7 +135,11 @@ class Page:
             with closing(self.first.events(session.loaded.image, question, session.kept)) as events:
                 yield from run_values(events, session)
         except gr.Error as error:
-            recording = self.recordings.get((image_key(session.loaded.image), question)) if gpu.no_gpu(error.title) else None
+            recording = (
+                self.recordings.get((image_key(session.loaded.image), question))
+                if gpu.no_gpu(error.title)
+                else None
+            )
             if recording is None:
                 yield {"status": views.status("error", gpu.sentence(error.title, error.message))}
                 return
@@ -149,7 +159,11 @@ class Page:
         page/follow.js."""
         if session.compared and "reading" in values:
             values = {**values, "reading": {**values["reading"], "name": self.first.name}}
-        return {place: {**value, "run": session.run} for name, value in values.items() if (place := getattr(self.room, name))}
+        return {
+            place: {**value, "run": session.run}
+            for name, value in values.items()
+            if (place := getattr(self.room, name))
+        }
 
     def on_sample(self, session: Session | None) -> Iterator[Update]:
         """Ask the first model the same again a few times, by chance, and show how far it agrees with itself."""
@@ -172,11 +186,15 @@ class Page:
             return {}
         run = session.run
         try:
-            refined = self.first.refine(session.loaded.image, *prompt(event.box, event.points, event.clicks), session.kept)
+            refined = self.first.refine(
+                session.loaded.image, *prompt(event.box, event.points, event.clicks), session.kept
+            )
         except (GroundingError, SegmenterError) as error:
             return self._update({"status": views.status("done", f"{error}.")}, session)
         except gr.Error as error:
-            return self._update({"status": views.status("done", gpu.sentence(error.title, error.message))}, session)
+            return self._update(
+                {"status": views.status("done", gpu.sentence(error.title, error.message))}, session
+            )
         if session.run != run or session.done is None:  # the visitor has asked anew meanwhile
             return {}
         session.correct(refined)
@@ -210,7 +228,10 @@ class Page:
         example = dict(enumerate(self.examples)).get(event.index)
         if example is None:
             raise gr.Error("There is no such example.")
-        return {self.room.question: example.question, **self._opened(Session.of_example(example), event.index)}
+        return {
+            self.room.question: example.question,
+            **self._opened(Session.of_example(example), event.index),
+        }
 
     def on_turn(self, session: Session | None, event: gr.EventData) -> Update:
         """Show another slice, frame or window of the visitor's file."""
@@ -224,7 +245,8 @@ class Page:
     def _opened(self, session: Session, example: int | None = None) -> Update:
         return {
             self.room.session: session,
-            self.room.viewer: views.picture(session.loaded, session.credit, session.truth) | {"example": example},
+            self.room.viewer: views.picture(session.loaded, session.credit, session.truth)
+            | {"example": example},
             self.room.layers: {},
             self.room.reading: views.reading(),
             self.room.take: {},
@@ -237,7 +259,9 @@ class Page:
         if session is None or session.done is None or event.kind not in names(session.loaded):
             return {self.room.status: views.status("error", GONE)}
         try:
-            file = files.make(session, event.kind) | {"id": uuid.uuid4().hex}  # the same file asked for twice is saved twice
+            file = files.make(session, event.kind) | {
+                "id": uuid.uuid4().hex
+            }  # the same file asked for twice is saved twice
         except ExportError as error:
             return self._update({"status": views.status("done", str(error))}, session)
         return self._update({"take": files.offer(session) | {"file": file}}, session)
@@ -267,18 +291,40 @@ def launch(page: Page, **options: object) -> tuple[object, str, str]:
 def main() -> int:
     """Load the model, then serve. Exit code 2 for a model that cannot be loaded."""
     parser = argparse.ArgumentParser(description="Serve the page.")
-    parser.add_argument("--model", default=os.environ.get("MEDREASONER_MODEL"), help="Hub id or folder; default: the embedded model")
-    parser.add_argument("--revision", default=os.environ.get("MEDREASONER_REVISION"), help="branch, tag or commit of --model on the Hub")
-    parser.add_argument("--segmenter", default=os.environ.get("MEDREASONER_SEGMENTER"), help="Hub id or folder; default: the model's own")
+    parser.add_argument(
+        "--model",
+        default=os.environ.get("MEDREASONER_MODEL"),
+        help="Hub id or folder; default: the embedded model",
+    )
+    parser.add_argument(
+        "--revision",
+        default=os.environ.get("MEDREASONER_REVISION"),
+        help="branch, tag or commit of --model on the Hub",
+    )
+    parser.add_argument(
+        "--segmenter",
+        default=os.environ.get("MEDREASONER_SEGMENTER"),
+        help="Hub id or folder; default: the model's own",
+    )
     revision = os.environ.get("MEDREASONER_SEGMENTER_REVISION")
-    parser.add_argument("--segmenter-revision", default=revision, help="branch, tag or commit of the segmenter on the Hub")
-    parser.add_argument("--compare", default=os.environ.get("MEDREASONER_COMPARE"), help="a second model to ask the same; default: none")
+    parser.add_argument(
+        "--segmenter-revision", default=revision, help="branch, tag or commit of the segmenter on the Hub"
+    )
+    parser.add_argument(
+        "--compare",
+        default=os.environ.get("MEDREASONER_COMPARE"),
+        help="a second model to ask the same; default: none",
+    )
     parser.add_argument("--device", help="cpu, cuda or cuda:N; default: the best there is")
     options = parser.parse_args()
     from medreasoner import MedReasoner  # torch: after the arguments are known to be right
 
     try:
-        same = {"segmenter": options.segmenter, "segmenter_revision": options.segmenter_revision, "device": options.device}
+        same = {
+            "segmenter": options.segmenter,
+            "segmenter_revision": options.segmenter_revision,
+            "device": options.device,
+        }
         model = MedReasoner.from_pretrained(options.model, revision=options.revision, **same)
         second = MedReasoner.from_pretrained(options.compare, **same) if options.compare else None
     except (ReasonerError, SegmenterError) as error:

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
+from medreasoner.data.build.writers.offline import measure
 from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
-from medreasoner.data.write import measure
 from medreasoner.geometry import mask_to_box, mask_to_points
 
 SIDE = 128  # pixels of a synthetic image
@@ -46,7 +46,10 @@ def picture(rng: np.random.Generator) -> dict:
     v, u = np.mgrid[:SIDE, :SIDE]
     mask = ((u - x) / a) ** 2 + ((v - y) / b) ** 2 <= 1
     grey = rng.normal(90, 12, (SIDE, SIDE)) + 60 * mask
-    return {"image": {"bytes": png(grey.clip(0, 255).astype(np.uint8))}, "mask": {"bytes": png(mask.astype(np.uint8) * 255)}}
+    return {
+        "image": {"bytes": png(grey.clip(0, 255).astype(np.uint8))},
+        "mask": {"bytes": png(mask.astype(np.uint8) * 255)},
+    }
 
 
 def write(folder: Path, rows: int) -> list[Path]:
@@ -57,7 +60,9 @@ def write(folder: Path, rows: int) -> list[Path]:
     files, size = [], min(FILE, -(-rows // 8))
     for start in tqdm(range(0, rows, size), desc="writing", mininterval=20):
         numbers = range(start, min(start + size, rows))
-        table = pa.Table.from_pylist([{"id": str(n), "case": str(n), **words, **pictures[n % len(pictures)]} for n in numbers])
+        table = pa.Table.from_pylist(
+            [{"id": str(n), "case": str(n), **words, **pictures[n % len(pictures)]} for n in numbers]
+        )
         files.append(folder / f"train-{len(files):05}.parquet")
         pq.write_table(table, files[-1], row_group_size=500)
     return files
@@ -92,11 +97,16 @@ def timed(name: str, parts: list[Part], processes: int) -> None:
         seconds = time.perf_counter() - begun
     count = sum(counts)
     rates = f"{count / seconds:7.0f} samples/s  {1000 * sum(used) / count:6.2f} ms of processor a sample"
-    print(f"{name:20} {count:7} samples  {processes} at work {rates}  peak {max(peaks)} MiB a process", flush=True)
+    print(
+        f"{name:20} {count:7} samples  {processes} at work {rates}  peak {max(peaks)} MiB a process",
+        flush=True,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=100_000, help="synthetic rows; 0 for none")
     parser.add_argument("--data", type=Path, help="a set of one's own, as `load` reads it")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])

@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 
 from medreasoner import MedReasoner
-from medreasoner.asking import Bench, Stages
 from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
+from medreasoner.evaluation.evaluator import Evaluator, Stages
+from medreasoner.evaluation.records import Shard
 from medreasoner.geometry import Grounding
-from medreasoner.records import Shard
 
 BATCHES = (1, 4, 8, 16)
 PROMPTS = 8  # in one image
@@ -32,8 +32,12 @@ middle = statistics.median
 def passes(pair: MedReasoner, samples: Sequence[Sample], at_once: int) -> tuple[float, float]:
     """Seconds of a first pass over `samples` with masks, as `evaluate` makes it, and of a later one without, as its controls are."""
     with tempfile.TemporaryDirectory() as out:
-        bench = Bench(pair.reasoner, pair.segmenter, Path(out), Stages(at_once=at_once), lambda *_: None, Shard())
-        return seconds(lambda: bench.ask(samples, "first.jsonl", True)), seconds(lambda: bench.ask(samples, "later.jsonl", False))
+        bench = Evaluator(
+            pair.reasoner, pair.segmenter, Path(out), Stages(at_once=at_once), lambda *_: None, Shard()
+        )
+        return seconds(lambda: bench.ask(samples, "first.jsonl", True)), seconds(
+            lambda: bench.ask(samples, "later.jsonl", False)
+        )
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -53,7 +57,10 @@ def decoding(pair: MedReasoner, samples: Sequence[Sample], rounds: int) -> list[
     times = []
     for sample in samples:
         image = sample.load_image()
-        encoded, asked = pair.segmenter.encode(image, pair.reasoner.look(image).features), prompts(sample.truth())
+        encoded, asked = (
+            pair.segmenter.encode(image, pair.reasoner.look(image).features),
+            prompts(sample.truth()),
+        )
         for number in range(rounds + 1):  # the first is a warm-up
             alone = seconds(lambda e=encoded, a=asked: [pair.segmenter.segment(e, one) for one in a])
             together = seconds(lambda e=encoded, a=asked: pair.segmenter.segment_many(e, a))
@@ -63,7 +70,9 @@ def decoding(pair: MedReasoner, samples: Sequence[Sample], rounds: int) -> list[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="validation")
     parser.add_argument("--samples", type=int, default=32)
@@ -78,16 +87,22 @@ def main() -> None:
         for batch in BATCHES:
             times[batch].append(passes(pair, samples, batch))
     images = len({str(sample.image) for sample in samples})
-    print(f"{torch.get_num_threads()} threads, {len(samples)} samples of {images} images, medians of {args.rounds}")
+    print(
+        f"{torch.get_num_threads()} threads, {len(samples)} samples of {images} images, medians of {args.rounds}"
+    )
     print(f"{'batch':>6} {'first pass, samples/s':>22} {'later pass, samples/s':>22}")
     for batch, measured in times.items():
         first, later = (len(samples) / middle(column) for column in zip(*measured, strict=True))
         print(f"{batch:>6} {first:22.2f} {later:22.2f}")
-    print("(the first pass encodes the images, draws masks and scores them; a later one finds them encoded and has no masks)")
+    print(
+        "(the first pass encodes the images, draws masks and scores them; a later one finds them encoded and has no masks)"
+    )
     decoded = decoding(pair, samples[:4], args.rounds)
     ratio = middle(alone / together for alone, together in decoded)
     alone, together = (1000 * middle(column) / PROMPTS for column in zip(*decoded, strict=True))
-    print(f"{PROMPTS} masks in one image: {alone:.1f} ms each one by one, {together:.1f} ms each in one batch, {ratio:.2f} times as fast")
+    print(
+        f"{PROMPTS} masks in one image: {alone:.1f} ms each one by one, {together:.1f} ms each in one batch, {ratio:.2f} times as fast"
+    )
 
 
 if __name__ == "__main__":

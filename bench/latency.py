@@ -38,7 +38,9 @@ def streamed_seconds(pair: MedReasoner, look) -> tuple[float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--image", default="examples/busi_benign__157.jpg")
     parser.add_argument("--runs", type=int, default=7)
     args = parser.parse_args()
@@ -62,7 +64,9 @@ def main() -> None:
     pairs = [(streamed_seconds(pair, look), plain_seconds(pair, look)) for _ in range(args.runs)]
     ratio = middle((s / n) / (p / m) for (s, n), (p, m) in pairs)
     print(f"streaming / plain generate  {ratio:6.3f} (seconds per token, pair by pair)")
-    print(f"peak memory                 {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:6.2f} GiB")
+    print(
+        f"peak memory                 {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:6.2f} GiB"
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import psutil
 from gradio_client import Client, handle_file
 
 from bench.picture import PATIENCE, served
-from page.examples import Example, load_examples
+from medreasoner.page.examples import Example, load_examples
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,7 +47,9 @@ def vanish(address: str, example: Example) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
@@ -67,10 +69,14 @@ def main() -> None:
             )
         vanish(address, examples[0])
         answer, seconds = ask(alone, examples[1])
-        print(f"after a client vanished while it was answered: right {place(answer) == expected[1]}, after {seconds:.1f} s")
+        print(
+            f"after a client vanished while it was answered: right {place(answer) == expected[1]}, after {seconds:.1f} s"
+        )
 
 
-def at_once(clients: list[Client], examples: list[Example], expected: list[tuple]) -> tuple[list[tuple[bool, float]], float]:
+def at_once(
+    clients: list[Client], examples: list[Example], expected: list[tuple]
+) -> tuple[list[tuple[bool, float]], float]:
     """Every client asks at the same moment: (right or not, seconds) of each, and seconds for all."""
     barrier = threading.Barrier(len(clients))
 

@@ -17,8 +17,8 @@ from medreasoner import MedReasoner
 from medreasoner.data.load import load
 from medreasoner.geometry import Grounding, mask_to_box, mask_to_points
 from medreasoner.metrics import dice, paired, summary
-from medreasoner.segmenters.sam2_shared import Sam2Segmenter
-from train.sam2 import load_sam2
+from medreasoner.segmenters.sam2 import Sam2Segmenter
+from train.embedded.sam2 import load_sam2
 
 UNTUNED = {  # name: (best of three masks, how often it is drawn)
     "single": (False, 1),
@@ -35,7 +35,8 @@ def scores(data: Path, split: str, untuned: Path) -> list[dict]:
     pair = MedReasoner.from_pretrained(device="cpu")
     raw = load_sam2(untuned)
     segmenters = {
-        name: Sam2Segmenter(raw, "untuned", shared=True, multimask=multimask, looks=looks) for name, (multimask, looks) in UNTUNED.items()
+        name: Sam2Segmenter(raw, "untuned", shared=True, multimask=multimask, looks=looks)
+        for name, (multimask, looks) in UNTUNED.items()
     } | {TUNED: pair.segmenter}
     records, last, encoded = [], None, {}
     for sample in tqdm(sorted(load(data, split), key=lambda s: str(s.image)), mininterval=20):
@@ -46,24 +47,33 @@ def scores(data: Path, split: str, untuned: Path) -> list[dict]:
         mask = sample.load_mask()
         truth = Grounding(mask_to_box(mask), mask_to_points(mask))
         record = {"id": sample.id, "case": sample.case, "modality": sample.modality}
-        records.append(record | {name: float(dice(s.segment(encoded[name], truth)[0], mask)) for name, s in segmenters.items()})
+        records.append(
+            record
+            | {name: float(dice(s.segment(encoded[name], truth)[0], mask)) for name, s in segmenters.items()}
+        )
     return records
 
 
 def table(records: list[dict]) -> dict:
-    groups = {"all": records} | {m: [r for r in records if r["modality"] == m] for m in sorted({r["modality"] for r in records})}
+    groups = {"all": records} | {
+        m: [r for r in records if r["modality"] == m] for m in sorted({r["modality"] for r in records})
+    }
     out = {}
     for name, rows in groups.items():
         cases = [r["case"] for r in rows]
         row = {mode: asdict(summary([r[mode] for r in rows], cases)) for mode in MODES}
         best = max(UNTUNED, key=lambda mode: row[mode]["mean"])
-        row["tuned minus best untuned"] = asdict(paired([r[TUNED] for r in rows], [r[best] for r in rows], cases))
+        row["tuned minus best untuned"] = asdict(
+            paired([r[TUNED] for r in rows], [r[best] for r in rows], cases)
+        )
         out[name] = row
     return out
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="validation")
     parser.add_argument("--untuned", type=Path, required=True)
@@ -74,7 +84,9 @@ def main() -> None:
     for name, row in result.items():
         gain = row["tuned minus best untuned"]
         means = "  ".join(f"{row[mode]['mean']:18.3f}" for mode in MODES)
-        print(f"{name:28} {gain['n']:4}  {means}   {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]")
+        print(
+            f"{name:28} {gain['n']:4}  {means}   {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+        )
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")
 

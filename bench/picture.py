@@ -23,7 +23,11 @@ from tests import chromium
 
 PATIENCE = 300  # seconds for the page to start, on a busy machine
 # name -> width, height, colour scheme, a phone or not
-PICTURES = {"page": (1280, 900, "light", False), "page-dark": (1440, 900, "dark", False), "page-phone": (390, 844, "light", True)}
+PICTURES = {
+    "page": (1280, 900, "light", False),
+    "page-dark": (1440, 900, "dark", False),
+    "page-phone": (390, 844, "light", True),
+}
 
 
 @contextmanager
@@ -33,7 +37,11 @@ def served() -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen([sys.executable, "app.py"], env=os.environ | {"GRADIO_SERVER_PORT": str(port)}, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [sys.executable, "app.py"],
+        env=os.environ | {"GRADIO_SERVER_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+    )
     started = time.monotonic()
     try:
         while not _answers(address):
@@ -68,7 +76,9 @@ def ask(page: Page) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--example", type=int, default=0, help="place in the strip, from 0")
     parser.add_argument("--question", help="instead of the example's own")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")

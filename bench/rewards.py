@@ -17,12 +17,12 @@ import torch
 
 from medreasoner.answer import Answer, render
 from medreasoner.data.load import load
-from medreasoner.loading import EMBEDDED_FOLDER
-from medreasoner.place import place_phrase, place_words, size_word
+from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.rewards import SETS, reward_functions
-from medreasoner.segmenter import load_segmenter
-from train.features import FeatureCache
-from train.painter import MAPS, Painter
+from medreasoner.segmenters.registry import load_segmenter
+from medreasoner.text.places import place_phrase, place_words, size_word
+from train.embedded.features import FeatureCache
+from train.mask_reward import MAPS, MaskReward
 
 ROW = {"bbox_2d": [[445, 136, 708, 729]], "point_2d": [[[534, 273], [595, 455]]], "image_wh": [[840, 840]]}
 THINK = "It lies at mid-height on the right of the image: mid-sized, taller than wide. " * 4
@@ -57,17 +57,27 @@ def kinds(sample) -> dict[str, str]:
 
     return {
         "the truth": said((x1, y1, x2, y2), (ax, ay), (bx, by)),
-        "good: all off by 5 % of the object": said((x1 + dx, y1 + dy, x2 + dx, y2 + dy), (ax + dx, ay + dy), (bx + dx, by + dy)),
-        "mirrored to the other side": said((width - x2, y1, width - x1, y2), (width - ax, ay), (width - bx, by)),
+        "good: all off by 5 % of the object": said(
+            (x1 + dx, y1 + dy, x2 + dx, y2 + dy), (ax + dx, ay + dy), (bx + dx, by + dy)
+        ),
+        "mirrored to the other side": said(
+            (width - x2, y1, width - x1, y2), (width - ax, ay), (width - bx, by)
+        ),
         "the whole image": said((0, 0, width, height), (width / 2, height / 3), (width / 2, 2 * height / 3)),
-        "well-formed nonsense": said((1, 1, width / 20 + 2, height / 20 + 2), (2, 2), (width / 20, height / 20)),
+        "well-formed nonsense": said(
+            (1, 1, width / 20 + 2, height / 20 + 2), (2, 2), (width / 20, height / 20)
+        ),
         "prose": "I see a lesion on the left.",
     }
 
 
-def table(samples, paint: Painter) -> None:
+def table(samples, paint: MaskReward) -> None:
     """What each set gives those completions, as a share of what it can give, mean over samples whose mirror image does not overlap."""
-    samples = [s for s in samples if s.truth().box[2] < 0.5 * s.load_image().width or s.truth().box[0] > 0.5 * s.load_image().width]
+    samples = [
+        s
+        for s in samples
+        if s.truth().box[2] < 0.5 * s.load_image().width or s.truth().box[0] > 0.5 * s.load_image().width
+    ]
     print(f"\nshare of the most a set can give, mean of {len(samples)} targets on one side of the image")
     print("| completion | " + " | ".join(SETS) + " |\n|---|" + "--:|" * len(SETS))
     for kind in kinds(samples[0]):
@@ -77,15 +87,26 @@ def table(samples, paint: Painter) -> None:
             shares = []
             for sample in samples:
                 truth, image = sample.truth(), sample.load_image()
-                row = {"bbox_2d": truth.box, "point_2d": truth.points, "image_wh": image.size, "mask": sample.load_mask(), "image": image}
-                got = [f(completions=[kinds(sample)[kind]], **{key: [value] for key, value in row.items()})[0] for f in functions]
+                row = {
+                    "bbox_2d": truth.box,
+                    "point_2d": truth.points,
+                    "image_wh": image.size,
+                    "mask": sample.load_mask(),
+                    "image": image,
+                }
+                got = [
+                    f(completions=[kinds(sample)[kind]], **{key: [value] for key, value in row.items()})[0]
+                    for f in functions
+                ]
                 shares.append(sum(w * g for w, g in zip(weights, got, strict=True)) / sum(weights))
             cells.append(f"{statistics.mean(shares):.2f}")
         print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data")
     parser.add_argument("--features")
     args = parser.parse_args()
@@ -100,13 +121,19 @@ def main() -> None:
     if args.data:
         samples = list(islice(load(args.data, "train"), 0, None, 120))
         caches = [FeatureCache(args.features, ("tokens", *MAPS))] if args.features else []
-        paint = Painter(load_segmenter(EMBEDDED_FOLDER / "segmenter"), caches)
+        paint = MaskReward(load_segmenter(EMBEDDED_FOLDER / "segmenter"), caches)
         functions, _ = reward_functions("mask", paint=paint)
         dice = next(f for f in functions if f.__name__ == "mask_dice")
         first, again = [], []
         for sample in samples[:ROUNDS]:
             truth, image = sample.truth(), sample.load_image()
-            row = {"bbox_2d": truth.box, "point_2d": truth.points, "image_wh": image.size, "mask": sample.load_mask(), "image": image}
+            row = {
+                "bbox_2d": truth.box,
+                "point_2d": truth.points,
+                "image_wh": image.size,
+                "mask": sample.load_mask(),
+                "image": image,
+            }
             columns = {key: [value] * GROUP for key, value in row.items()}
             good = kinds(sample)["the truth"]
             for seconds in (first, again):
@@ -114,7 +141,9 @@ def main() -> None:
                 dice(completions=[good] * GROUP, **columns)
                 seconds.append(time.perf_counter() - started)
         where = "its maps read from disk" if args.features else "encoded first"
-        print(f"mask term, a group of {GROUP}: {statistics.median(again):.3f} s; a new picture, {where}: {statistics.median(first):.3f} s")
+        print(
+            f"mask term, a group of {GROUP}: {statistics.median(again):.3f} s; a new picture, {where}: {statistics.median(first):.3f} s"
+        )
         table(samples, paint)
 
 

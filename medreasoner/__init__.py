@@ -8,8 +8,8 @@ import importlib
 _HOME = {
     "MedReasoner": "medreasoner.model",
     "GroundingFailed": "medreasoner.model",
-    "ReasonerError": "medreasoner.reasoner",
-    "SegmenterError": "medreasoner.segmenter",
+    "ReasonerError": "medreasoner.reasoners.base",
+    "SegmenterError": "medreasoner.segmenters.base",
 }
 __all__ = sorted(_HOME)
 

@@ -7,14 +7,13 @@ Is not: a judge. Whether the box makes sense in an image is `geometry.repair`'s 
 Tags and keys are those of the published system (arXiv 2508.08177); its single-quoted dicts parse too.
 """
 
-import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 KEYS = ("bbox", "points_1", "points_2")
+THINK, ANSWER = ("<think>", "</think>"), ("<answer>", "</answer>")  # opening and closing tag
 LENGTHS = {"bbox": 4, "points_1": 2, "points_2": 2}
 
 
@@ -55,75 +54,11 @@ def _plain(value: float) -> float | int:
     return int(value) if float(value).is_integer() else float(value)
 
 
-EXAMPLE = render(Answer((120, 80, 310, 260), ((200, 150), (240, 200)), think="what you see, and why it is this place"))
-
-_TASK = """You look at a medical image (X-ray, CT, MRI, ultrasound, endoscopy, fundus, pathology, dermoscopy, mammography or OCT) \
-and find the one region a clinical question is about. The question does not name it: work out what the clinician has in mind, then find it \
-in the image.
-
-Question: {question}
-
-"""
-_KEYS = """bbox is the tightest box [x_min, y_min, x_max, y_max] around the region; points_1 and points_2 are two different points [x, y] \
-well inside it. Coordinates are pixels of the image as you see it."""
-
-THINK_TEMPLATE = (
-    _TASK
-    + "Reason first inside <think></think>: what is asked, what it looks like on this kind of image, where you see it, and what rules the "
-    "alternatives out. When the words and the image disagree, trust the image. Then give one region and no diagnosis inside "
-    "<answer></answer>, as JSON. " + _KEYS + "\nExample of the form, not of the content:\n" + EXAMPLE.replace("{", "{{").replace("}", "}}")
-)
-DIRECT_TEMPLATE = (
-    _TASK
-    + "Give one region inside <answer></answer>, as JSON, and nothing else. "
-    + _KEYS
-    + "\nExample of the form, not of the content:\n"
-    + EXAMPLE[EXAMPLE.index("<answer>") :].replace("{", "{{").replace("}", "}}")
+EXAMPLE = render(
+    Answer((120, 80, 310, 260), ((200, 150), (240, 200)), think="what you see, and why it is this place")
 )
 
-
-@dataclass(frozen=True)
-class Prompt:
-    """The text a question is wrapped in. `think` and `direct` hold `{question}` once; doubled braces stand for single ones."""
-
-    think: str = THINK_TEMPLATE
-    direct: str = DIRECT_TEMPLATE
-    system: str | None = None
-
-    def __post_init__(self):
-        for name in ("think", "direct"):
-            if getattr(self, name).count("{question}") != 1:
-                raise ValueError(f"prompt template {name!r} must hold {{question}} exactly once, got {getattr(self, name)[:80]!r}")
-
-    def text(self, question: str, think: bool = True) -> str:
-        """The user turn for `question` (the image goes before it)."""
-        head, tail = (self.think if think else self.direct).split("{question}")
-        return (head + "\0" + tail).replace("{{", "{").replace("}}", "}").replace("\0", question)
-
-    @property
-    def sha256(self) -> str:
-        """64 hex digits that change with any byte of the prompt; a checkpoint's `medreasoner.json` names the prompt it was trained with."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-    @staticmethod
-    def load(path: str | Path) -> "Prompt":
-        """Read a `prompt.json` that lies beside a checkpoint: an object with `think`, `direct` and, if it has one, `system`."""
-        fields = json.loads(Path(path).read_text(encoding="utf-8"))
-        unknown = set(fields) - {"think", "direct", "system"}
-        if unknown or not {"think", "direct"} <= set(fields):
-            raise ValueError(f"{path}: expected the keys think, direct and optionally system, got {sorted(fields)}")
-        if not all(isinstance(text, str) for text in fields.values()):
-            raise ValueError(f"{path}: think, direct and system must be text, got {fields}")
-        return Prompt(**fields)
-
-
-def messages(prompt_text: str, system: str | None = None) -> list[dict]:
-    """The chat of one sample, image first, in the form transformers' chat templates and TRL take."""
-    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt_text}]}
-    return [user] if system is None else [{"role": "system", "content": [{"type": "text", "text": system}]}, user]
-
-
-TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+TAGS = (*THINK, *ANSWER)
 _TAG = re.compile("|".join(TAGS))
 _FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*|\s*```\s*$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -139,8 +74,12 @@ def parse(text: str) -> Parsed:
     met = [] if thoughts else ["no think block"]
     if not blocks:
         if "<answer>" in text:
-            return Parsed(None, think, "not closed", "The model began an answer but never closed it.", tuple(met))
-        return Parsed(None, think, "no answer block", "The model stopped without giving an answer block.", tuple(met))
+            return Parsed(
+                None, think, "not closed", "The model began an answer but never closed it.", tuple(met)
+            )
+        return Parsed(
+            None, think, "no answer block", "The model stopped without giving an answer block.", tuple(met)
+        )
     if len(blocks) > 1:
         met.append("several answer blocks")
     if _split(unthought, "answer")[1].strip():
@@ -165,7 +104,9 @@ def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
         return Parsed(None, think, reason, detail, tuple(met))
 
     if len(body) > MAX_BODY:
-        return failed("not JSON", f"The answer is {len(body)} characters long; a box and two points need about 90.")
+        return failed(
+            "not JSON", f"The answer is {len(body)} characters long; a box and two points need about 90."
+        )
     bare = _FENCE.sub("", _FENCE.sub("", body))
     if bare.strip() != body.strip():
         met.append("code fence")
@@ -200,7 +141,11 @@ def coordinate_spans(text: str) -> tuple[tuple[int, int], ...]:
     () where they cannot be told, or are not eight."""
     start = text.find(TAGS[2])
     end = text.find("}", start)  # the object is flat
-    lists = {found["key"]: found.span("numbers") for found in _LIST.finditer(text, start, end)} if 0 <= start < end else {}
+    lists = (
+        {found["key"]: found.span("numbers") for found in _LIST.finditer(text, start, end)}
+        if 0 <= start < end
+        else {}
+    )
     spans = [number.span() for key in KEYS if key in lists for number in _NUMBER.finditer(text, *lists[key])]
     return tuple(spans) if len(spans) == sum(LENGTHS.values()) else ()
 

@@ -43,7 +43,9 @@ COMMANDS: dict[str, type | dict] = {
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands, made from their fields."""
-    parser = argparse.ArgumentParser(prog="python -m medreasoner", description="Grounds implicit clinical questions in medical images.")
+    parser = argparse.ArgumentParser(
+        prog="python -m medreasoner", description="Grounds implicit clinical questions in medical images."
+    )
     _add(parser, COMMANDS)
     return parser
 
@@ -52,9 +54,14 @@ def _add(parser: argparse.ArgumentParser, named: Mapping[str, type | dict | str]
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in named.items():
         if isinstance(command, dict):
-            _add(commands.add_parser(name, help=command[""], description=command[""]), {k: v for k, v in command.items() if k})
+            _add(
+                commands.add_parser(name, help=command[""], description=command[""]),
+                {k: v for k, v in command.items() if k},
+            )
         else:
-            _add_options(commands.add_parser(name, help=command.__doc__, description=command.__doc__), command)
+            _add_options(
+                commands.add_parser(name, help=command.__doc__, description=command.__doc__), command
+            )
 
 
 def _add_options(parser: argparse.ArgumentParser, command: type) -> None:
@@ -69,7 +76,9 @@ def _add_options(parser: argparse.ArgumentParser, command: type) -> None:
         else:
             required = each.default is MISSING
             default = None if required else each.default
-            parser.add_argument(flag, type=kind, required=required, default=default, metavar=each.metadata["shown"], help=text)
+            parser.add_argument(
+                flag, type=kind, required=required, default=default, metavar=each.metadata["shown"], help=text
+            )
 
 
 def settle_terminal() -> None:
@@ -88,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = options.pop("command")(**options)
     from medreasoner.data.load import DataError
     from medreasoner.data.sample import SampleError
-    from medreasoner.images import ImageError
+    from medreasoner.imaging.read import ImageError
 
     try:
         return command.run()

@@ -62,7 +62,9 @@ class Done:
     segmenter: str
     notice: str = NOTICE
     coordinate_probability: float | None = None
-    frame: Frame | None = None  # in which the model writes coordinates, for those in `think`; None where it was not recorded
+    frame: Frame | None = (
+        None  # in which the model writes coordinates, for those in `think`; None where it was not recorded
+    )
     input_wh: tuple[int, int] | None = None  # of the resized input; None with `frame`
 
 

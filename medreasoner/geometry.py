@@ -51,6 +51,7 @@ INPUT_PIXELS = Frame("input pixels")  # Qwen2.5-VL: absolute pixels of the resiz
 THOUSAND = Frame("0..1000", 1000)  # Qwen3-VL, InternVL
 THOUSAND_YX = Frame("0..1000 yx", 1000, "yx")  # Gemini
 EMBEDDED = Frame("0..255", 255)  # the embedded CRM: one token a number
+FRAMES = {frame.name: frame for frame in (INPUT_PIXELS, THOUSAND, THOUSAND_YX, EMBEDDED)}
 
 
 class GroundingError(ValueError):
@@ -64,7 +65,9 @@ def _scale(frame: Frame, image_wh: tuple[int, int], input_wh: tuple[int, int] | 
     if frame.limit is not None:
         return image_wh[0] / frame.limit, image_wh[1] / frame.limit
     if input_wh is None or min(input_wh) < 1:
-        raise ValueError(f"frame {frame.name!r} is in pixels of the resized input: give input_wh (width, height), got {input_wh}")
+        raise ValueError(
+            f"frame {frame.name!r} is in pixels of the resized input: give input_wh (width, height), got {input_wh}"
+        )
     return image_wh[0] / input_wh[0], image_wh[1] / input_wh[1]
 
 
@@ -159,7 +162,9 @@ def mask_to_points(mask: np.ndarray) -> tuple[Point, Point]:
     The published set does not state its rule; this is the one its examples allow (upstream facts, B.3).
     """
     x1, y1, x2, y2 = (int(v) for v in mask_to_box(mask))
-    depth = ndimage.distance_transform_edt(np.pad(mask[y1:y2, x1:x2], 1))[1:-1, 1:-1]  # outside the image counts as outside
+    depth = ndimage.distance_transform_edt(np.pad(mask[y1:y2, x1:x2], 1))[
+        1:-1, 1:-1
+    ]  # outside the image counts as outside
     first = np.unravel_index(np.argmax(depth), depth.shape)
     deep = np.argwhere(depth >= 0.5 * depth[first])
     second = deep[np.argmax(((deep - first) ** 2).sum(axis=1))]

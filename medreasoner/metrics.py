@@ -112,8 +112,13 @@ def boundary(mask: np.ndarray, truth: np.ndarray, tolerance: float) -> tuple[flo
         return (math.inf, 0.0) if mask.any() or truth.any() else (0.0, 1.0)
     rows, columns = (np.flatnonzero((mask | truth).any(axis=axis))[[0, -1]] for axis in (1, 0))
     part = slice(rows[0], rows[1] + 1), slice(columns[0], columns[1] + 1)
-    first, second = (one[part] ^ ndimage.binary_erosion(one[part]) for one in (mask.astype(bool), truth.astype(bool)))
-    there, back = ndimage.distance_transform_edt(~second)[first], ndimage.distance_transform_edt(~first)[second]
+    first, second = (
+        one[part] ^ ndimage.binary_erosion(one[part]) for one in (mask.astype(bool), truth.astype(bool))
+    )
+    there, back = (
+        ndimage.distance_transform_edt(~second)[first],
+        ndimage.distance_transform_edt(~first)[second],
+    )
     near = np.count_nonzero(there <= tolerance) + np.count_nonzero(back <= tolerance)
     return float(max(np.percentile(there, 95), np.percentile(back, 95))), near / (len(there) + len(back))
 
@@ -132,7 +137,9 @@ def points_in_mask(points: Sequence[Point], mask: np.ndarray) -> float:
     if not points:
         raise ValueError("no points were given; expected at least one (x, y)")
     height, width = mask.shape
-    return sum(bool(0 <= x < width and 0 <= y < height and mask[int(y), int(x)]) for x, y in points) / len(points)
+    return sum(bool(0 <= x < width and 0 <= y < height and mask[int(y), int(x)]) for x, y in points) / len(
+        points
+    )
 
 
 def point_dice(points: Sequence[Point], truth: Sequence[Point]) -> float:
@@ -215,14 +222,24 @@ def summary(values: Sequence[float], clusters: Sequence[str | int], seed: int = 
     return ratio(values, np.ones(len(values)), clusters, seed, n)
 
 
-def ratio(values: Sequence[float], weights: Sequence[float], clusters: Sequence[str | int], seed: int = 0, n: int = 2000) -> Interval:
+def ratio(
+    values: Sequence[float],
+    weights: Sequence[float],
+    clusters: Sequence[str | int],
+    seed: int = 0,
+    n: int = 2000,
+) -> Interval:
     """`summary` of a sum over a sum, sum(values) / sum(weights): the cumulative IoU, from intersections and unions."""
     scores, shares = np.asarray(values, dtype=float), np.asarray(weights, dtype=float)
     if scores.ndim != 1 or len(scores) != len(clusters) or not len(scores):
-        raise ValueError(f"expected as many values as clusters, at least one; got values {scores.shape} and {len(clusters)} clusters")
+        raise ValueError(
+            f"expected as many values as clusters, at least one; got values {scores.shape} and {len(clusters)} clusters"
+        )
     if not np.isfinite(scores).all():
         bad = np.count_nonzero(~np.isfinite(scores))
-        raise ValueError(f"{bad} of {len(scores)} values are not finite; decide what a failed sample scores before summarising")
+        raise ValueError(
+            f"{bad} of {len(scores)} values are not finite; decide what a failed sample scores before summarising"
+        )
     cases, index = np.unique(np.asarray(clusters), return_inverse=True)
     sums, counts = np.bincount(index, weights=scores), np.bincount(index, weights=shares)
     drawn = _draws(len(cases), seed, n)
@@ -237,8 +254,16 @@ def _draws(cases: int, seed: int, n: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(cases, size=(n, cases))
 
 
-def paired(values_a: Sequence[float], values_b: Sequence[float], clusters: Sequence[str | int], seed: int = 0, n: int = 2000) -> Interval:
+def paired(
+    values_a: Sequence[float],
+    values_b: Sequence[float],
+    clusters: Sequence[str | int],
+    seed: int = 0,
+    n: int = 2000,
+) -> Interval:
     """`summary` of a - b, for two ways of answering the same samples in the same order; the difference is real if it excludes zero."""
     if len(values_a) != len(values_b):
-        raise ValueError(f"both sides must answer the same samples; got {len(values_a)} and {len(values_b)} values")
+        raise ValueError(
+            f"both sides must answer the same samples; got {len(values_a)} and {len(values_b)} values"
+        )
     return summary(np.asarray(values_a, dtype=float) - np.asarray(values_b, dtype=float), clusters, seed, n)

@@ -15,18 +15,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from medreasoner.answer import Prompt
 from medreasoner.events import Done, Event, Failed
-from medreasoner.export import Provenance
 from medreasoner.geometry import Grounding
-from medreasoner.hub import HubError, Push, fetch_folder
-from medreasoner.images import load_image
-from medreasoner.loading import EMBEDDED_FOLDER
+from medreasoner.hub.errors import HubError
+from medreasoner.hub.pull import fetch_folder
+from medreasoner.hub.push import Push
+from medreasoner.imaging.read import load_image
+from medreasoner.manifest import EMBEDDED_FOLDER
+from medreasoner.output.files import Provenance
 from medreasoner.pipeline import ground
-from medreasoner.reasoner import SERVED, Reasoner, ReasonerError, SamplingReasoner, load_reasoner
-from medreasoner.refine import Kept, Refined, refine
+from medreasoner.prompts import Prompt
+from medreasoner.reasoners.base import Reasoner, ReasonerError, SamplingReasoner
+from medreasoner.reasoners.registry import SERVED, load_reasoner
+from medreasoner.refine import ImageCache, Refined, refine
 from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled, sampled
-from medreasoner.segmenter import MEDSAM2, Click, Segmenter, SegmenterError, load_segmenter
+from medreasoner.segmenters.base import Click, Segmenter, SegmenterError
+from medreasoner.segmenters.registry import MEDSAM2, load_segmenter
 
 EMBEDDED_NAME = "embedded"
 EMBEDDED_SEGMENTER = EMBEDDED_FOLDER / "segmenter"
@@ -77,7 +81,9 @@ class MedReasoner:
         """
         embedded = model is None or str(model) == EMBEDDED_NAME
         if embedded and not EMBEDDED_FOLDER.is_dir():
-            raise ReasonerError(f"the embedded model is not installed: there is no folder {EMBEDDED_FOLDER}; name a model")
+            raise ReasonerError(
+                f"the embedded model is not installed: there is no folder {EMBEDDED_FOLDER}; name a model"
+            )
         name = EMBEDDED_NAME if embedded else str(model)
         in_files = not name.startswith(SERVED) and not name.endswith(".json")
         folder = _folder(EMBEDDED_FOLDER if embedded else model, revision) if in_files else None
@@ -95,14 +101,19 @@ class MedReasoner:
 
     def push_to_hub(self, repo_id: str, **options: object) -> Push:
         """Publish the files this model was loaded from, see `publish.publish` for the options and errors."""
-        from medreasoner.publish import publish
+        from medreasoner.hub.publish import publish
 
         if self.folder is None:
             raise HubError(f"{self.reasoner.name} is no model with files that could be published")
         return publish(self.folder, repo_id, **options)
 
     def stream(
-        self, image: Source, question: str, think: bool = True, stop: threading.Event | None = None, kept: Kept | None = None
+        self,
+        image: Source,
+        question: str,
+        think: bool = True,
+        stop: threading.Event | None = None,
+        kept: ImageCache | None = None,
     ) -> Iterator[Event]:
         """The events of one run, see `pipeline.ground`. `image` is whatever `images.load_image` reads. Errors: ImageError."""
         return ground(_picture(image), question, self.reasoner, self.segmenter, think, stop, kept)
@@ -125,7 +136,7 @@ class MedReasoner:
         temperature: float = TEMPERATURE,
         think: bool = True,
         stop: threading.Event | None = None,
-        kept: Kept | None = None,
+        kept: ImageCache | None = None,
     ) -> Iterator[Sampled]:
         """The same question answered `number` times by chance, see `sampling.sampled`; `metrics.agreement` says how much they agree.
 
@@ -133,7 +144,13 @@ class MedReasoner:
         """
         return sampled(_picture(image), question, self.reasoner, number, temperature, think, stop, kept)
 
-    def refine(self, image: Source, grounding: Grounding, clicks: Sequence[Click] = (), kept: Kept | None = None) -> Refined:
+    def refine(
+        self,
+        image: Source,
+        grounding: Grounding,
+        clicks: Sequence[Click] = (),
+        kept: ImageCache | None = None,
+    ) -> Refined:
         """The mask for a corrected `grounding`, see `refine.refine`. Errors: GroundingError, SegmenterError, ImageError."""
         return refine(_picture(image), self.segmenter, grounding, clicks, kept)
 
@@ -160,7 +177,9 @@ def _folder(source: str | Path, revision: str | None) -> Path:
         raise ReasonerError(str(error)) from error
 
 
-def _own_segmenter(reasoner: Reasoner, device: str | None, revision: str | None, allow_pickle: bool) -> Segmenter:
+def _own_segmenter(
+    reasoner: Reasoner, device: str | None, revision: str | None, allow_pickle: bool
+) -> Segmenter:
     """The segmenter that was made for `reasoner`, MedSAM2 if there is none."""
     eye = reasoner.eye
     if eye is None:

@@ -21,9 +21,9 @@ from PIL import Image
 from medreasoner.answer import Answer, Closing, Parsed, StreamParser
 from medreasoner.events import Done, Event, Failed, Located, Segmented, Thinking
 from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image
-from medreasoner.reasoner import Look, Reasoner, ReasonerError
-from medreasoner.refine import Kept
-from medreasoner.segmenter import Segmenter, SegmenterError
+from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
+from medreasoner.refine import ImageCache
+from medreasoner.segmenters.base import Segmenter, SegmenterError
 
 MAX_QUESTION = 4000  # characters
 
@@ -35,7 +35,7 @@ def ground(
     segmenter: Segmenter,
     think: bool = True,
     stop: threading.Event | None = None,
-    kept: Kept | None = None,
+    kept: ImageCache | None = None,
 ) -> Iterator[Event]:
     """Ground `question` in `image`.
 
@@ -48,7 +48,7 @@ def ground(
 
     Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of `answer.Parsed`.
     """
-    run = _Run(image, reasoner, segmenter, stop or threading.Event(), kept or Kept())
+    run = _Run(image, reasoner, segmenter, stop or threading.Event(), kept or ImageCache())
     refusal = refuse(question)
     if refusal is not None:
         yield Failed("question", refusal)
@@ -79,7 +79,9 @@ def clean(question: str) -> str:
     return question.encode("utf-8", "replace").decode("utf-8").strip()
 
 
-def in_pixels(answer: Answer, look: Look, frame: Frame, image_wh: tuple[int, int]) -> tuple[Grounding, tuple[str, ...]]:
+def in_pixels(
+    answer: Answer, look: EncodedImage, frame: Frame, image_wh: tuple[int, int]
+) -> tuple[Grounding, tuple[str, ...]]:
     """What a model wrote in `frame`, in pixels of the original image, made usable, and what had to be mended. Errors: GroundingError."""
     return repair(to_image(answer.bbox, answer.points, frame, image_wh, look.input_wh), image_wh)
 
@@ -87,8 +89,21 @@ def in_pixels(answer: Answer, look: Look, frame: Frame, image_wh: tuple[int, int
 class _Run:
     """What one run has come to so far."""
 
-    def __init__(self, image: Image.Image, reasoner: Reasoner, segmenter: Segmenter, stop: threading.Event, kept: Kept):
-        self.image, self.reasoner, self.segmenter, self.stop, self.kept = image, reasoner, segmenter, stop, kept
+    def __init__(
+        self,
+        image: Image.Image,
+        reasoner: Reasoner,
+        segmenter: Segmenter,
+        stop: threading.Event,
+        kept: ImageCache,
+    ):
+        self.image, self.reasoner, self.segmenter, self.stop, self.kept = (
+            image,
+            reasoner,
+            segmenter,
+            stop,
+            kept,
+        )
         self.parser = StreamParser()
         self.pool = ThreadPoolExecutor(1, "encode")
         self.started = time.perf_counter()
@@ -102,7 +117,9 @@ class _Run:
 
     def events(self, question: str, think: bool) -> Iterator[Event]:
         look = self.reasoner.look(self.image)
-        self.kept.look = replace(look, features=None)  # what the segmenter makes of the features is kept instead
+        self.kept.look = replace(
+            look, features=None
+        )  # what the segmenter makes of the features is kept instead
         self.timings["read"] = self.now()
         yield Thinking("")
         encoded = self.pool.submit(self.segmenter.encode, self.image, look.features)
@@ -118,7 +135,7 @@ class _Run:
         yield Located(grounding, notes, self.timings["located"])
         yield from self.outline(encoded, grounding, parsed, notes)
 
-    def think(self, look: Look, question: str, think: bool) -> Generator[Event, None, Parsed]:
+    def think(self, look: EncodedImage, question: str, think: bool) -> Generator[Event, None, Parsed]:
         """Read the model's text until its answer closes; nothing after that is waited for."""
         with closing(self.reasoner.stream(look, question, think, self.stop)) as pieces:
             for piece in pieces:
@@ -133,7 +150,7 @@ class _Run:
                     break
         return self.parser.finish()
 
-    def locate(self, look: Look, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
+    def locate(self, look: EncodedImage, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
         """Box and points in pixels of the original image, and what had to be mended."""
         grounding, notes = in_pixels(parsed.answer, look, self.reasoner.frame, self.image.size)
         oddities = [oddity for oddity in parsed.met if oddity != "no think block"]
@@ -141,7 +158,9 @@ class _Run:
             notes += (f"The answer's form was off ({', '.join(oddities)}); it could be read all the same.",)
         return grounding, notes
 
-    def outline(self, encoded: Future, grounding: Grounding, parsed: Parsed, notes: tuple[str, ...]) -> Iterator[Event]:
+    def outline(
+        self, encoded: Future, grounding: Grounding, parsed: Parsed, notes: tuple[str, ...]
+    ) -> Iterator[Event]:
         self.kept.encoded = encoded.result()
         mask, score = self.segmenter.segment(self.kept.encoded, grounding)
         total = self.now()

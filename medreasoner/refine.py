@@ -17,20 +17,20 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError, repair
-from medreasoner.reasoner import Look
-from medreasoner.segmenter import Click, Segmenter
+from medreasoner.reasoners.base import EncodedImage
+from medreasoner.segmenters.base import Click, Segmenter
 
 MAX_CLICKS = 64
 
 
 @dataclass
-class Kept:
+class ImageCache:
     """What a model made of one image: `encoded` by its segmenter, so that each further mask costs one decode, and `look` by its reasoner,
     so that a question can be asked again. Of one pair only; it lives as long as whoever holds it; in another process it stays empty, and
     the image is taken in again."""
 
     encoded: object = None
-    look: Look | None = None
+    look: EncodedImage | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,11 @@ class Refined:
 
 
 def refine(
-    image: Image.Image, segmenter: Segmenter, grounding: Grounding, clicks: Sequence[Click] = (), kept: Kept | None = None
+    image: Image.Image,
+    segmenter: Segmenter,
+    grounding: Grounding,
+    clicks: Sequence[Click] = (),
+    kept: ImageCache | None = None,
 ) -> Refined:
     """Draw the mask for `grounding` and `clicks`.
 
@@ -61,7 +65,7 @@ def refine(
     started = time.perf_counter()
     usable, notes = repair(grounding, image.size)
     clicks = _inside(clicks, image.size)
-    kept = Kept() if kept is None else kept
+    kept = ImageCache() if kept is None else kept
     if kept.encoded is None:
         kept.encoded = segmenter.encode(image)
     mask, score = segmenter.segment(kept.encoded, usable, clicks)
@@ -77,4 +81,7 @@ def _inside(clicks: Sequence[Click], image_wh: tuple[int, int]) -> tuple[Click, 
     if wrong:
         raise GroundingError(f"a click holds a coordinate that is not a finite number: {wrong[0]}")
     width, height = image_wh
-    return tuple((float(min(max(x, 0), width)), float(min(max(y, 0), height)), bool(positive)) for x, y, positive in clicks)
+    return tuple(
+        (float(min(max(x, 0), width)), float(min(max(y, 0), height)), bool(positive))
+        for x, y, positive in clicks
+    )

@@ -19,8 +19,8 @@ from PIL import Image
 from medreasoner.answer import Parsed, StreamParser
 from medreasoner.geometry import Box, Grounding, GroundingError
 from medreasoner.pipeline import clean, in_pixels, refuse
-from medreasoner.reasoner import Look, Reasoner, ReasonerError, SamplingReasoner
-from medreasoner.refine import Kept
+from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError, SamplingReasoner
+from medreasoner.refine import ImageCache
 
 SAMPLES = 5
 TEMPERATURE = 1.0  # the model's own distribution, neither sharpened nor flattened
@@ -46,7 +46,7 @@ def sampled(
     temperature: float = TEMPERATURE,
     think: bool = True,
     stop: threading.Event | None = None,
-    kept: Kept | None = None,
+    kept: ImageCache | None = None,
 ) -> Iterator[Sampled]:
     """Ask `question` about `image` `number` times, one after the other; each sample as soon as it is there.
 
@@ -61,13 +61,17 @@ def sampled(
         that cannot be used.
     """
     if not isinstance(reasoner, SamplingReasoner):
-        raise ReasonerError(f"{reasoner.name} cannot be sampled: it is a recording or runs elsewhere; load the model's own weights")
+        raise ReasonerError(
+            f"{reasoner.name} cannot be sampled: it is a recording or runs elsewhere; load the model's own weights"
+        )
     if why := refuse(question):
         raise ValueError(why)
     if number < 1 or not temperature > 0:
-        raise ValueError(f"expected at least one sample and a temperature above 0, got {number} and {temperature}")
+        raise ValueError(
+            f"expected at least one sample and a temperature above 0, got {number} and {temperature}"
+        )
     stop = stop or threading.Event()
-    kept = Kept() if kept is None else kept
+    kept = ImageCache() if kept is None else kept
     if kept.look is None:
         kept.look = reasoner.look(image)
     for _ in range(number):
@@ -78,7 +82,14 @@ def sampled(
         yield Sampled(_grounding(parsed, kept.look, reasoner, image.size), time.perf_counter() - started)
 
 
-def _heard(reasoner: SamplingReasoner, look: Look, question: str, think: bool, stop: threading.Event, temperature: float) -> Parsed:
+def _heard(
+    reasoner: SamplingReasoner,
+    look: EncodedImage,
+    question: str,
+    think: bool,
+    stop: threading.Event,
+    temperature: float,
+) -> Parsed:
     """One sample, as far as its answer."""
     parser = StreamParser()
     with closing(reasoner.sample(look, question, think, stop, temperature)) as pieces:
@@ -89,7 +100,9 @@ def _heard(reasoner: SamplingReasoner, look: Look, question: str, think: bool, s
     return parser.finish()
 
 
-def _grounding(parsed: Parsed, look: Look, reasoner: Reasoner, image_wh: tuple[int, int]) -> Grounding | None:
+def _grounding(
+    parsed: Parsed, look: EncodedImage, reasoner: Reasoner, image_wh: tuple[int, int]
+) -> Grounding | None:
     try:
         return parsed.answer and in_pixels(parsed.answer, look, reasoner.frame, image_wh)[0]
     except GroundingError:  # numbers that mean no place in the image

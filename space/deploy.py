@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medreasoner.hub import HubError, asking
+from medreasoner.hub.errors import HubError, asking
 from medreasoner.model import EMBEDDED_NAME
 from space.plan import SPACE, ZERO, Order, There, check_account, check_model, look, plan
 from space.stage import Content, StageError, stage
@@ -33,18 +33,46 @@ NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m space.deploy", description="Put the page on Hugging Face Spaces.")
+    parser = argparse.ArgumentParser(
+        prog="python -m space.deploy", description="Put the page on Hugging Face Spaces."
+    )
     parser.add_argument("repo_id", type=_repository, metavar="USER/NAME")
     parser.add_argument("--dry-run", action="store_true", help="show every call, change nothing")
-    parser.add_argument("--hardware", metavar="FLAVOUR", help=f"such as t4-small; a new Space gets {ZERO} (ZeroGPU) if left out")
+    parser.add_argument(
+        "--hardware",
+        metavar="FLAVOUR",
+        help=f"such as t4-small; a new Space gets {ZERO} (ZeroGPU) if left out",
+    )
     parser.add_argument("--private", action="store_true", help="for you and your organisation only")
     parser.add_argument("--model", type=_repository, help="Hub id; the embedded pair if left out")
-    parser.add_argument("--revision", metavar="R", help="branch, tag or commit of --model to keep to; its newest files if left out")
-    parser.add_argument("--segmenter", type=_repository, help="Hub id or 'embedded'; the one that fits the model if left out")
+    parser.add_argument(
+        "--revision",
+        metavar="R",
+        help="branch, tag or commit of --model to keep to; its newest files if left out",
+    )
+    parser.add_argument(
+        "--segmenter", type=_repository, help="Hub id or 'embedded'; the one that fits the model if left out"
+    )
     parser.add_argument("--title", default="MedReasoner", help="heads the page's card")
-    parser.add_argument("--dataset", type=_repository, action="append", default=[], help="linked on the card; may be repeated")
-    parser.add_argument("--secret", type=_secret, action="append", default=[], metavar="NAME", help="taken from your environment")
-    parser.add_argument("--variable", type=_variable, action="append", default=[], metavar="NAME=VALUE", help="anyone can read it")
+    parser.add_argument(
+        "--dataset", type=_repository, action="append", default=[], help="linked on the card; may be repeated"
+    )
+    parser.add_argument(
+        "--secret",
+        type=_secret,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="taken from your environment",
+    )
+    parser.add_argument(
+        "--variable",
+        type=_variable,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="anyone can read it",
+    )
     parser.add_argument("--update", action="store_true", help="change the Space if it exists and differs")
     parser.add_argument("--delete", action="store_true", help="delete the Space instead; asks first")
     options = parser.parse_args(arguments)
@@ -62,7 +90,9 @@ def _repository(text: str) -> str:
 
 def _secret(name: str) -> tuple[str, str]:
     if not os.environ.get(name):
-        raise argparse.ArgumentTypeError(f"the environment holds no {name}; set it, and give --secret its name only")
+        raise argparse.ArgumentTypeError(
+            f"the environment holds no {name}; set it, and give --secret its name only"
+        )
     return name, os.environ[name]
 
 
@@ -75,9 +105,17 @@ def _variable(text: str) -> tuple[str, str]:
 
 def order_of(options: argparse.Namespace) -> Order:
     model = None if options.model == EMBEDDED_NAME else options.model
-    content = Content(model, options.segmenter, title=options.title, datasets=tuple(options.dataset), revision=options.revision)
+    content = Content(
+        model,
+        options.segmenter,
+        title=options.title,
+        datasets=tuple(options.dataset),
+        revision=options.revision,
+    )
     changing = {"hardware": options.hardware, "private": options.private, "update": options.update}
-    return Order(options.repo_id, content, **changing, secrets=dict(options.secret), variables=dict(options.variable))
+    return Order(
+        options.repo_id, content, **changing, secrets=dict(options.secret), variables=dict(options.variable)
+    )
 
 
 def deploy(api: "HfApi", order: Order, between: float = BETWEEN) -> None:
@@ -121,7 +159,13 @@ def rehearse(api: "HfApi", order: Order) -> None:
             print(f"would {step.deed}")
         for name in names if steps else ():
             print(f"  {(Path(folder) / name).stat().st_size / 1e6:8.2f} MB  {name}")
-        print((Path(folder) / "README.md").read_text(encoding="utf-8").partition("---\n")[2].partition("---\n")[0], end="")
+        print(
+            (Path(folder) / "README.md")
+            .read_text(encoding="utf-8")
+            .partition("---\n")[2]
+            .partition("---\n")[0],
+            end="",
+        )
     print(f"would follow the build, then ask the page about an example\n{address(api, order.repo_id)}")
 
 
@@ -133,7 +177,9 @@ def delete(api: "HfApi", repo_id: str, dry_run: bool) -> None:
         print(f"would ask, then delete the Space {repo_id}")
         return
     try:
-        typed = input(f"This deletes the Space {repo_id}, its history and its settings. Type its name to go on: ")
+        typed = input(
+            f"This deletes the Space {repo_id}, its history and its settings. Type its name to go on: "
+        )
     except EOFError:
         typed = ""
     if typed.strip() != repo_id:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from medreasoner.hub import MARKER, HubError, asking
+from medreasoner.hub.errors import HubError, asking
 from medreasoner.hub.pull import digest
+from medreasoner.hub.push import MARKER
 from space.stage import Content
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def check_account(api: "HfApi", order: Order) -> Iterator[str]:
     organisations = {each["name"] for each in account.get("orgs", ())}
     if namespace not in {account["name"], *organisations}:
         places = ", ".join([account["name"], *sorted(organisations)])
-        raise HubError(f"{account['name']} cannot make Spaces under {namespace}; expected one of {places}", status=403)
+        raise HubError(
+            f"{account['name']} cannot make Spaces under {namespace}; expected one of {places}", status=403
+        )
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError(
             "the token may only read; make one that may write (huggingface.co/settings/tokens) and log in with it: `hf auth login`",
@@ -110,7 +113,7 @@ def check_model(api: "HfApi", order: Order) -> Order:
     """The order with what the model's repository says about itself, and with the commit that its revision names. Errors: HubError."""
     from huggingface_hub import hf_hub_download
 
-    from medreasoner.loading import Manifest
+    from medreasoner.manifest import Manifest
 
     model, revision = order.content.model, order.content.revision
     if model is None:
@@ -120,13 +123,18 @@ def check_model(api: "HfApi", order: Order) -> Order:
         closed = bool(info.private or info.gated)
         manifest = Manifest()
         if "medreasoner.json" in {each.rfilename for each in info.siblings}:
-            manifest = Manifest.read(Path(hf_hub_download(model, "medreasoner.json", revision=info.sha)).parent)
+            manifest = Manifest.read(
+                Path(hf_hub_download(model, "medreasoner.json", revision=info.sha)).parent
+            )
     if closed and TOKEN not in order.secrets:
         raise HubError(
             f"{model} is {'private' if info.private else 'gated'}, so the Space needs a token that may read it; set {TOKEN} and add "
             f"--secret {TOKEN}"
         )
-    known = {"own_segmenter": manifest.segmenter is not None, "preload": not (closed or revision)}  # a Space preloads the newest only
+    known = {
+        "own_segmenter": manifest.segmenter is not None,
+        "preload": not (closed or revision),
+    }  # a Space preloads the newest only
     return replace(order, content=replace(order.content, **known, revision=info.sha if revision else None))
 
 
@@ -141,7 +149,11 @@ def look(api: "HfApi", repo_id: str) -> There:
         except RepositoryNotFoundError:
             return There(exists=False)
         files = {each.rfilename: each.lfs.sha256 if each.lfs else each.blob_id for each in info.siblings}
-        card = Path(hf_hub_download(repo_id, CARD, revision=info.sha, **SPACE)).read_text(encoding="utf-8") if CARD in files else MARKER
+        card = (
+            Path(hf_hub_download(repo_id, CARD, revision=info.sha, **SPACE)).read_text(encoding="utf-8")
+            if CARD in files
+            else MARKER
+        )
         hardware = api.get_space_runtime(repo_id).requested_hardware
         secrets = frozenset(api.get_space_secrets(repo_id))
         variables = {key: each.value for key, each in api.get_space_variables(repo_id).items()}
@@ -154,8 +166,13 @@ def plan(api: "HfApi", order: Order, there: There, folder: Path, names: Sequence
     Errors: HubError for a Space that is not ours, or that would be changed without `update`.
     """
     if there.exists and there.own_card and not there.empty:
-        raise HubError(f"the Space {order.repo_id} exists and was not made by this command; choose another name, or --delete it first")
-    steps = [*(_settings(api, order, there) if there.exists else _creation(api, order)), *_upload(api, order, there, folder, names)]
+        raise HubError(
+            f"the Space {order.repo_id} exists and was not made by this command; choose another name, or --delete it first"
+        )
+    steps = [
+        *(_settings(api, order, there) if there.exists else _creation(api, order)),
+        *_upload(api, order, there, folder, names),
+    ]
     if there.exists and steps and not (order.update or there.empty):
         deeds = "; ".join(step.deed for step in steps)
         raise HubError(f"the Space {order.repo_id} exists and differs. With --update this would: {deeds}")
@@ -164,8 +181,12 @@ def plan(api: "HfApi", order: Order, there: There, folder: Path, names: Sequence
 
 def _creation(api: "HfApi", order: Order) -> Iterator[Step]:
     hardware, variables = order.hardware or ZERO, {**order.content.variables, **order.variables}
-    carried = [f"variable {key}={value}" for key, value in variables.items()] + [f"secret {key}" for key in order.secrets]
-    deed = f"create the {_visible(order.private)} Space {order.repo_id} on {hardware}" + "".join(f", {each}" for each in carried)
+    carried = [f"variable {key}={value}" for key, value in variables.items()] + [
+        f"secret {key}" for key in order.secrets
+    ]
+    deed = f"create the {_visible(order.private)} Space {order.repo_id} on {hardware}" + "".join(
+        f", {each}" for each in carried
+    )
     yield Step(
         deed,
         lambda: api.create_repo(
@@ -184,31 +205,46 @@ def _settings(api: "HfApi", order: Order, there: There) -> Iterator[Step]:
     """A secret that is there stays: its value cannot be read, so it cannot be compared."""
     repo_id, wanted = order.repo_id, {**order.content.variables, **order.variables}
     if order.private and not there.private:
-        yield Step(f"make {repo_id} private", lambda: api.update_repo_settings(repo_id, private=True, **SPACE))
+        yield Step(
+            f"make {repo_id} private", lambda: api.update_repo_settings(repo_id, private=True, **SPACE)
+        )
     for key, value in wanted.items():
         if there.variables.get(key) != value:
-            yield Step(f"set the variable {key}={value}", lambda key=key, value=value: api.add_space_variable(repo_id, key, value))
+            yield Step(
+                f"set the variable {key}={value}",
+                lambda key=key, value=value: api.add_space_variable(repo_id, key, value),
+            )
     for key in Content("-", "-", revision="-").variables.keys() & there.variables.keys() - wanted.keys():
         yield Step(f"remove the variable {key}", lambda key=key: api.delete_space_variable(repo_id, key))
     for key in sorted(order.secrets.keys() - there.secrets):
-        yield Step(f"set the secret {key}", lambda key=key: api.add_space_secret(repo_id, key, order.secrets[key]))
+        yield Step(
+            f"set the secret {key}", lambda key=key: api.add_space_secret(repo_id, key, order.secrets[key])
+        )
     if order.hardware not in (None, there.hardware):
-        yield Step(f"move it to {order.hardware}", lambda: api.request_space_hardware(repo_id, order.hardware))
+        yield Step(
+            f"move it to {order.hardware}", lambda: api.request_space_hardware(repo_id, order.hardware)
+        )
 
 
 def _upload(api: "HfApi", order: Order, there: There, folder: Path, names: Sequence[str]) -> Iterator[Step]:
     """One commit that happens whole or not at all; it names the one it builds on, so that two deployments at once cannot mix."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    sent = [name for name in names if name not in there.files or not _is_same(folder / name, there.files[name])]
+    sent = [
+        name for name in names if name not in there.files or not _is_same(folder / name, there.files[name])
+    ]
     removed = sorted(set(there.files) - set(names) - NEVER_TOUCHED)
     if sent or removed:
         size = sum((folder / name).stat().st_size for name in sent)
-        operations = [CommitOperationAdd(name, folder / name) for name in sent] + [CommitOperationDelete(name) for name in removed]
+        operations = [CommitOperationAdd(name, folder / name) for name in sent] + [
+            CommitOperationDelete(name) for name in removed
+        ]
         message = f"Deploy {order.content.model or 'the embedded pair'}"
         yield Step(
             f"commit {len(sent)} files ({size / 1e6:.1f} MB) and remove {len(removed)}",
-            lambda: api.create_commit(order.repo_id, operations, commit_message=message, parent_commit=there.commit, **SPACE),
+            lambda: api.create_commit(
+                order.repo_id, operations, commit_message=message, parent_commit=there.commit, **SPACE
+            ),
         )
 
 

@@ -15,14 +15,14 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from packaging.requirements import Requirement
 
-from medreasoner.card import render
 from medreasoner.events import NOTICE
-from medreasoner.hub import MARKER
+from medreasoner.hub.card import render
+from medreasoner.hub.push import MARKER
 from medreasoner.model import EMBEDDED_NAME
-from medreasoner.segmenter import MEDSAM2
+from medreasoner.segmenters.registry import MEDSAM2
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("app.py", "page", "examples", "medreasoner", "LICENSE")
+PARTS = ("app.py", "examples", "medreasoner", "LICENSE")
 PYTHON = "3.12"  # ZeroGPU's newest; without the line a Space gets 3.10
 SAM2 = "1.1.0"
 # what of requirements.txt a page never imports: training, building of data, and what sam2 needs where sam2 is not
@@ -78,7 +78,11 @@ class Content:
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables with which `app.py` opens these models."""
-        named = {"MEDREASONER_MODEL": self.model, "MEDREASONER_REVISION": self.revision, "MEDREASONER_SEGMENTER": self.segmenter}
+        named = {
+            "MEDREASONER_MODEL": self.model,
+            "MEDREASONER_REVISION": self.revision,
+            "MEDREASONER_SEGMENTER": self.segmenter,
+        }
         return {key: value for key, value in named.items() if value is not None}
 
 
@@ -114,7 +118,11 @@ def _pinned() -> dict[str, str]:
         asked = Requirement(line)
         name = asked.name.lower()
         exact = [each.version for each in asked.specifier if each.operator == "=="]
-        pinned[name] = asked.name if name in UNPINNED else f"{asked.name}=={exact[0] if exact else _installed(asked.name)}"
+        pinned[name] = (
+            asked.name
+            if name in UNPINNED
+            else f"{asked.name}=={exact[0] if exact else _installed(asked.name)}"
+        )
     return pinned
 
 
@@ -122,15 +130,23 @@ def _installed(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError as error:
-        raise StageError(f"{name} is not installed here, so the Space's version of it is not known; run `make install` first") from error
+        raise StageError(
+            f"{name} is not installed here, so the Space's version of it is not known; run `make install` first"
+        ) from error
 
 
 def _add_sam2(folder: Path) -> None:
     """The installed sam2, which is plain Python when built with SAM2_BUILD_CUDA=0, with its metadata and licences."""
     if _installed("sam2") != SAM2:
-        raise StageError(f"expected sam2 {SAM2} to be installed, got {version('sam2')}; run `make install` first")
+        raise StageError(
+            f"expected sam2 {SAM2} to be installed, got {version('sam2')}; run `make install` first"
+        )
     for file in distribution("sam2").files or ():
-        kept = file.parts[0] == "sam2" and file.suffix in (".py", ".yaml") or file.name.startswith(("METADATA", "LICENSE"))
+        kept = (
+            file.parts[0] == "sam2"
+            and file.suffix in (".py", ".yaml")
+            or file.name.startswith(("METADATA", "LICENSE"))
+        )
         if kept:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file.locate(), folder / file)
@@ -158,7 +174,14 @@ def card(content: Content) -> str:
         "preload_from_hub": [content.model] if content.preload else [],
     }
     head = {key: value for key, value in head.items() if value != []}
-    templates = Environment(loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, keep_trailing_newline=True)
-    values = {"head": yaml.safe_dump(head, sort_keys=False, allow_unicode=True), "marker": MARKER, "notice": NOTICE, "content": content}
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    values = {
+        "head": yaml.safe_dump(head, sort_keys=False, allow_unicode=True),
+        "marker": MARKER,
+        "notice": NOTICE,
+        "content": content,
+    }
     values["cite"] = render("cite.md.jinja")
     return templates.get_template("README.md.jinja").render(values)

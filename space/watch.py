@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medreasoner.hub import HubError, asking
+from medreasoner.hub.errors import HubError, asking
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -35,7 +35,12 @@ class SpaceFailed(RuntimeError):
 
 
 def follow(
-    api: "HfApi", repo_id: str, commit: str, say: Callable[[str], None], patience: float = PATIENCE, between: float = BETWEEN
+    api: "HfApi",
+    repo_id: str,
+    commit: str,
+    say: Callable[[str], None],
+    patience: float = PATIENCE,
+    between: float = BETWEEN,
 ) -> None:
     """Wait until the Space runs `commit`, telling each stage and each new line of the build's log. Errors: HubError, SpaceFailed."""
     begun, last, told = time.monotonic(), None, 0
@@ -53,7 +58,9 @@ def follow(
         if last not in UNDER_WAY | {"RUNNING"}:
             raise _failure(api, repo_id, last, runtime.raw.get("errorMessage"), say)
         if seconds > patience:
-            raise SpaceFailed(f"{repo_id} is still {last} after {patience / 60:.0f} minutes; look at {_logs(api, repo_id)}")
+            raise SpaceFailed(
+                f"{repo_id} is still {last} after {patience / 60:.0f} minutes; look at {_logs(api, repo_id)}"
+            )
         time.sleep(between)
 
 
@@ -70,13 +77,17 @@ def _tell_log(api: "HfApi", repo_id: str, told: int, say: Callable[[str], None])
     return max(told, len(lines))
 
 
-def _failure(api: "HfApi", repo_id: str, stage: str, message: str | None, say: Callable[[str], None]) -> SpaceFailed:
+def _failure(
+    api: "HfApi", repo_id: str, stage: str, message: str | None, say: Callable[[str], None]
+) -> SpaceFailed:
     if stage == "RUNTIME_ERROR":
         with asking("read the page's log"):
             for line in list(api.fetch_space_logs(repo_id))[-TAIL:]:
                 say(f"  | {line.rstrip()}")
     said = f" (The Hub: {message})" if message else ""
-    return SpaceFailed(f"{repo_id} is {stage}: {WHAT_TO_DO.get(stage, 'a stage that is not known here')}{said}; see {_logs(api, repo_id)}")
+    return SpaceFailed(
+        f"{repo_id} is {stage}: {WHAT_TO_DO.get(stage, 'a stage that is not known here')}{said}; see {_logs(api, repo_id)}"
+    )
 
 
 def _logs(api: "HfApi", repo_id: str) -> str:
@@ -99,9 +110,13 @@ def try_out(api: "HfApi", repo_id: str, examples: Path) -> str:
         host = api.space_info(repo_id).host
     try:
         client = Client(host, token=api.token, verbose=False, analytics_enabled=False)
-        grounding, _ = client.predict(handle_file(examples / example["image"]), example["question"], api_name=ENDPOINT)
+        grounding, _ = client.predict(
+            handle_file(examples / example["image"]), example["question"], api_name=ENDPOINT
+        )
     except (AppError, HTTPError, OSError, ValueError) as error:
         words = " ".join(str(error).split())[:300]
-        raise SpaceFailed(f"{repo_id} runs, but did not answer a question: {words}. See {_logs(api, repo_id)}") from error
+        raise SpaceFailed(
+            f"{repo_id} runs, but did not answer a question: {words}. See {_logs(api, repo_id)}"
+        ) from error
     box = ", ".join(f"{value:.0f}" for value in grounding["box_xyxy"])
     return f"asked {example['question']!r} of {example['image']}: box {box}, {grounding['timings_s']['total']:.1f} s"

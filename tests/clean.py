@@ -36,7 +36,9 @@ def environment(python: str, *requirements: str) -> Iterator[Path]:
 
     Without an index the test is skipped, or fails where CI is set. What the index cannot resolve fails.
     """
-    folder = Path(tempfile.mkdtemp(prefix="clean-", dir=sys.prefix))  # beside uv's cache: links do not cross file systems
+    folder = Path(
+        tempfile.mkdtemp(prefix="clean-", dir=sys.prefix)
+    )  # beside uv's cache: links do not cross file systems
     _uv("venv", "--quiet", "--allow-existing", "--python", python, str(folder))
     install = ("pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
     try:
@@ -55,7 +57,11 @@ def python(version: str) -> str | None:
         return sys.executable
     name, pyenv = f"python{version}", Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
     candidates = [shutil.which(name), *map(str, sorted(pyenv.glob(f"versions/{version}*/bin/{name}")))]
-    working = (found for found in candidates if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0)
+    working = (
+        found
+        for found in candidates
+        if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0
+    )
     return next(working, None)  # a name on the path may be pyenv's, and stand for nothing
 
 
@@ -69,11 +75,17 @@ def _uv(*arguments: str, check: bool = True) -> str:
 
 def _settings() -> dict[str, str]:
     """The environment with pip's settings as uv's own; uv takes the best match of all indexes then, as pip does."""
-    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    ).stdout
     given = {}
     for name, value in re.findall(r"^[\w:]+\.([\w-]+)=(.*)$", listed, re.M):
         if name in SETTINGS:
             variable, between = SETTINGS[name]
             given[variable] = between.join(ast.literal_eval(value).split())
-    ours = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": str(Path(sys.prefix) / "uv-cache")}
+    ours = {
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_CACHE_DIR": str(Path(sys.prefix) / "uv-cache"),
+    }
     return {**ours, **given, **os.environ}

@@ -55,9 +55,29 @@ class Handler(Xet):
         token = self.token()
         if token is None:
             raise Refusal(401, "Invalid credentials in Authorization header")
-        access = {"displayName": "test", "role": "write" if token == WRITE else "read", "createdAt": "2026-01-01T00:00:00.000Z"}
-        orgs = [{"type": "org", "name": ORGANISATION, "fullname": ORGANISATION, "roleInOrg": "write", "isEnterprise": False}]
-        user = {"type": "user", "id": "1", "name": USER, "fullname": USER, "isPro": self.hub.pro, "canPay": self.hub.pro, "orgs": orgs}
+        access = {
+            "displayName": "test",
+            "role": "write" if token == WRITE else "read",
+            "createdAt": "2026-01-01T00:00:00.000Z",
+        }
+        orgs = [
+            {
+                "type": "org",
+                "name": ORGANISATION,
+                "fullname": ORGANISATION,
+                "roleInOrg": "write",
+                "isEnterprise": False,
+            }
+        ]
+        user = {
+            "type": "user",
+            "id": "1",
+            "name": USER,
+            "fullname": USER,
+            "isPro": self.hub.pro,
+            "canPay": self.hub.pro,
+            "orgs": orgs,
+        }
         return _json({**user, "auth": {"type": "access_token", "accessToken": access}})
 
     @route("GET", "/api/spaces/zero-gpu/quota")  # before the routes that take it for a repository
@@ -74,7 +94,11 @@ class Handler(Xet):
         url = f"{self.hub.url}/{'' if kind == 'model' else kind + 's/'}{name}"
         if (kind, name) in self.hub.repositories:
             body = {"error": "You already created this repo", "url": url}
-            return Reply(json.dumps(body).encode(), 409, {"X-Error-Message": body["error"], "Content-Type": "application/json"})
+            return Reply(
+                json.dumps(body).encode(),
+                409,
+                {"X-Error-Message": body["error"], "Content-Type": "application/json"},
+            )
         space = None
         if kind == "space":
             if asked["sdk"] != "static" and asked.get("hardware") in (None, "cpu-basic") and not self.hub.pro:
@@ -111,11 +135,30 @@ class Handler(Xet):
     def info(self, kind: str, name: str, revision: str = "main") -> Reply:
         repo = self.repo(name, kind)
         commit = repo.at(revision)
-        siblings = [sibling(path, file, self.query.get("blobs") in ("true", "True", "1")) for path, file in sorted(commit.files.items())]
-        row = {"id": name, "author": name.split("/")[0], "sha": commit.oid, "private": repo.private, "gated": repo.gated, "tags": []}
-        row |= {"siblings": siblings, "lastModified": "2026-01-01T00:00:00.000Z", "createdAt": "2026-01-01T00:00:00.000Z", "downloads": 0}
+        siblings = [
+            sibling(path, file, self.query.get("blobs") in ("true", "True", "1"))
+            for path, file in sorted(commit.files.items())
+        ]
+        row = {
+            "id": name,
+            "author": name.split("/")[0],
+            "sha": commit.oid,
+            "private": repo.private,
+            "gated": repo.gated,
+            "tags": [],
+        }
+        row |= {
+            "siblings": siblings,
+            "lastModified": "2026-01-01T00:00:00.000Z",
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "downloads": 0,
+        }
         if repo.space is not None:
-            row |= {"sdk": repo.space.sdk, "subdomain": name.replace("/", "-"), "runtime": _runtime(repo.space)}
+            row |= {
+                "sdk": repo.space.sdk,
+                "subdomain": name.replace("/", "-"),
+                "runtime": _runtime(repo.space),
+            }
             row |= {"host": repo.space.host or f"https://{name.replace('/', '-')}.hf.space"}
         return _json(row)
 
@@ -133,7 +176,9 @@ class Handler(Xet):
 
     @route("GET", f"/api/{REPO}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?")
     def tree(self, kind: str, name: str, revision: str, path: str = "") -> Reply:
-        return _json(self.repo(name, kind).tree(revision, path, self.query.get("recursive", "").lower() == "true"))
+        return _json(
+            self.repo(name, kind).tree(revision, path, self.query.get("recursive", "").lower() == "true")
+        )
 
     @route("POST", f"/api/{REPO}/paths-info/(?P<revision>[^/]+)")
     def paths_info(self, kind: str, name: str, revision: str) -> Reply:
@@ -143,8 +188,13 @@ class Handler(Xet):
 
     @route("GET", f"/api/{REPO}/commits/(?P<revision>[^/]+)")
     def commits(self, kind: str, name: str, revision: str) -> Reply:
-        rows = [{"id": c.oid, "title": c.title, "message": c.description} for c in self.repo(name, kind).history(revision)]
-        return _json([row | {"authors": [{"user": USER}], "date": "2026-01-01T00:00:00.000Z"} for row in rows])
+        rows = [
+            {"id": c.oid, "title": c.title, "message": c.description}
+            for c in self.repo(name, kind).history(revision)
+        ]
+        return _json(
+            [row | {"authors": [{"user": USER}], "date": "2026-01-01T00:00:00.000Z"} for row in rows]
+        )
 
     # --- branches, tags, pull requests ---
 
@@ -176,13 +226,29 @@ class Handler(Xet):
     @route("POST", f"/api/{REPO}/discussions")
     def discuss(self, kind: str, name: str) -> Reply:
         asked = self.json()
-        return _json({"num": self.repo(name, kind).discuss(asked["title"], asked.get("description", ""), asked["pullRequest"])})
+        return _json(
+            {
+                "num": self.repo(name, kind).discuss(
+                    asked["title"], asked.get("description", ""), asked["pullRequest"]
+                )
+            }
+        )
 
     @route("GET", f"/api/{REPO}/discussions/(?P<number>\\d+)")
     def discussion(self, kind: str, name: str, number: str) -> Reply:
         row = self.repo(name, kind).discussions[int(number) - 1]
-        about = {"status": "open", "createdAt": "2026-01-01T00:00:00.000Z", "author": {"name": USER}, "events": [], "diff": ""}
-        about |= {"repo": {"name": name, "type": kind.rstrip("s")}, "changes": {"base": "refs/heads/main"}, "filesWithConflicts": []}
+        about = {
+            "status": "open",
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "author": {"name": USER},
+            "events": [],
+            "diff": "",
+        }
+        about |= {
+            "repo": {"name": name, "type": kind.rstrip("s")},
+            "changes": {"base": "refs/heads/main"},
+            "filesWithConflicts": [],
+        }
         return _json(row | about)
 
     # --- files in ---
@@ -191,15 +257,22 @@ class Handler(Xet):
     def preupload(self, kind: str, name: str, revision: str) -> Reply:
         known, rows = self.repo(name, kind, write=True).at(revision).files, []
         for asked in self.json()["files"]:
-            row = {"path": asked["path"], "uploadMode": "lfs" if is_large(asked["path"], asked["size"]) else "regular"}
-            row |= {"shouldIgnore": False} | ({"oid": known[asked["path"]].etag} if asked["path"] in known else {})
+            row = {
+                "path": asked["path"],
+                "uploadMode": "lfs" if is_large(asked["path"], asked["size"]) else "regular",
+            }
+            row |= {"shouldIgnore": False} | (
+                {"oid": known[asked["path"]].etag} if asked["path"] in known else {}
+            )
             rows.append(row)
         return _json({"files": rows})
 
     @route("POST", f"{FILES}\\.git/info/lfs/objects/batch")
     def batch(self, name: str, kind: str = "models") -> Reply:
         self.repo(name, kind, write=True)
-        return _json({"transfer": "basic", "objects": [self._action(**each) for each in self.json()["objects"]]})
+        return _json(
+            {"transfer": "basic", "objects": [self._action(**each) for each in self.json()["objects"]]}
+        )
 
     def _action(self, oid: str, size: int) -> dict:
         row = {"oid": oid, "size": size}
@@ -243,10 +316,14 @@ class Handler(Xet):
     @route("POST", f"/api/{REPO}/commit/(?P<revision>[^/]+)")
     def commit(self, kind: str, name: str, revision: str) -> Reply:
         repo = self.repo(name, kind, write=True)
-        made, number = repo.commit(revision, parse_lines(self.body), self.hub.large, bool(self.query.get("create_pr")))
+        made, number = repo.commit(
+            revision, parse_lines(self.body), self.hub.large, bool(self.query.get("create_pr"))
+        )
         page = f"{self.hub.url}/{'' if kind == 'models' else kind + '/'}{name}"
         pull = {"pullRequestUrl": f"{page}/discussions/{number}"} if number else {}
-        return _json({"success": True, "commitOid": made.oid, "commitUrl": f"{page}/commit/{made.oid}", **pull})
+        return _json(
+            {"success": True, "commitOid": made.oid, "commitUrl": f"{page}/commit/{made.oid}", **pull}
+        )
 
     # --- files out ---
 
@@ -260,7 +337,11 @@ class Handler(Xet):
             return self._ranged(file.data, headers)
         self.hub.large[file.sha256] = file.data
         link = {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(len(file.data))}
-        return Reply(b"", 302, headers | link | {"Location": f"{self.hub.store_url}/store/{file.sha256}?name={quote(path)}"})
+        return Reply(
+            b"",
+            302,
+            headers | link | {"Location": f"{self.hub.store_url}/store/{file.sha256}?name={quote(path)}"},
+        )
 
     @route("GET", "/store/(?P<oid>[0-9a-f]{64})")
     def get(self, oid: str) -> Reply:
@@ -273,7 +354,9 @@ class Handler(Xet):
         if not found:
             return Reply(data, headers=headers)
         first, last = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
-        return Reply(data[first : last + 1], 206, headers | {"Content-Range": f"bytes {first}-{last}/{len(data)}"})
+        return Reply(
+            data[first : last + 1], 206, headers | {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
+        )
 
     # --- Spaces ---
 
@@ -310,15 +393,22 @@ class Handler(Xet):
         if what == "hardware":
             space.hardware = asked["flavor"]
         space.sleep_time = asked.get("sleepTimeSeconds", asked.get("seconds", space.sleep_time))
-        space.stages = {"pause": ["PAUSED"], "restart": ["BUILDING", "RUNNING_APP_STARTING", "RUNNING"]}.get(what, space.stages)
+        space.stages = {"pause": ["PAUSED"], "restart": ["BUILDING", "RUNNING_APP_STARTING", "RUNNING"]}.get(
+            what, space.stages
+        )
         return _json(_runtime(space))
 
     @route("GET", r"/api/spaces/(?P<name>[\w.-]+/[\w.-]+)/logs/(?P<which>build|run)")
     def logs(self, name: str, which: str) -> Reply:
         space = self.space(name)
         lines = space.build_log if which == "build" else space.run_log
-        events = [json.dumps({"data": line + "\n", "timestamp": "2026-01-01T00:00:00.000Z"}) for line in lines]
-        return Reply("".join(f"data: {event}\n\n" for event in events).encode(), headers={"Content-Type": "text/event-stream"})
+        events = [
+            json.dumps({"data": line + "\n", "timestamp": "2026-01-01T00:00:00.000Z"}) for line in lines
+        ]
+        return Reply(
+            "".join(f"data: {event}\n\n" for event in events).encode(),
+            headers={"Content-Type": "text/event-stream"},
+        )
 
 
 def _json(value: object, status: int = 200) -> Reply:
@@ -328,7 +418,13 @@ def _json(value: object, status: int = 200) -> Reply:
 def _runtime(space: Space) -> dict:
     current = space.hardware if space.stages[0] == "RUNNING" else None
     hardware = {"current": current, "requested": space.hardware}
-    return {"stage": space.stages[0], "hardware": hardware, "gcTimeout": space.sleep_time, "storage": None, "devMode": False}
+    return {
+        "stage": space.stages[0],
+        "hardware": hardware,
+        "gcTimeout": space.sleep_time,
+        "storage": None,
+        "devMode": False,
+    }
 
 
 def _settings(space: Space, what: str) -> dict:

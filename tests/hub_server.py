@@ -56,7 +56,9 @@ class Hub:
         self.store_url = f"http://localhost:{self.port}" if redirect else self.url
 
     def __enter__(self) -> "Hub":
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,7 +99,13 @@ class Hub:
         """The environment of a client process. `home` holds its cache and nothing of the real user's."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         settings = {**SETTINGS, "HF_HUB_DISABLE_XET": "1" if self.xet is None else "0"}
-        return {**kept, **settings, "HF_ENDPOINT": self.url, "HF_HOME": str(home), **({"HF_TOKEN": token} if token else {})}
+        return {
+            **kept,
+            **settings,
+            "HF_ENDPOINT": self.url,
+            "HF_HOME": str(home),
+            **({"HF_TOKEN": token} if token else {}),
+        }
 
     def connect(self, monkeypatch, home: Path, token: str | None = WRITE) -> None:
         """The same for the clients in this process, which have read their environment already; they wait no time between tries."""
@@ -118,7 +126,9 @@ class Hub:
             monkeypatch.setattr(constants, name, value)
         if datasets := sys.modules.get("datasets.config"):
             monkeypatch.setattr(datasets, "HF_ENDPOINT", self.url)
-            monkeypatch.setattr(datasets, "HUB_DATASETS_URL", self.url + "/datasets/{repo_id}/resolve/{revision}/{path}")
+            monkeypatch.setattr(
+                datasets, "HUB_DATASETS_URL", self.url + "/datasets/{repo_id}/resolve/{revision}/{path}"
+            )
             monkeypatch.setattr(datasets, "HF_DATASETS_CACHE", home / "datasets")
             monkeypatch.setattr(datasets, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(_http.time, "sleep", lambda _: None)

@@ -22,7 +22,9 @@ GITATTRIBUTES = "".join(f"{name} filter=lfs diff=lfs merge=lfs -text\n" for name
 class Refusal(Exception):
     """What the Hub answers instead of what was asked: an HTTP status, a sentence, and the code that its clients look at."""
 
-    def __init__(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None):
+    def __init__(
+        self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None
+    ):
         super().__init__(message)
         self.status, self.message, self.code, self.headers = status, message, code, headers or {}
 
@@ -70,7 +72,9 @@ class Space:
     secrets: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     stages: list[str] = field(default_factory=lambda: ["BUILDING", "RUNNING_APP_STARTING", "RUNNING"])
-    build_log: list[str] = field(default_factory=lambda: ["Building the image", "Installing requirements", "Pushing the image"])
+    build_log: list[str] = field(
+        default_factory=lambda: ["Building the image", "Installing requirements", "Pushing the image"]
+    )
     run_log: list[str] = field(default_factory=lambda: ["Running on local URL"])
     host: str | None = None  # where its page answers, if a test runs one
 
@@ -78,14 +82,23 @@ class Space:
 class Repository:
     def __init__(self, kind: str, name: str, private: bool, space: Space | None = None):
         self.kind, self.name, self.private, self.gated, self.space = kind, name, private, False, space
-        first = Commit(_oid(kind, name), "initial commit", "", {".gitattributes": File(GITATTRIBUTES, lfs=False)})
+        first = Commit(
+            _oid(kind, name), "initial commit", "", {".gitattributes": File(GITATTRIBUTES, lfs=False)}
+        )
         self.commits = {first.oid: first}
         self.refs = {MAIN: first.oid}
         self.discussions: list[dict] = []
 
     def ref(self, revision: str) -> str | None:
         """The full name of a branch, tag or pull request, None if there is none of that name."""
-        return next((name for name in (revision, f"refs/heads/{revision}", f"refs/tags/{revision}") if name in self.refs), None)
+        return next(
+            (
+                name
+                for name in (revision, f"refs/heads/{revision}", f"refs/tags/{revision}")
+                if name in self.refs
+            ),
+            None,
+        )
 
     def at(self, revision: str = "main") -> Commit:
         name = self.ref(revision)
@@ -111,7 +124,9 @@ class Repository:
             commit = commit.parent
         return chain
 
-    def commit(self, revision: str, lines: list[dict], large: dict[str, bytes], create_pr: bool) -> tuple[Commit, int | None]:
+    def commit(
+        self, revision: str, lines: list[dict], large: dict[str, bytes], create_pr: bool
+    ) -> tuple[Commit, int | None]:
         """Apply the lines of a commit request: all of them, or Refusal and nothing. Returns the commit and its pull request's number."""
         branch = self.ref(revision)
         if branch is None or branch.startswith("refs/tags/"):
@@ -122,7 +137,11 @@ class Repository:
         for line in lines:
             value = line["value"]
             if line["key"] == "header":
-                title, description, parent = value["summary"], value.get("description", ""), value.get("parentCommit")
+                title, description, parent = (
+                    value["summary"],
+                    value.get("description", ""),
+                    value.get("parentCommit"),
+                )
             elif line["key"] == "file":
                 files[value["path"]] = File(base64.b64decode(value["content"], validate=True), lfs=False)
             elif line["key"] == "lfsFile":
@@ -130,7 +149,11 @@ class Repository:
                     raise Refusal(400, f"LFS pointer pointed to a file that does not exist: {value['path']}")
                 files[value["path"]] = File(large[value["oid"]], lfs=True)
             elif line["key"] in ("deletedFile", "deletedFolder"):
-                gone = [path for path in files if path == value["path"] or path.startswith(value["path"].rstrip("/") + "/")]
+                gone = [
+                    path
+                    for path in files
+                    if path == value["path"] or path.startswith(value["path"].rstrip("/") + "/")
+                ]
                 if not gone:
                     raise Refusal(404, "A file with this name doesn't exist", "EntryNotFound")
                 for path in gone:
@@ -149,7 +172,9 @@ class Repository:
 
     def discuss(self, title: str, description: str, pull_request: bool) -> int:
         number = len(self.discussions) + 1
-        self.discussions.append({"num": number, "title": title, "description": description, "isPullRequest": pull_request})
+        self.discussions.append(
+            {"num": number, "title": title, "description": description, "isPullRequest": pull_request}
+        )
         if pull_request:
             self.refs[f"refs/pr/{number}"] = self.refs[MAIN]
         return number
@@ -160,16 +185,32 @@ class Repository:
         inside = {path: file for path, file in commit.files.items() if path.startswith(prefix)}
         if under and not inside:
             raise Refusal(404, f"{under} does not exist on {revision}", "EntryNotFound")
-        folders = {str(parent) for path in inside for parent in PurePosixPath(path).parents if len(str(parent)) >= len(prefix)} - {"."}
-        rows = [{"type": "directory", "oid": _oid(folder), "size": 0, "path": folder} for folder in sorted(folders)]
+        folders = {
+            str(parent)
+            for path in inside
+            for parent in PurePosixPath(path).parents
+            if len(str(parent)) >= len(prefix)
+        } - {"."}
+        rows = [
+            {"type": "directory", "oid": _oid(folder), "size": 0, "path": folder}
+            for folder in sorted(folders)
+        ]
         rows += [described(path, file) for path, file in sorted(inside.items())]
-        return [row for row in rows if row["path"].startswith(prefix) and (recursive or "/" not in row["path"][len(prefix) :])]
+        return [
+            row
+            for row in rows
+            if row["path"].startswith(prefix) and (recursive or "/" not in row["path"][len(prefix) :])
+        ]
 
 
 def described(path: str, file: File) -> dict:
     """A file as the `tree` and `paths-info` answers describe it."""
     row = {"type": "file", "oid": file.blob, "size": len(file.data), "path": path}
-    return row | ({"lfs": {"oid": file.sha256, "size": len(file.data), "pointerSize": len(file.pointer)}} if file.lfs else {})
+    return row | (
+        {"lfs": {"oid": file.sha256, "size": len(file.data), "pointerSize": len(file.pointer)}}
+        if file.lfs
+        else {}
+    )
 
 
 def sibling(path: str, file: File, blobs: bool) -> dict:
@@ -177,7 +218,11 @@ def sibling(path: str, file: File, blobs: bool) -> dict:
     if not blobs:
         return {"rfilename": path}
     row = {"rfilename": path, "size": len(file.data), "blobId": file.blob}
-    return row | ({"lfs": {"sha256": file.sha256, "size": len(file.data), "pointerSize": len(file.pointer)}} if file.lfs else {})
+    return row | (
+        {"lfs": {"sha256": file.sha256, "size": len(file.data), "pointerSize": len(file.pointer)}}
+        if file.lfs
+        else {}
+    )
 
 
 def is_large(path: str, size: int) -> bool:

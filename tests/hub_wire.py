@@ -73,7 +73,10 @@ class Wire(BaseHTTPRequestHandler):
         line = f"{self.command} {self.path}"
         with self.hub.lock:
             self.hub.requests.append(line)
-            fault = next((fault for fault in self.hub.faults if fault.times > 0 and re.search(fault.pattern, line)), Fault(""))
+            fault = next(
+                (fault for fault in self.hub.faults if fault.times > 0 and re.search(fault.pattern, line)),
+                Fault(""),
+            )
             fault.times -= 1
         try:
             self.body = self._received(fault)
@@ -87,8 +90,14 @@ class Wire(BaseHTTPRequestHandler):
                 reply = self._routed(url.path)
         except Refusal as refusal:
             body = json.dumps({"error": refusal.message}).encode()
-            headers = {"X-Error-Message": refusal.message, "Content-Type": "application/json", **refusal.headers}
-            reply = Reply(body, refusal.status, headers | ({"X-Error-Code": refusal.code} if refusal.code else {}))
+            headers = {
+                "X-Error-Message": refusal.message,
+                "Content-Type": "application/json",
+                **refusal.headers,
+            }
+            reply = Reply(
+                body, refusal.status, headers | ({"X-Error-Code": refusal.code} if refusal.code else {})
+            )
         self._send(reply, fault)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _answer
@@ -137,7 +146,9 @@ class Wire(BaseHTTPRequestHandler):
         method = "GET" if self.command == "HEAD" else self.command
         for wanted, pattern, name in ROUTES:
             if wanted == method and (found := pattern.match(path)):
-                return getattr(self, name)(**{key: unquote(value) for key, value in found.groupdict().items() if value is not None})
+                return getattr(self, name)(
+                    **{key: unquote(value) for key, value in found.groupdict().items() if value is not None}
+                )
         raise Refusal(404, f"no such route here: {self.command} {path}")
 
 

@@ -20,14 +20,24 @@ class Xet(Wire):
         """Where content is kept, and the leave to use it. 404 where this Hub has no such place."""
         self.repo(name, kind, what == "write").at(revision)
         told = {"casUrl": self.hub.xet_url(), "exp": FOREVER, "accessToken": "xet"}
-        names = {"casUrl": "X-Xet-Cas-Url", "exp": "X-Xet-Token-Expiration", "accessToken": "X-Xet-Access-Token"}
-        return Reply(json.dumps(told).encode(), headers={"Content-Type": "application/json"} | {names[key]: str(told[key]) for key in told})
+        names = {
+            "casUrl": "X-Xet-Cas-Url",
+            "exp": "X-Xet-Token-Expiration",
+            "accessToken": "X-Xet-Access-Token",
+        }
+        return Reply(
+            json.dumps(told).encode(),
+            headers={"Content-Type": "application/json"} | {names[key]: str(told[key]) for key in told},
+        )
 
     def xet_headers(self, kind: str, name: str, revision: str, data: bytes) -> dict[str, str]:
         """By which a client finds the content of a large file; none where this Hub has no Xet."""
         if self.hub.xet is None:
             return {}
-        return {"X-Xet-Hash": xet_hash(data), "X-Xet-Refresh-Route": f"{self.hub.url}/api/{kind}/{name}/xet-read-token/{revision}"}
+        return {
+            "X-Xet-Hash": xet_hash(data),
+            "X-Xet-Refresh-Route": f"{self.hub.url}/api/{kind}/{name}/xet-read-token/{revision}",
+        }
 
 
 def xet_hash(data: bytes) -> str:

@@ -46,7 +46,9 @@ def folder(path: Path, *lines: dict | str) -> Path:
     return path
 
 
-def published(name: str = "covid_1583_X-Ray_chest_left_lung_000.png", side: int = 840, **changes: object) -> dict:
+def published(
+    name: str = "covid_1583_X-Ray_chest_left_lung_000.png", side: int = 840, **changes: object
+) -> dict:
     """A row of the published schema whose truth is the rectangle's."""
     truth = {"bbox_2d": [140, 210, 420, 420], "point_2d": [[200, 300], [300, 350]]}
     fields = {

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medreasoner.answer import EXAMPLE, MAX_BODY, TAGS, Answer, Parsed, Prompt, StreamParser, messages, parse, render
+from medreasoner.answer import EXAMPLE, MAX_BODY, TAGS, Answer, Parsed, StreamParser, parse, render
+from medreasoner.prompts import Prompt, messages
 
 MANY = settings(deadline=None, max_examples=100, database=None, derandomize=True)
 
@@ -60,7 +61,10 @@ def test_the_example_in_the_prompt_is_itself_a_good_answer():
         (wrapped(GOOD) + "<answer>{}</answer>", ("several answer blocks",)),
         (f"<answer>{GOOD}</answer>", ("no think block",)),
         (f"<answer>{GOOD}</answer><think>it is bright</think>", ()),
-        (wrapped("```json\n" + GOOD.replace('"', "'") + "\n```") + " done", ("text outside the blocks", "code fence", "single quotes")),
+        (
+            wrapped("```json\n" + GOOD.replace('"', "'") + "\n```") + " done",
+            ("text outside the blocks", "code fence", "single quotes"),
+        ),
     ],
 )
 def test_oddities_are_read_all_the_same_and_named(text, met):
@@ -159,7 +163,23 @@ def test_an_enormous_text_is_parsed_at_once(text):
 
 # Texts as they arrive
 
-FRAGMENTS = (*TAGS, "<", "</", "<thi", "nk>", "</ans", "wer>", "<answer", "a < b", "it is bright", "\n", "é", GOOD, "{", GOOD[:20])
+FRAGMENTS = (
+    *TAGS,
+    "<",
+    "</",
+    "<thi",
+    "nk>",
+    "</ans",
+    "wer>",
+    "<answer",
+    "a < b",
+    "it is bright",
+    "\n",
+    "é",
+    GOOD,
+    "{",
+    GOOD[:20],
+)
 
 
 @st.composite
@@ -206,7 +226,14 @@ def test_a_good_answer_streams_its_reasoning_and_closes_with_its_last_character(
 
 def test_every_word_is_shown_as_soon_as_it_cannot_be_a_tag():
     parser = StreamParser()
-    assert [parser.feed(piece) for piece in ("<think>a ", "<", " b", " </th", "ink>", "x")] == ["a ", "", "< b", " ", "", ""]
+    assert [parser.feed(piece) for piece in ("<think>a ", "<", " b", " </th", "ink>", "x")] == [
+        "a ",
+        "",
+        "< b",
+        " ",
+        "",
+        "",
+    ]
 
 
 def test_a_thought_that_never_closes_does_not_show_the_answer():
@@ -244,7 +271,9 @@ def test_a_question_stands_in_the_prompt_letter_for_letter(question):
         assert len(full) == len(empty) + len(question)
 
 
-@pytest.mark.parametrize("question", ["{question}", "{{x}}", "{}", "}}{{", "<answer>{}</answer>", "100 % {sure}"])
+@pytest.mark.parametrize(
+    "question", ["{question}", "{{x}}", "{}", "}}{{", "<answer>{}</answer>", "100 % {sure}"]
+)
 def test_braces_in_a_question_are_left_alone(question):
     assert f"Question: {question}\n" in Prompt().text(question)
     assert EXAMPLE in Prompt().text(question)

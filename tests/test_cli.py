@@ -77,7 +77,9 @@ def test_ground_streams_the_reasoning_and_writes_three_files(model, image, tmp_p
     out, err = capsys.readouterr()
     assert out.startswith(tiny.THOUGHT + "\n") and "Research use only" in out and "grounding.json" in out
     result = json.loads((tmp_path / "out" / "grounding.json").read_text())
-    assert result["think"] == tiny.THOUGHT and result["image_wh"] == [90, 60] and result["model"] == str(model)
+    assert (
+        result["think"] == tiny.THOUGHT and result["image_wh"] == [90, 60] and result["model"] == str(model)
+    )
     assert result["box_xyxy"] == pytest.approx([64 * 90 / 255, 32 * 60 / 255, 192 * 90 / 255, 128 * 60 / 255])
     with Image.open(tmp_path / "out" / result["mask"]) as mask:
         assert mask.size == (90, 60) and set(np.unique(mask)) <= {0, 255}
@@ -120,7 +122,9 @@ def test_an_answer_that_cannot_be_read_is_exit_1_with_one_sentence(babbler, imag
         ({"--out": "0.png"}, "cannot be a folder"),
     ],
 )
-def test_what_the_user_gives_wrongly_is_exit_2_with_one_sentence(model, image, data, tmp_path, capsys, monkeypatch, change, message):
+def test_what_the_user_gives_wrongly_is_exit_2_with_one_sentence(
+    model, image, data, tmp_path, capsys, monkeypatch, change, message
+):
     monkeypatch.chdir(data)
     given = {"image": image, "question": QUESTION, "--model": model, "--out": tmp_path / "out"} | change
     options = [part for key, value in given.items() if key.startswith("--") for part in (key, value)]
@@ -130,7 +134,8 @@ def test_what_the_user_gives_wrongly_is_exit_2_with_one_sentence(model, image, d
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["ground"], ["ground", "a.png", "why?"], ["evaluate", "--data", "x"], ["fly"], ["ground", "--fly"]]
+    "arguments",
+    [[], ["ground"], ["ground", "a.png", "why?"], ["evaluate", "--data", "x"], ["fly"], ["ground", "--fly"]],
 )
 def test_missing_and_unknown_options_are_exit_2(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -161,32 +166,83 @@ def test_evaluate_writes_records_and_summary_of_one_split(model, data, tmp_path,
     records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
     result = json.loads((tmp_path / "summary.json").read_text())
     assert [record["id"] for record in records] == ["s3", "s4", "s5"] and result["n"] == 3
-    assert result["skipped_rows"] == ["samples.jsonl, row 7: no file gone.png"] and "skipped samples.jsonl, row 7" in err
+    assert (
+        result["skipped_rows"] == ["samples.jsonl, row 7: no file gone.png"]
+        and "skipped samples.jsonl, row 7" in err
+    )
     assert result["well_formed"]["mean"] == 1 and 0 < result["overall"]["box_iou"]["mean"] < 1
-    assert f"box IoU             {result['overall']['box_iou']['mean']:.3f}" in out and "records.jsonl: 3 of 3" in err
+    assert (
+        f"box IoU             {result['overall']['box_iou']['mean']:.3f}" in out
+        and "records.jsonl: 3 of 3" in err
+    )
 
 
 def test_evaluate_counts_parse_failures(babbler, data, tmp_path, capsys):
-    assert run("evaluate", "--data", data, "--split", "validation", "--model", babbler, "--out", tmp_path, "--no-masks") == 0
+    assert (
+        run(
+            "evaluate",
+            "--data",
+            data,
+            "--split",
+            "validation",
+            "--model",
+            babbler,
+            "--out",
+            tmp_path,
+            "--no-masks",
+        )
+        == 0
+    )
     result = json.loads((tmp_path / "summary.json").read_text())
     assert result["failures"] == {"no answer block": 3} and result["overall"]["box_iou"]["mean"] == 0
     assert "failed: no answer block 3" in capsys.readouterr().out
 
 
 def test_evaluate_with_controls_learns_the_prior_from_the_train_split(model, data, tmp_path, capsys):
-    assert run("evaluate", "--data", data, "--split", "validation", "--model", model, "--out", tmp_path, "--controls") == 0
+    assert (
+        run(
+            "evaluate",
+            "--data",
+            data,
+            "--split",
+            "validation",
+            "--model",
+            model,
+            "--out",
+            tmp_path,
+            "--controls",
+        )
+        == 0
+    )
     rows = json.loads((tmp_path / "summary.json").read_text())["controls"]
     deceived = {"question_shuffled", "image_swapped", "image_blanked", "direct"}
     assert deceived | {"prior", "centre_box", "whole_image", "random_box", "oracle"} <= set(rows)
     assert rows["prior"]["box_iou"]["mean"] > 0.7 and rows["image_swapped"]["box_iou"]["n"] == 3
-    assert rows["question_shuffled"]["model_minus_this"]["mean"] == 0, "this model says the same whatever it is asked"
+    assert rows["question_shuffled"]["model_minus_this"]["mean"] == 0, (
+        "this model says the same whatever it is asked"
+    )
     assert "oracle" in capsys.readouterr().out
 
 
 def test_evaluate_limits_to_a_seeded_draw(model, data, tmp_path):
-    base = ("evaluate", "--data", data, "--split", "validation", "--model", model, "--no-masks", "--no-think", "--limit", 2)
+    base = (
+        "evaluate",
+        "--data",
+        data,
+        "--split",
+        "validation",
+        "--model",
+        model,
+        "--no-masks",
+        "--no-think",
+        "--limit",
+        2,
+    )
     assert run(*base, "--out", tmp_path / "a") == run(*base, "--out", tmp_path / "b") == 0
-    first, second = ([json.loads(line)["id"] for line in (tmp_path / x / "records.jsonl").read_text().splitlines()] for x in "ab")
+    first, second = (
+        [json.loads(line)["id"] for line in (tmp_path / x / "records.jsonl").read_text().splitlines()]
+        for x in "ab"
+    )
     assert len(first) == 2 and first == second
 
 
@@ -201,14 +257,26 @@ def test_evaluate_limits_to_a_seeded_draw(model, data, tmp_path):
         (["--out", "0.png"], "cannot be a folder"),
     ],
 )
-def test_what_evaluate_cannot_use_is_exit_2_with_a_sentence(model, data, tmp_path, capsys, monkeypatch, options, message):
+def test_what_evaluate_cannot_use_is_exit_2_with_a_sentence(
+    model, data, tmp_path, capsys, monkeypatch, options, message
+):
     monkeypatch.chdir(data)
     assert run("evaluate", "--data", ".", "--model", model, "--out", tmp_path / "out", *options) == 2
     assert message in last_line(capsys.readouterr().err)
 
 
 def test_records_of_another_model_are_not_continued(model, babbler, data, tmp_path, capsys):
-    options = ("evaluate", "--data", data, "--split", "validation", "--no-masks", "--out", tmp_path, "--model")
+    options = (
+        "evaluate",
+        "--data",
+        data,
+        "--split",
+        "validation",
+        "--no-masks",
+        "--out",
+        tmp_path,
+        "--model",
+    )
     assert run(*options, model) == 0
     assert run(*options, babbler) == 2
     assert "choose another folder" in capsys.readouterr().err
@@ -216,7 +284,10 @@ def test_records_of_another_model_are_not_continued(model, babbler, data, tmp_pa
 
 def test_every_option_has_a_help_text(capsys):
     def commands(parser) -> dict:
-        return next((action.choices for action in parser._actions if action.choices and action.metavar == "COMMAND"), {})
+        return next(
+            (action.choices for action in parser._actions if action.choices and action.metavar == "COMMAND"),
+            {},
+        )
 
     named = commands(build_parser())
     assert {"ground", "evaluate", "score", "report", "push", "data"} <= set(named)
@@ -225,9 +296,11 @@ def test_every_option_has_a_help_text(capsys):
 
 
 def process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["ground"], ["evaluate"]])
@@ -238,7 +311,11 @@ def test_help_comes_before_anything_heavy_is_imported(arguments, tmp_path):
         "finally: print([m for m in ('torch', 'numpy', 'transformers', 'PIL', 'scipy') if m in sys.modules])"
     )
     done = process("-c", code, *arguments, cwd=tmp_path)
-    assert done.returncode == 0 and done.stdout.startswith("usage: python -m medreasoner") and done.stdout.endswith("[]\n")
+    assert (
+        done.returncode == 0
+        and done.stdout.startswith("usage: python -m medreasoner")
+        and done.stdout.endswith("[]\n")
+    )
 
 
 def test_the_module_runs_with_the_same_exit_codes(babbler, image, tmp_path):
@@ -246,6 +323,18 @@ def test_the_module_runs_with_the_same_exit_codes(babbler, image, tmp_path):
     assert process("-m", "medreasoner", "ground", cwd=tmp_path).returncode == 2
     missing = process("-m", "medreasoner", "ground", "gone.png", "Where?", "--out", "out", cwd=tmp_path)
     assert missing.returncode == 2 and missing.stderr == "There is no file at 'gone.png'.\n"
-    mute = process("-m", "medreasoner", "ground", str(image), QUESTION, "--model", str(babbler), "--out", "out", "--json", cwd=tmp_path)
+    mute = process(
+        "-m",
+        "medreasoner",
+        "ground",
+        str(image),
+        QUESTION,
+        "--model",
+        str(babbler),
+        "--out",
+        "out",
+        "--json",
+        cwd=tmp_path,
+    )
     assert mute.returncode == 1 and mute.stdout == ""
     assert mute.stderr == "I cannot tell where it is.\nThe model stopped without giving an answer block.\n"

@@ -9,10 +9,10 @@ from PIL import Image
 from medreasoner import MedReasoner
 from medreasoner.answer import parse
 from medreasoner.events import Done, Located, Segmented, Thinking
-from medreasoner.loading import EMBEDDED_FOLDER
-from medreasoner.place import agrees
+from medreasoner.manifest import EMBEDDED_FOLDER
+from medreasoner.text.places import agrees
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 LISTED = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
 
@@ -53,8 +53,12 @@ def test_an_answer_without_thinking_aloud_can_be_had(pair):
 def test_the_side_that_is_asked_for_is_the_side_that_is_shown(pair):
     name = next(example["image"] for example in LISTED if example["modality"] == "X-ray")
     width = Image.open(EXAMPLES / name).width
-    left = pair.ground(EXAMPLES / name, "Which organ fills with air on the left side of this image?").grounding.box
-    right = pair.ground(EXAMPLES / name, "Which organ fills with air on the right side of this image?").grounding.box
+    left = pair.ground(
+        EXAMPLES / name, "Which organ fills with air on the left side of this image?"
+    ).grounding.box
+    right = pair.ground(
+        EXAMPLES / name, "Which organ fills with air on the right side of this image?"
+    ).grounding.box
     assert (left[0] + left[2]) / 2 < width / 2 < (right[0] + right[2]) / 2
 
 

@@ -111,7 +111,9 @@ def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(place, bad):
         repair(grounding, (10, 10))
 
 
-@pytest.mark.parametrize("box", [(3, 3, 3, 8), (3, 3, 8, 3), (0, 0, 0, 0), (20, 20, 30, 30), (-9, 2, -1, 4), (2, 10, 8, 12)])
+@pytest.mark.parametrize(
+    "box", [(3, 3, 3, 8), (3, 3, 8, 3), (0, 0, 0, 0), (20, 20, 30, 30), (-9, 2, -1, 4), (2, 10, 8, 12)]
+)
 def test_a_box_that_holds_no_part_of_the_image_is_refused(box):
     with pytest.raises(GroundingError, match="holds no part of the 10 x 10 image"):
         repair(Grounding(box, POINTS), (10, 10))

@@ -27,7 +27,9 @@ from medreasoner.metrics import (
 MANY = settings(deadline=None, max_examples=100, database=None, derandomize=True)
 
 whole = st.integers(0, 12)
-boxes = st.tuples(whole, whole, st.integers(1, 8), st.integers(1, 8)).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
+boxes = st.tuples(whole, whole, st.integers(1, 8), st.integers(1, 8)).map(
+    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
 places = st.tuples(st.floats(0, 100), st.floats(0, 100))
 pairs = st.tuples(places, places)
 
@@ -290,7 +292,13 @@ def disc(x: float, y: float, radius: float) -> np.ndarray:
 MONAI = {
     "shifted": (disc(30, 30, 12), disc(34, 33, 12), 5.0, 0.140625, 0.296875),
     "smaller": (disc(30, 30, 6), disc(30, 30, 15), 9.219544, 0.0, 0.0),
-    "a speck far away": (disc(30, 30, 12) | disc(70, 10, 2), disc(30, 30, 12), 33.050766, 0.9411765, 0.9411765),
+    "a speck far away": (
+        disc(30, 30, 12) | disc(70, 10, 2),
+        disc(30, 30, 12),
+        33.050766,
+        0.9411765,
+        0.9411765,
+    ),
     "at the edge": (disc(2, 30, 12), disc(4, 30, 12), 2.0, 0.6833333, 1.0),
     "the whole image": (np.ones((64, 80), bool), disc(40, 32, 20), 29.206163, 0.0, 0.0),
     "the same": (disc(30, 30, 12), disc(30, 30, 12), 0.0, 1.0, 1.0),

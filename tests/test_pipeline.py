@@ -18,10 +18,10 @@ from medreasoner import GroundingFailed, MedReasoner, ReasonerError, SegmenterEr
 from medreasoner import model as model_module
 from medreasoner.events import NOTICE, Done, Failed, Located, Segmented, Thinking
 from medreasoner.geometry import Grounding
-from medreasoner.images import ImageError
+from medreasoner.imaging.read import ImageError
 from medreasoner.pipeline import MAX_QUESTION, ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
-from medreasoner.segmenter import load_segmenter
+from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
 
 QUESTION = "Which part explains a cough that does not go away?"
@@ -41,7 +41,9 @@ def pair(folder) -> MedReasoner:
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory) -> MedReasoner:
     """Never closes its answer."""
-    made = tiny.embedded(tmp_path_factory.mktemp("endless") / "m", script="<think>on and on and", loop=True, max_new_tokens=150)
+    made = tiny.embedded(
+        tmp_path_factory.mktemp("endless") / "m", script="<think>on and on and", loop=True, max_new_tokens=150
+    )
     return MedReasoner.from_pretrained(made, device="cpu")
 
 
@@ -85,7 +87,9 @@ def test_a_run_goes_thinking_located_segmented_done(pair):
     assert "".join(event.text for event in events[:-3]) == done.think == tiny.THOUGHT
     assert len(events) > 10, "the reasoning arrives in pieces"
     assert located.grounding == done.grounding
-    assert done.grounding.box == pytest.approx((64 / 255 * 300, 32 / 255 * 200, 192 / 255 * 300, 128 / 255 * 200))
+    assert done.grounding.box == pytest.approx(
+        (64 / 255 * 300, 32 / 255 * 200, 192 / 255 * 300, 128 / 255 * 200)
+    )
     assert done.grounding.points[0] == pytest.approx((96 / 255 * 300, 64 / 255 * 200))
     assert segmented.mask is done.mask
     assert done.mask.shape == (200, 300)
@@ -150,7 +154,13 @@ def test_a_question_is_read_up_to_its_limit_and_refused_beyond(pair):
 
 
 @pytest.mark.parametrize(
-    "question", ["咳嗽的原因在哪里？", "half a pair \ud83d of surrogates", "nul \0 and {braces} {{twice}}", "<image>" * 9]
+    "question",
+    [
+        "咳嗽的原因在哪里？",
+        "half a pair \ud83d of surrogates",
+        "nul \0 and {braces} {{twice}}",
+        "<image>" * 9,
+    ],
 )
 def test_unusual_questions_are_answered_like_others(pair, question):
     assert isinstance(list(pair.stream(PICTURE, question))[-1], Done)
@@ -182,7 +192,9 @@ def test_a_bad_answer_fails_with_its_reason_and_keeps_the_text(text, reason):
 
 
 def test_repairs_and_oddities_are_said_and_not_hidden():
-    done = list(ground(PICTURE, QUESTION, recorded(answer("[500, 200, 100, 1200]").replace('"', "'")), Box()))[-1]
+    done = list(
+        ground(PICTURE, QUESTION, recorded(answer("[500, 200, 100, 1200]").replace('"', "'")), Box())
+    )[-1]
     assert done.grounding.box == (30.0, 40.0, 150.0, 200.0)
     assert [note.split(";")[0] for note in done.notes] == [
         "The box came with swapped corners",
@@ -238,7 +250,11 @@ def test_a_failing_segmenter_leaves_box_and_reasoning(where):
     setattr(Broken, where, fail)
     events = list(ground(PICTURE, QUESTION, recorded(answer()), Broken()))
     assert order(events) == "TTLF"
-    assert (events[-1].reason, events[-1].message, events[-1].think) == ("segmenter", "out of memory.", "Here.")
+    assert (events[-1].reason, events[-1].message, events[-1].think) == (
+        "segmenter",
+        "out of memory.",
+        "Here.",
+    )
 
 
 def test_programming_errors_are_not_hidden():
@@ -327,7 +343,9 @@ def test_the_embedded_pair_is_the_default_and_goes_by_its_name(folder, monkeypat
     monkeypatch.setattr(model_module, "EMBEDDED_FOLDER", folder)
     monkeypatch.setattr(model_module, "EMBEDDED_SEGMENTER", folder / "segmenter")
     for chosen in ((None, None), ("embedded", "embedded")):
-        done = MedReasoner.from_pretrained(chosen[0], segmenter=chosen[1], device="cpu").ground(PICTURE, QUESTION)
+        done = MedReasoner.from_pretrained(chosen[0], segmenter=chosen[1], device="cpu").ground(
+            PICTURE, QUESTION
+        )
         assert (done.model, done.segmenter) == ("embedded", "embedded/segmenter")
     monkeypatch.setattr(model_module, "EMBEDDED_FOLDER", tmp_path / "absent")
     with pytest.raises(ReasonerError, match="not installed"):
@@ -341,7 +359,8 @@ def test_the_segmenter_of_a_pair_needs_its_pair(folder, tmp_path):
 
 
 def test_importing_the_package_imports_no_torch():
-    code = (
-        "import sys; from medreasoner import MedReasoner, ReasonerError; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    code = "import sys; from medreasoner import MedReasoner, ReasonerError; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode
+        == 0
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError
-from medreasoner.refine import MAX_CLICKS, Kept, refine
-from medreasoner.segmenter import load_segmenter
+from medreasoner.refine import MAX_CLICKS, ImageCache, refine
+from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
 
 WHERE = Grounding((40.0, 30.0, 200.0, 180.0), ((100.0, 90.0), (150.0, 120.0)))
@@ -30,14 +30,17 @@ def test_without_clicks_the_mask_is_the_one_of_the_first_run(segmenter, picture)
 
 
 def test_clicks_of_both_kinds_change_what_the_decoder_is_told(segmenter, picture):
-    kept = Kept()
+    kept = ImageCache()
     x, y, _ = CLICKS[0]
-    scores = {refine(picture, segmenter, WHERE, clicks, kept).score for clicks in ([], CLICKS, [(x, y, True)], [(x, y, False)])}
+    scores = {
+        refine(picture, segmenter, WHERE, clicks, kept).score
+        for clicks in ([], CLICKS, [(x, y, True)], [(x, y, False)])
+    }
     assert len(scores) == 4
 
 
 def test_the_image_is_taken_in_once(segmenter, picture, monkeypatch):
-    kept = Kept()
+    kept = ImageCache()
     refine(picture, segmenter, WHERE, kept=kept)
     encoded = kept.encoded
     monkeypatch.setattr(segmenter, "encode", lambda *_: pytest.fail("the image was taken in again"))
@@ -46,14 +49,17 @@ def test_the_image_is_taken_in_once(segmenter, picture, monkeypatch):
 
 
 def test_what_lies_outside_is_cut_at_the_edge_and_said(segmenter, picture):
-    refined = refine(picture, segmenter, Grounding((200.0, 180.0, -5.0, 30.0), WHERE.points), [(999, -3, True)])
+    refined = refine(
+        picture, segmenter, Grounding((200.0, 180.0, -5.0, 30.0), WHERE.points), [(999, -3, True)]
+    )
     assert refined.grounding.box == (0, 30, 200, 180)
     assert refined.clicks == ((320.0, 0.0, True),)
     assert "cut at the edge" in " ".join(refined.notes)
 
 
 @pytest.mark.parametrize(
-    "clicks, said", [([(float("nan"), 1, True)], "not a finite number"), ([(1, 1, True)] * (MAX_CLICKS + 1), "at most 64")]
+    "clicks, said",
+    [([(float("nan"), 1, True)], "not a finite number"), ([(1, 1, True)] * (MAX_CLICKS + 1), "at most 64")],
 )
 def test_clicks_that_mean_nothing_are_refused(segmenter, picture, clicks, said):
     with pytest.raises(GroundingError, match=said):

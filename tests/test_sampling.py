@@ -14,12 +14,12 @@ from PIL import Image
 
 from medreasoner import MedReasoner, ReasonerError
 from medreasoner.answer import Closing, coordinate_spans
-from medreasoner.dialects import in_our_format
 from medreasoner.metrics import Agreement, agreement
-from medreasoner.reasoner import load_reasoner
-from medreasoner.reasoners.listener import Listener, coordinate_probability
+from medreasoner.reasoners.dialects import in_our_format
+from medreasoner.reasoners.registry import load_reasoner
 from medreasoner.reasoners.replay import ReplayReasoner, record
-from medreasoner.refine import Kept
+from medreasoner.reasoners.streaming import TextListener, coordinate_probability
+from medreasoner.refine import ImageCache
 from tests import tiny
 
 QUESTION = "Which part explains a cough that does not go away?"
@@ -29,12 +29,16 @@ ANSWER = '<think>[1, 2]</think><answer>{"bbox": [617, 2.5, 30, 40], "points_1": 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory) -> MedReasoner:
-    return MedReasoner.from_pretrained(tiny.embedded(tmp_path_factory.mktemp("pair") / "m", script=tiny.SCRIPT), device="cpu")
+    return MedReasoner.from_pretrained(
+        tiny.embedded(tmp_path_factory.mktemp("pair") / "m", script=tiny.SCRIPT), device="cpu"
+    )
 
 
 @pytest.fixture(scope="module")
 def qwen(tmp_path_factory):
-    return load_reasoner(tiny.qwen2_5_vl(tmp_path_factory.mktemp("qwen") / "m", script=tiny.SCRIPT), device="cpu")
+    return load_reasoner(
+        tiny.qwen2_5_vl(tmp_path_factory.mktemp("qwen") / "m", script=tiny.SCRIPT), device="cpu"
+    )
 
 
 # The probability of the coordinates
@@ -45,7 +49,10 @@ def qwen(tmp_path_factory):
     [
         (ANSWER, ["617", "2.5", "30", "40", "5", "6", "7", "8"]),
         (ANSWER.replace('"', "'"), ["617", "2.5", "30", "40", "5", "6", "7", "8"]),
-        (ANSWER.replace('"points_1"', '"bbox": [1, 2, 3, -4], "points_1"'), ["1", "2", "3", "-4", "5", "6", "7", "8"]),  # as JSON reads it
+        (
+            ANSWER.replace('"points_1"', '"bbox": [1, 2, 3, -4], "points_1"'),
+            ["1", "2", "3", "-4", "5", "6", "7", "8"],
+        ),  # as JSON reads it
         (ANSWER.replace("[5, 6]", "[5]"), []),
         (ANSWER.replace("points_2", "points_3"), []),
         (ANSWER.replace("<answer>", ""), []),
@@ -57,13 +64,41 @@ def test_the_eight_numbers_of_an_answer_are_found_where_they_stand(text, numbers
 
 
 def test_a_number_of_several_tokens_is_as_probable_as_all_of_them_together():
-    pieces = ['<answer>{"bbox": [', "6", "17", ", ", "2", ".5", ", ", "30", ", ", "40", '], "points_1": [', "5", ", 6", '], "points_2": [']
+    pieces = [
+        '<answer>{"bbox": [',
+        "6",
+        "17",
+        ", ",
+        "2",
+        ".5",
+        ", ",
+        "30",
+        ", ",
+        "40",
+        '], "points_1": [',
+        "5",
+        ", 6",
+        '], "points_2": [',
+    ]
     pieces += ["7", ", ", "8", "]}</answer>"]
-    of = {"6": 0.5, "17": 0.2, "2": 0.9, ".5": 0.8, "30": 0.7, "40": 0.6, "5": 0.4, ", 6": 0.3, "7": 0.95, "8": 0.1}
+    of = {
+        "6": 0.5,
+        "17": 0.2,
+        "2": 0.9,
+        ".5": 0.8,
+        "30": 0.7,
+        "40": 0.6,
+        "5": 0.4,
+        ", 6": 0.3,
+        "7": 0.95,
+        "8": 0.1,
+    }
     ends = np.cumsum([len(piece) for piece in pieces]).tolist()
     log_p = [math.log(of.get(piece, 1e-9)) for piece in pieces]
     numbers = [0.5 * 0.2, 0.9 * 0.8, 0.7, 0.6, 0.4, 0.3, 0.95, 0.1]
-    assert coordinate_probability("".join(pieces), ends, log_p) == pytest.approx(math.prod(numbers) ** (1 / 8))
+    assert coordinate_probability("".join(pieces), ends, log_p) == pytest.approx(
+        math.prod(numbers) ** (1 / 8)
+    )
     assert coordinate_probability("".join(pieces), ends, [math.nan] * len(pieces)) is None
     assert coordinate_probability("no answer", [9], [0.0]) is None
 
@@ -73,17 +108,22 @@ def test_the_probability_of_digit_tokens_is_that_of_the_models_logits(qwen):
     tokenizer = qwen._processor.tokenizer
     coded = tokenizer(ANSWER, add_special_tokens=False, return_offsets_mapping=True)
     logits = torch.randn(len(coded.input_ids), len(tokenizer), generator=torch.Generator().manual_seed(0))
-    listener, heard = Listener(tokenizer, threading.Event()), []
+    listener, heard = TextListener(tokenizer, threading.Event()), []
     for token, row in zip(coded.input_ids, logits, strict=True):
         before = listener.odds(torch.tensor([heard]), row[None])
-        assert before[0] is not None and torch.equal(before[0], row), "a processor that only listens changes nothing"
+        assert before[0] is not None and torch.equal(before[0], row), (
+            "a processor that only listens changes nothing"
+        )
         heard.append(token)
         listener(torch.tensor([heard]), None)
     listener.end()
     *_, last = iter(listener.pieces.get, None)
     chosen = logits.log_softmax(-1)[range(len(heard)), heard]
     spans = coordinate_spans(ANSWER)
-    tokens = [[chosen[n] for n, (a, b) in enumerate(coded.offset_mapping) if a < end and b > start] for start, end in spans]
+    tokens = [
+        [chosen[n] for n, (a, b) in enumerate(coded.offset_mapping) if a < end and b > start]
+        for start, end in spans
+    ]
     assert max(map(len, tokens)) > 1, "no number of this answer has several tokens"
     assert last.coordinate_probability == pytest.approx(math.exp(sum(map(sum, tokens)) / 8), rel=1e-4)
 
@@ -94,10 +134,20 @@ def test_a_run_ends_with_the_probability_that_generate_itself_gives(pair):
     inputs = reasoner._inputs(reasoner.look(PICTURE), QUESTION, think=True)
     out = reasoner._model.generate(**inputs, return_dict_in_generate=True, output_logits=True)
     written = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
-    chosen = [logits[0].log_softmax(-1)[token].item() for token, logits in zip(written, out.logits, strict=True)]
+    chosen = [
+        logits[0].log_softmax(-1)[token].item() for token, logits in zip(written, out.logits, strict=True)
+    ]
     texts = [reasoner._processor.tokenizer.decode([token]) for token in written]
-    begin = texts.index("<answer>") if "<answer>" in texts else next(n for n, text in enumerate(texts) if "<answer>" in text)
-    numbers = [p for p, text in zip(chosen[begin:], texts[begin:], strict=True) if text.strip(' "{}[],:')[:1].isdigit()]
+    begin = (
+        texts.index("<answer>")
+        if "<answer>" in texts
+        else next(n for n, text in enumerate(texts) if "<answer>" in text)
+    )
+    numbers = [
+        p
+        for p, text in zip(chosen[begin:], texts[begin:], strict=True)
+        if text.strip(' "{}[],:')[:1].isdigit()
+    ]
     assert len(numbers) == 8
     assert done.coordinate_probability == pytest.approx(math.exp(sum(numbers) / 8), rel=1e-3)
     assert 0 < done.coordinate_probability < 1
@@ -113,7 +163,12 @@ def test_a_dialect_hands_the_probability_on_only_for_an_answer_in_our_format():
 
 def test_a_recording_cannot_tell(pair, tmp_path):
     (tmp_path / "runs.json").write_text(json.dumps([record(pair.reasoner, PICTURE, QUESTION)]))
-    assert MedReasoner(ReplayReasoner.load(tmp_path / "runs.json"), pair.segmenter).ground(PICTURE, QUESTION).coordinate_probability is None
+    assert (
+        MedReasoner(ReplayReasoner.load(tmp_path / "runs.json"), pair.segmenter)
+        .ground(PICTURE, QUESTION)
+        .coordinate_probability
+        is None
+    )
 
 
 # Samples
@@ -128,7 +183,10 @@ def test_nearly_without_chance_every_sample_is_the_answer(pair):
 
 def test_by_much_chance_samples_differ_and_what_cannot_be_read_is_none(pair):
     torch.manual_seed(0)
-    texts = {"".join(pair.reasoner.sample(pair.reasoner.look(PICTURE), QUESTION, temperature=5.0)) for _ in range(3)}
+    texts = {
+        "".join(pair.reasoner.sample(pair.reasoner.look(PICTURE), QUESTION, temperature=5.0))
+        for _ in range(3)
+    }
     assert len(texts) == 3
     assert [sample.box for sample in pair.samples(PICTURE, QUESTION, 2, temperature=5.0)] == [None, None]
 
@@ -142,10 +200,12 @@ def test_the_same_seed_gives_the_same_samples(pair):
 
 
 def test_the_image_is_not_taken_in_again_where_a_run_has_kept_it(pair, monkeypatch):
-    kept = Kept()
+    kept = ImageCache()
     *_, done = pair.stream(PICTURE, QUESTION, kept=kept)
     assert kept.look.features is None, "the feature maps would be held twice"
-    monkeypatch.setattr(type(pair.reasoner), "look", lambda self, image: pytest.fail("the image was taken in again"))
+    monkeypatch.setattr(
+        type(pair.reasoner), "look", lambda self, image: pytest.fail("the image was taken in again")
+    )
     [sample] = pair.samples(PICTURE, QUESTION, 1, temperature=0.01, kept=kept)
     assert sample.grounding == done.grounding
 

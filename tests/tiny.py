@@ -51,7 +51,9 @@ TURNS = (
 QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 
 
-def embedded(folder: Path, script: str | None = None, loop: bool = False, max_new_tokens: int = 64, seed: int = 0) -> Path:
+def embedded(
+    folder: Path, script: str | None = None, loop: bool = False, max_new_tokens: int = 64, seed: int = 0
+) -> Path:
     """The embedded pair's format: 512 px, 256 image tokens, coordinates 0..255, stored in half precision, its own short prompt."""
     torch.manual_seed(seed)
     tokenizer, chunks = _tokenizer(["<image>"], script)
@@ -76,10 +78,18 @@ def embedded(folder: Path, script: str | None = None, loop: bool = False, max_ne
         image_std=[0.229, 0.224, 0.225],
     )
     template = TURNS % "<image>"
-    processor = LlavaProcessor(image_processor, tokenizer, patch_size=32, vision_feature_select_strategy="full", chat_template=template)
+    processor = LlavaProcessor(
+        image_processor,
+        tokenizer,
+        patch_size=32,
+        vision_feature_select_strategy="full",
+        chat_template=template,
+    )
     _finish(folder, model, processor, chunks, loop, max_new_tokens)
     (folder / "prompt.json").write_text(json.dumps(PROMPT))
-    (folder / "medreasoner.json").write_text(json.dumps({"format": 1, "frame": "0..255", "segmenter": "segmenter"}))
+    (folder / "medreasoner.json").write_text(
+        json.dumps({"format": 1, "frame": "0..255", "segmenter": "segmenter"})
+    )
     segmenter(folder / "segmenter", own_encoder=False)
     return folder
 
@@ -101,21 +111,38 @@ def segmenter(folder: Path, own_encoder: bool = True, multimask: bool = False) -
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(
-        {key: value for key, value in state.items() if own_encoder or not key.startswith("vision_encoder.")}, folder / "model.safetensors"
+        {key: value for key, value in state.items() if own_encoder or not key.startswith("vision_encoder.")},
+        folder / "model.safetensors",
     )
     config.save_pretrained(folder)
     (folder / "medreasoner.json").write_text(json.dumps({"format": 1, "multimask": multimask}))
     return folder
 
 
-def qwen2_5_vl(folder: Path, script: str | None = None, loop: bool = False, max_new_tokens: int = 64, square: int = 112) -> Path:
+def qwen2_5_vl(
+    folder: Path, script: str | None = None, loop: bool = False, max_new_tokens: int = 64, square: int = 112
+) -> Path:
     """Qwen2.5-VL, its fixed square turned down from 840 px."""
     torch.manual_seed(0)
     tokenizer, chunks = _tokenizer(_QWEN_TOKENS, script)
-    text = {**_text(tokenizer), "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}}
-    vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64, "fullatt_block_indexes": [1]}
-    model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision, **_qwen_ids(tokenizer)))
-    processor = Qwen2_5_VLProcessor(Qwen2VLImageProcessor(), tokenizer, Qwen2VLVideoProcessor(), chat_template=TURNS % QWEN_IMAGE)
+    text = {
+        **_text(tokenizer),
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0},
+    }
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+        "fullatt_block_indexes": [1],
+    }
+    model = Qwen2_5_VLForConditionalGeneration(
+        Qwen2_5_VLConfig(text_config=text, vision_config=vision, **_qwen_ids(tokenizer))
+    )
+    processor = Qwen2_5_VLProcessor(
+        Qwen2VLImageProcessor(), tokenizer, Qwen2VLVideoProcessor(), chat_template=TURNS % QWEN_IMAGE
+    )
     _finish(folder, model, processor, chunks, loop, max_new_tokens)
     (folder / "medreasoner.json").write_text(json.dumps({"format": 1, "square": square}))
     return folder
@@ -125,7 +152,12 @@ def qwen3_vl(folder: Path, script: str | None = None, loop: bool = False, max_ne
     """Qwen3-VL; like a real one it comes with no file of ours."""
     torch.manual_seed(0)
     tokenizer, chunks = _tokenizer(_QWEN_TOKENS, script)
-    rope = {"rope_type": "default", "mrope_section": [3, 3, 2], "mrope_interleaved": True, "rope_theta": 10000.0}
+    rope = {
+        "rope_type": "default",
+        "mrope_section": [3, 3, 2],
+        "mrope_interleaved": True,
+        "rope_theta": 10000.0,
+    }
     text = {**_text(tokenizer), "head_dim": 16, "rope_parameters": rope}
     vision = {
         "depth": 3,
@@ -135,9 +167,15 @@ def qwen3_vl(folder: Path, script: str | None = None, loop: bool = False, max_ne
         "out_hidden_size": 64,
         "deepstack_visual_indexes": [0, 1],
     }
-    model = Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, vision_config=vision, **_qwen_ids(tokenizer)))
-    image_processor = Qwen2VLImageProcessor(patch_size=16, size={"shortest_edge": 64 * 64, "longest_edge": 256 * 256})
-    processor = Qwen3VLProcessor(image_processor, tokenizer, Qwen3VLVideoProcessor(), chat_template=TURNS % QWEN_IMAGE)
+    model = Qwen3VLForConditionalGeneration(
+        Qwen3VLConfig(text_config=text, vision_config=vision, **_qwen_ids(tokenizer))
+    )
+    image_processor = Qwen2VLImageProcessor(
+        patch_size=16, size={"shortest_edge": 64 * 64, "longest_edge": 256 * 256}
+    )
+    processor = Qwen3VLProcessor(
+        image_processor, tokenizer, Qwen3VLVideoProcessor(), chat_template=TURNS % QWEN_IMAGE
+    )
     return _finish(folder, model, processor, chunks, loop, max_new_tokens)
 
 
@@ -146,7 +184,10 @@ _QWEN_TOKENS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_
 
 def _qwen_ids(tokenizer: PreTrainedTokenizerFast) -> dict:
     names = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
-    return {"tie_word_embeddings": False, **dict(zip(names, tokenizer.convert_tokens_to_ids(_QWEN_TOKENS), strict=True))}
+    return {
+        "tie_word_embeddings": False,
+        **dict(zip(names, tokenizer.convert_tokens_to_ids(_QWEN_TOKENS), strict=True)),
+    }
 
 
 def _text(tokenizer: PreTrainedTokenizerFast) -> dict:
@@ -195,10 +236,15 @@ def _tokenizer(image_tokens: list[str], script: str | None) -> tuple[PreTrainedT
     bpe.train_from_iterator(
         CORPUS,
         trainers.BpeTrainer(
-            vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+            vocab_size=400,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
         ),
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<|pad|>", eos_token="<|im_end|>", padding_side="left")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, pad_token="<|pad|>", eos_token="<|im_end|>", padding_side="left"
+    )
     plain = ["<think>", "</think>", "<answer>", "</answer>", *map(str, range(256))]
     chunks: list[str] = []
     for word in re.findall(r"\s*\S+", script or ""):

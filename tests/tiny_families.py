@@ -43,26 +43,44 @@ from tests.tiny import _QWEN_TOKENS, QWEN_IMAGE, TURNS, _finish, _qwen_ids, _tex
 def _named(names: dict[str, str], script: str | None) -> tuple[PreTrainedTokenizerFast, list[str]]:
     """A tokenizer whose image tokens have names of their own, as the processors of some families want them."""
     tokenizer, chunks = _tokenizer(list(names.values()), script)
-    tokens = {"pad_token": tokenizer.pad_token, "eos_token": tokenizer.eos_token, "extra_special_tokens": names}
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, padding_side="left", **tokens), chunks
+    tokens = {
+        "pad_token": tokenizer.pad_token,
+        "eos_token": tokenizer.eos_token,
+        "extra_special_tokens": names,
+    }
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, padding_side="left", **tokens
+    ), chunks
 
 
 def qwen2_vl(folder: Path, script: str | None = None) -> Path:
     """Qwen2-VL, the architecture of MedVLM-R1 and Med-R1."""
     torch.manual_seed(0)
     tokenizer, chunks = _tokenizer(_QWEN_TOKENS, script)
-    text = {**_text(tokenizer), "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}}
+    text = {
+        **_text(tokenizer),
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0},
+    }
     vision = {"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "mlp_ratio": 2}
-    model = Qwen2VLForConditionalGeneration(Qwen2VLConfig(text_config=text, vision_config=vision, **_qwen_ids(tokenizer)))
+    model = Qwen2VLForConditionalGeneration(
+        Qwen2VLConfig(text_config=text, vision_config=vision, **_qwen_ids(tokenizer))
+    )
     image_processor = Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 140 * 140})
-    processor = Qwen2VLProcessor(image_processor, tokenizer, Qwen2VLVideoProcessor(), chat_template=TURNS % QWEN_IMAGE)
+    processor = Qwen2VLProcessor(
+        image_processor, tokenizer, Qwen2VLVideoProcessor(), chat_template=TURNS % QWEN_IMAGE
+    )
     return _finish(folder, model, processor, chunks, False, 64)
 
 
 def internvl(folder: Path, script: str | None = None) -> Path:
     """InternVL 3 in transformers' own layout (the "-hf" repositories)."""
     torch.manual_seed(0)
-    names = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>", "video_token": "<video>"}
+    names = {
+        "start_image_token": "<img>",
+        "end_image_token": "</img>",
+        "context_image_token": "<IMG_CONTEXT>",
+        "video_token": "<video>",
+    }
     tokenizer, chunks = _named(names, script)
     vision = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = InternVLConfig(
@@ -74,14 +92,20 @@ def internvl(folder: Path, script: str | None = None) -> Path:
     )
     image_processor = GotOcr2ImageProcessor(size={"height": 56, "width": 56}, crop_to_patches=False)
     video_processor = InternVLVideoProcessor()
-    processor = InternVLProcessor(image_processor, tokenizer, video_processor, image_seq_length=4, chat_template=TURNS % "<IMG_CONTEXT>")
+    processor = InternVLProcessor(
+        image_processor, tokenizer, video_processor, image_seq_length=4, chat_template=TURNS % "<IMG_CONTEXT>"
+    )
     return _finish(folder, InternVLForConditionalGeneration(config), processor, chunks, False, 64)
 
 
 def gemma3(folder: Path, script: str | None = None) -> Path:
     """Gemma 3, the architecture of MedGemma."""
     torch.manual_seed(0)
-    names = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
+    names = {
+        "boi_token": "<start_of_image>",
+        "eoi_token": "<end_of_image>",
+        "image_token": "<image_soft_token>",
+    }
     tokenizer, chunks = _named(names, script)
     text = {**_text(tokenizer), "head_dim": 16, "sliding_window": 512, "query_pre_attn_scalar": 16}
     config = Gemma3Config(
@@ -103,7 +127,9 @@ def gemma3(folder: Path, script: str | None = None) -> Path:
         tie_word_embeddings=False,
     )
     image_processor = Gemma3ImageProcessor(size={"height": 56, "width": 56})
-    processor = Gemma3Processor(image_processor, tokenizer, chat_template=TURNS % "<start_of_image>", image_seq_length=4)
+    processor = Gemma3Processor(
+        image_processor, tokenizer, chat_template=TURNS % "<start_of_image>", image_seq_length=4
+    )
     return _finish(folder, Gemma3ForConditionalGeneration(config), processor, chunks, False, 64)
 
 
@@ -147,8 +173,18 @@ def sam(folder: Path) -> Path:
             "num_pos_feats": 8,
             "initializer_range": 0.02,
         },
-        prompt_encoder_config={"hidden_size": 16, "image_size": 64, "patch_size": 8, "mask_input_channels": 4},
-        mask_decoder_config={"hidden_size": 16, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16},
+        prompt_encoder_config={
+            "hidden_size": 16,
+            "image_size": 64,
+            "patch_size": 8,
+            "mask_input_channels": 4,
+        },
+        mask_decoder_config={
+            "hidden_size": 16,
+            "mlp_dim": 32,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 16,
+        },
     )
     SamModel(config).save_pretrained(folder)
     return folder
@@ -178,7 +214,12 @@ def sam3_tracker(folder: Path) -> Path:
     config = Sam3TrackerConfig(
         vision_config={"model_type": "sam3_vision_model", **_SAM3_VISION},
         prompt_encoder_config={"hidden_size": 32, "image_size": 112, "mask_input_channels": 8},
-        mask_decoder_config={"hidden_size": 32, "mlp_dim": 64, "num_attention_heads": 4, "iou_head_hidden_dim": 32},
+        mask_decoder_config={
+            "hidden_size": 32,
+            "mlp_dim": 64,
+            "num_attention_heads": 4,
+            "iou_head_hidden_dim": 32,
+        },
     )
     Sam3TrackerModel(config).save_pretrained(folder)
     return folder

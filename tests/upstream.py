@@ -14,7 +14,12 @@ from safetensors.torch import load_file, save_file
 from medreasoner.segmenters import sam2_package
 from tests import tiny
 
-FLAT = {"model_type": "qwen2_5_vl", "torch_dtype": "bfloat16", "transformers_version": "4.49.0", "use_cache": True}
+FLAT = {
+    "model_type": "qwen2_5_vl",
+    "torch_dtype": "bfloat16",
+    "transformers_version": "4.49.0",
+    "use_cache": True,
+}
 # how transformers 4.49 named what it saved <- how 5 names it
 OLD_NAMES = {"model.language_model.": "model.", "model.visual.": "visual."}
 
@@ -43,11 +48,26 @@ def _config(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     text, vision = config.pop("text_config"), config.pop("vision_config")
     rope = text.pop("rope_parameters")
-    kept = {key: value for key, value in text.items() if key not in ("model_type", "dtype", "layer_types", "transformers_version")}
+    kept = {
+        key: value
+        for key, value in text.items()
+        if key not in ("model_type", "dtype", "layer_types", "transformers_version")
+    }
     ids = {key: value for key, value in config.items() if key.endswith("_token_id")}
-    names = ("depth", "hidden_size", "intermediate_size", "num_heads", "out_hidden_size", "fullatt_block_indexes", "patch_size")
+    names = (
+        "depth",
+        "hidden_size",
+        "intermediate_size",
+        "num_heads",
+        "out_hidden_size",
+        "fullatt_block_indexes",
+        "patch_size",
+    )
     flat = {**kept, **ids, **FLAT, "architectures": config["architectures"], "tie_word_embeddings": False}
-    flat |= {"rope_theta": rope["rope_theta"], "rope_scaling": {"type": "mrope", "mrope_section": rope["mrope_section"]}}
+    flat |= {
+        "rope_theta": rope["rope_theta"],
+        "rope_scaling": {"type": "mrope", "mrope_section": rope["mrope_section"]},
+    }
     flat["vision_config"] = {key: vision[key] for key in names if key in vision}
     (folder / "config.json").write_text(json.dumps(flat))
 
@@ -58,14 +78,19 @@ def _weights(folder: Path, shards: int) -> None:
         state |= load_file(path)
         path.unlink()
     for new, old in OLD_NAMES.items():
-        state = {old + key.removeprefix(new) if key.startswith(new) else key: value for key, value in state.items()}
+        state = {
+            old + key.removeprefix(new) if key.startswith(new) else key: value for key, value in state.items()
+        }
     placed, keys = {}, sorted(state)
     for number in range(shards):
         name = f"model-{number + 1:05}-of-{shards:05}.safetensors"
         part = {key: state[key].bfloat16().contiguous() for key in keys[number::shards]}
         save_file(part, folder / name, metadata={"format": "pt"})
         placed |= dict.fromkeys(part, name)
-    index = {"metadata": {"total_size": sum(2 * value.numel() for value in state.values())}, "weight_map": placed}
+    index = {
+        "metadata": {"total_size": sum(2 * value.numel() for value in state.values())},
+        "weight_map": placed,
+    }
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 

@@ -20,11 +20,11 @@ from pydicom.uid import CTImageStorage
 import app
 from medreasoner.answer import Answer, render
 from medreasoner.geometry import Grounding
-from medreasoner.images import load_image
+from medreasoner.imaging.read import load_image
 from medreasoner.model import MedReasoner
+from medreasoner.page.examples import Example
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
-from medreasoner.segmenter import Click
-from page.examples import Example
+from medreasoner.segmenters.base import Click
 from tests import chromium
 from tests.medical import dicom, uid
 
@@ -33,16 +33,30 @@ expect = sync_api.expect
 PATIENCE = 120_000  # milliseconds; not a wait: on a busy machine a page is slow
 expect.set_options(timeout=PATIENCE)
 
-THOUGHT = " ".join(f"Sentence {n} of the reasoning looks at another part of the image." for n in range(1, 6)) + " It lies at the centre."
+THOUGHT = (
+    " ".join(f"Sentence {n} of the reasoning looks at another part of the image." for n in range(1, 6))
+    + " It lies at the centre."
+)
 WHERE = Answer((160, 96, 400, 288), ((250, 180), (320, 200)), think=THOUGHT)
-WHAT, ELSEWHERE, BROKEN, ENDLESS = "What passes sound?", "And what does not?", "What breaks?", "What never ends?"
+WHAT, ELSEWHERE, BROKEN, ENDLESS = (
+    "What passes sound?",
+    "And what does not?",
+    "What breaks?",
+    "What never ends?",
+)
 BUG, UNKNOWN, NUMBERS = "What meets a bug?", "What was never recorded?", "Where, in numbers?"
 ANSWERS = {
     WHAT: render(WHERE),
     ELSEWHERE: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A short second thought.")),
     BROKEN: "<think>Almost there.</think><answer>{'bbox': [1, 2, 3]}</answer>",
     BUG: render(Answer((0, 0, 1, 1), ((0, 0), (1, 1)), think="Into the corner.")),
-    NUMBERS: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A 🫀 in [20, 30, 120, 90], at (50, 60). x 20 to 700 is far")),
+    NUMBERS: render(
+        Answer(
+            (20, 30, 120, 90),
+            ((50, 50), (70, 60)),
+            think="A 🫀 in [20, 30, 120, 90], at (50, 60). x 20 to 700 is far",
+        )
+    ),
     ENDLESS: "<think>" + " ".join(f"word{n}" for n in range(4000)),
 }
 
@@ -55,7 +69,9 @@ class Oval:
     def encode(self, image: Image.Image, features: object = None) -> object:
         return image.size
 
-    def segment(self, encoded: tuple[int, int], grounding: Grounding, clicks: Sequence[Click] = ()) -> tuple[np.ndarray, float]:
+    def segment(
+        self, encoded: tuple[int, int], grounding: Grounding, clicks: Sequence[Click] = ()
+    ) -> tuple[np.ndarray, float]:
         assert grounding.box != (0, 0, 1, 1), "the bug in the corner, which this test wants"
         canvas = Image.new("1", encoded)
         ImageDraw.Draw(canvas).ellipse(grounding.box, fill=1)
@@ -76,8 +92,17 @@ SCANS = {"scan.png": scan(640, 480), "strip.png": scan(900, 60)}
 
 # one slice, 160 x 120, with a place in the patient
 _VALUES = np.add.outer(10 * np.arange(120), 5 * np.arange(160)).astype(np.int16)
-_PLACED = {"ImagePositionPatient": [-80, -60, 30], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PixelSpacing": [0.5, 0.5]}
-_CT = {"Modality": "CT", "SOPClassUID": CTImageStorage, "FrameOfReferenceUID": uid("frame"), "SliceThickness": 2}
+_PLACED = {
+    "ImagePositionPatient": [-80, -60, 30],
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "PixelSpacing": [0.5, 0.5],
+}
+_CT = {
+    "Modality": "CT",
+    "SOPClassUID": CTImageStorage,
+    "FrameOfReferenceUID": uid("frame"),
+    "SliceThickness": 2,
+}
 _VOLUME = np.stack([_VALUES.T[:, ::-1]] * 3, axis=2)
 MEDICAL = {
     "slice.dcm": dicom(_VALUES, RescaleSlope=1, RescaleIntercept=-1024, **_CT, **_PLACED),
@@ -103,10 +128,22 @@ def served(files) -> Iterator[app.Page]:
     """The page, served from this process."""
     runs = []
     for image in (*SCANS.values(), *(load_image(data).image for data in MEDICAL.values())):
-        known = {"image_sha256": image_key(image), "think": True, "model": "tests", "frame": "input pixels", "input_wh": list(image.size)}
-        runs += [{**known, "question": question, "pieces": re.findall(r"\s*\S+", text)} for question, text in ANSWERS.items()]
+        known = {
+            "image_sha256": image_key(image),
+            "think": True,
+            "model": "tests",
+            "frame": "input pixels",
+            "input_wh": list(image.size),
+        }
+        runs += [
+            {**known, "question": question, "pieces": re.findall(r"\s*\S+", text)}
+            for question, text in ANSWERS.items()
+        ]
     model = MedReasoner(ReplayReasoner(runs, seconds_per_piece=0.01), Oval())
-    page = app.Page(model, [Example(files / "scan.png", WHAT, "Ultrasound", "drawn for this test", "CC0", files / "truth.png")])
+    page = app.Page(
+        model,
+        [Example(files / "scan.png", WHAT, "Ultrasound", "drawn for this test", "CC0", files / "truth.png")],
+    )
     yield from serving(page)
 
 
@@ -137,9 +174,18 @@ def visit(browser, address) -> Iterator[Callable[..., "sync_api.Page"]]:
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith((address, "data:", "blob:")) else complaints.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((address, "data:", "blob:"))
+                else complaints.append(request.url)
+            ),
+        )
         page.goto(link or address)
         expect(ask(page)).to_be_visible()
         if not link:
@@ -192,7 +238,12 @@ def place(page, box: tuple[float, ...], size: tuple[int, int]) -> list[float]:
     """Where `box` in image pixels must be on the screen: x, y, width, height."""
     frame = page.get_by_role("img", name="The opened image").bounding_box()
     sx, sy = frame["width"] / size[0], frame["height"] / size[1]
-    return [frame["x"] + box[0] * sx, frame["y"] + box[1] * sy, (box[2] - box[0]) * sx, (box[3] - box[1]) * sy]
+    return [
+        frame["x"] + box[0] * sx,
+        frame["y"] + box[1] * sy,
+        (box[2] - box[0]) * sx,
+        (box[3] - box[1]) * sy,
+    ]
 
 
 def drawn(page, selector: str) -> list[float]:
@@ -205,8 +256,12 @@ def drawn(page, selector: str) -> list[float]:
 
 def serious(page) -> list[dict]:
     """What axe-core finds wrong with the page as it stands: each serious rule with the elements that break it."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
-    broken = [rule for rule in axe.run(page).response["violations"] if rule["impact"] in ("serious", "critical")]
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    ).Axe()
+    broken = [
+        rule for rule in axe.run(page).response["violations"] if rule["impact"] in ("serious", "critical")
+    ]
     return [{rule["id"]: [node["html"][:150] for node in rule["nodes"]]} for rule in broken]
 
 

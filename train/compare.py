@@ -23,21 +23,22 @@ import torch
 from tqdm import tqdm
 from transformers import AutoModelForImageTextToText
 
-from medreasoner.answer import messages, parse
+from medreasoner.answer import parse
 from medreasoner.data.load import DataError, load
 from medreasoner.data.sample import Sample
 from medreasoner.data.taxonomy import categories
 from medreasoner.metrics import box_iou, dice, paired, summary
-from medreasoner.place import agrees
-from medreasoner.rewards.case import Case
+from medreasoner.prompts import messages
 from medreasoner.rewards.ours import grounding_of
-from medreasoner.segmenter import load_segmenter
+from medreasoner.rewards.reference import Reference
+from medreasoner.segmenters.registry import load_segmenter
+from medreasoner.text.places import agrees
 from train.bf16 import rollout, usable_on_cpu
-from train.features import FeatureCache, remember_features
-from train.painter import MAPS, Painter
-from train.prompts import fixed_frame
-from train.rows import is_dev
-from train.subject import open_subject
+from train.embedded.conversations import is_dev
+from train.embedded.features import FeatureCache, remember_features
+from train.mask_reward import MAPS, MaskReward
+from train.model_spec import open_model_spec
+from train.rows import fixed_frame
 
 BATCH = 16
 CONTROLS = ("none", "shuffled", "swapped", "reworded")
@@ -76,14 +77,22 @@ def asked(samples: Sequence[Sample], control: str, seed: int) -> list[tuple[Samp
 def reworded(sample: Sample, rng: random.Random) -> str:
     name, _, side = sample.category.partition(", ")
     if name not in categories() or not categories()[name].held_back:
-        raise DataError(f"sample {sample.id!r}: no wording of {name!r} is held back; add one to its category, or take another control")
+        raise DataError(
+            f"sample {sample.id!r}: no wording of {name!r} is held back; add one to its category, or take another control"
+        )
     return rng.choice(categories()[name].held_back).replace("{side}", side.split(" ")[0])
 
 
 @torch.no_grad()
-def answers(folder: Path, rows: Sequence[tuple[Sample, str]], features: list[FeatureCache], think: bool, bf16: bool = False) -> list[str]:
+def answers(
+    folder: Path,
+    rows: Sequence[tuple[Sample, str]],
+    features: list[FeatureCache],
+    think: bool,
+    bf16: bool = False,
+) -> list[str]:
     """The greedy answer to each row, in the fp32 that is used at inference on a CPU, or in bf16."""
-    subject = open_subject(str(folder))
+    subject = open_model_spec(str(folder))
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     if features:
         remember_features(model.model.vision_tower, features)
@@ -104,25 +113,35 @@ def answers(folder: Path, rows: Sequence[tuple[Sample, str]], features: list[Fea
             processor_kwargs={"return_tensors": "pt", "padding": True},
         )
         out = generate(**inputs, do_sample=False, max_new_tokens=192)
-        texts += subject.processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        texts += subject.processor.batch_decode(
+            out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
     return texts
 
 
 def score(
-    folder: Path, samples: Sequence[Sample], rows: Sequence[tuple[Sample, str]], texts: Sequence[str], paint: Painter
+    folder: Path,
+    samples: Sequence[Sample],
+    rows: Sequence[tuple[Sample, str]],
+    texts: Sequence[str],
+    paint: MaskReward,
 ) -> list[Scores]:
     """Each answer against the truth of its own sample, on the image that was shown."""
-    frame = open_subject(str(folder)).frame
+    frame = open_model_spec(str(folder)).frame
     found = []
     for sample, (shown, _), text in zip(tqdm(samples, desc="masks", mininterval=5), rows, texts, strict=True):
         mask, truth, size = sample.load_mask(), sample.truth(), shown.load_image().size
-        case = Case(truth.box, truth.points, mask.shape[::-1], frame, mask=mask)
+        case = Reference(truth.box, truth.points, mask.shape[::-1], frame, mask=mask)
         parsed = parse(text)
         grounding = grounding_of(parsed.answer, case)
         overlap = 0.0
         if grounding is not None and shown is sample:
             overlap = dice(paint([shown.load_image()], [grounding], [size])[0], mask)
-        place = None if grounding is None or not parsed.think else agrees(parsed.think, grounding.box, case.image_wh)
+        place = (
+            None
+            if grounding is None or not parsed.think
+            else agrees(parsed.think, grounding.box, case.image_wh)
+        )
         iou = 0.0 if grounding is None else box_iou(grounding.box, truth.box)
         named = sample.category.partition(",")[0].lower() in (parsed.think or "").lower()
         found.append(Scores(sample.id, sample.case, iou, overlap, grounding is not None, place, named))
@@ -134,12 +153,17 @@ def kept_answers(out: Path, folder: Path, rows: Sequence[tuple[Sample, str]], la
     weights = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         weights.update(hashlib.file_digest(path.open("rb"), "sha256").digest())
-    key = hashlib.sha256((weights.hexdigest() + label + json.dumps([(s.id, q) for s, q in rows])).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        (weights.hexdigest() + label + json.dumps([(s.id, q) for s, q in rows])).encode()
+    ).hexdigest()[:16]
     path = out / f"{key}.jsonl"
     if path.exists():
         return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
     texts = make()
-    lines = [json.dumps({"id": s.id, "question": q, "text": text, "model": folder.name}) for (s, q), text in zip(rows, texts, strict=True)]
+    lines = [
+        json.dumps({"id": s.id, "question": q, "text": text, "model": folder.name})
+        for (s, q), text in zip(rows, texts, strict=True)
+    ]
     out.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return texts
@@ -153,7 +177,11 @@ def line(name: str, found: Sequence[Scores], first: Sequence[Scores]) -> str:
         values, base = [get(s) for s in found], [get(s) for s in first]
         mean, difference = summary(values, cases), paired(values, base, cases)
         cells.append(f"{mean.mean:.3f} [{mean.low:.3f}, {mean.high:.3f}]")
-        cells.append("" if found is first else f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]")
+        cells.append(
+            ""
+            if found is first
+            else f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+        )
     claims = [s.true_place for s in found if s.true_place is not None]
     cells.append(f"{sum(s.iou > 0.5 for s in found) / len(found):.3f}")
     cells.append(f"{sum(s.formed for s in found) / len(found):.1%}")
@@ -163,16 +191,20 @@ def line(name: str, found: Sequence[Scores], first: Sequence[Scores]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", default="validation")
     parser.add_argument("--dev", action="store_true", help="the held-back cases of the training split")
-    parser.add_argument("--features", nargs="*", default=[], help="caches of train/features.py")
+    parser.add_argument("--features", nargs="*", default=[], help="caches of train/embedded/features.py")
     parser.add_argument("--segmenter", required=True)
     parser.add_argument("--control", choices=CONTROLS, default="none")
     parser.add_argument("--direct", action="store_true", help="without reasoning")
-    parser.add_argument("--bf16", action="store_true", help="answers in bf16: faster, and not quite those of the page")
+    parser.add_argument(
+        "--bf16", action="store_true", help="answers in bf16: faster, and not quite those of the page"
+    )
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/compare"))
@@ -183,15 +215,23 @@ def main() -> None:
     samples = samples[: args.limit] if args.limit else samples
     caches = [FeatureCache(folder) for folder in args.features]
     with_maps = [cache for cache in caches if (cache.folder / f"{MAPS[0]}.f16").exists()]
-    paint = Painter(load_segmenter(args.segmenter), [*with_maps, FeatureCache(args.out / "maps", MAPS)])
+    paint = MaskReward(load_segmenter(args.segmenter), [*with_maps, FeatureCache(args.out / "maps", MAPS)])
     rows = asked(samples, args.control, args.seed)
     print(f"{len(samples)} questions, {len({s.case for s in samples})} cases; control: {args.control}")
-    print("| model | box IoU | against the first | mask Dice | against the first | Acc@0.5 | well-formed | place true | target named |")
+    print(
+        "| model | box IoU | against the first | mask Dice | against the first | Acc@0.5 | well-formed | place true | target named |"
+    )
     print("|---|---|---|---|---|--:|--:|--:|--:|")
     first: list[Scores] | None = None
     for folder in args.models:
         label = f"{args.direct} bf16" if args.bf16 else str(args.direct)
-        texts = kept_answers(args.out, folder, rows, label, lambda folder=folder: answers(folder, rows, caches, not args.direct, args.bf16))
+        texts = kept_answers(
+            args.out,
+            folder,
+            rows,
+            label,
+            lambda folder=folder: answers(folder, rows, caches, not args.direct, args.bf16),
+        )
         found = score(folder, samples, rows, texts, paint)
         first = first or found
         with contextlib.suppress(BrokenPipeError):

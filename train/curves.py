@@ -13,7 +13,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")  # Okabe and Ito: told apart by everyone
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#F0E442",
+)  # Okabe and Ito: told apart by everyone
 SMOOTH = 15  # steps of the moving mean
 MEAN = "/mean"
 
@@ -25,7 +34,9 @@ def curves(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     for line in record["curve"]:
         for key, value in line.items():
             if key == "reward" or (key.startswith("rewards/") and key.endswith(MEAN)):
-                found.setdefault(key.removeprefix("rewards/").removesuffix(MEAN), []).append((line["step"], value))
+                found.setdefault(key.removeprefix("rewards/").removesuffix(MEAN), []).append(
+                    (line["step"], value)
+                )
     if "reward" not in found:
         raise ValueError(f"{run}/run.json holds no reward; expected the folder of a GRPO run")
     return {name: tuple(map(np.array, zip(*pairs, strict=True))) for name, pairs in found.items()}
@@ -59,7 +70,9 @@ def draw(runs: list[Path], out: Path) -> Path:
     for panel in panels[len(names) :]:
         panel.set_axis_off()
     lines = panels[0].get_lines()[1::2]  # behind each smoothed line lies the one that was logged
-    figure.legend(lines, drawn, loc="outside upper center", ncols=min(4, len(drawn)), fontsize=8, frameon=False)
+    figure.legend(
+        lines, drawn, loc="outside upper center", ncols=min(4, len(drawn)), fontsize=8, frameon=False
+    )
     figure.supxlabel("optimiser step", fontsize=8)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
@@ -67,7 +80,9 @@ def draw(runs: list[Path], out: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

@@ -42,14 +42,19 @@ runpy.run_module({module!r}, run_name="__main__")
 
 def requirements(more: Sequence[str]) -> list[str]:
     """What the job installs: the project's pins, sam2 (built there, without its CUDA extension) and what the recipe needs besides."""
-    lines = (line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    lines = (
+        line.split("#")[0].strip()
+        for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    )
     return [*filter(None, lines), "sam2==1.1.0", *more]
 
 
 def script(recipe: str, module: str, given: Sequence[str], more: Sequence[str] = ()) -> str:
     """The job's script. `recipe` is relative to the project; `given` are further arguments of the training command; `more` packages."""
     pins = "\n".join(f'#   "{pin}",' for pin in requirements(more))
-    return SCRIPT.format(requirements=pins, mounted=MOUNTED, module=module, arguments=[module, "--recipe", recipe, *given])
+    return SCRIPT.format(
+        requirements=pins, mounted=MOUNTED, module=module, arguments=[module, "--recipe", recipe, *given]
+    )
 
 
 def call(script_path: Path, code: Path, args: argparse.Namespace) -> list[str]:
@@ -61,18 +66,35 @@ def call(script_path: Path, code: Path, args: argparse.Namespace) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--flavor", required=True, help="hardware, see `hf jobs hardware`: a10g-large, a100-large, h200 …")
-    parser.add_argument("--timeout", default="12h", help="after which the job is ended (the Hub's own default is 30 minutes)")
-    parser.add_argument("--push-to-hub", metavar="USER/NAME", required=True, help="repository that every save goes to")
-    parser.add_argument("--with", dest="more", action="append", default=[], metavar="PACKAGE", help="bitsandbytes, vllm==0.30.0 …")
+    parser.add_argument(
+        "--flavor", required=True, help="hardware, see `hf jobs hardware`: a10g-large, a100-large, h200 …"
+    )
+    parser.add_argument(
+        "--timeout", default="12h", help="after which the job is ended (the Hub's own default is 30 minutes)"
+    )
+    parser.add_argument(
+        "--push-to-hub", metavar="USER/NAME", required=True, help="repository that every save goes to"
+    )
+    parser.add_argument(
+        "--with",
+        dest="more",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="bitsandbytes, vllm==0.30.0 …",
+    )
     parser.add_argument("--detach", action="store_true", help="do not wait for the job's log")
     parser.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     args, given = parser.parse_known_args(arguments)
     recipe = args.recipe.resolve()
     if not recipe.is_file() or not recipe.is_relative_to(ROOT):
-        stop(f"--recipe {args.recipe} must be a file of this project, so that it travels with the code; put it into train/recipes")
+        stop(
+            f"--recipe {args.recipe} must be a file of this project, so that it travels with the code; put it into train/recipes"
+        )
     module = "train.sft" if recipe.stem.endswith("_sft") else "train.grpo"
     given += ["--push-to-hub", args.push_to_hub, "--output_dir", "/tmp/run"]
     text = script(recipe.relative_to(ROOT).as_posix(), module, given, args.more)
@@ -87,7 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{shlex.join(command)}\n\n{path.name}:\n{text}\nmounted at {MOUNTED}, {size:.1f} MB:")
             print("\n".join(f"  {file.relative_to(code)}" for file in files))
             return 0
-        return subprocess.run([sys.executable, "-m", "huggingface_hub.cli.hf", *command[1:]], check=False).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "huggingface_hub.cli.hf", *command[1:]], check=False
+        ).returncode
 
 
 def stage(out: Path) -> None:

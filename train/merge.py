@@ -13,8 +13,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from train.model_spec import base_of
 from train.run import BESIDE
-from train.subject import base_of
 
 
 def merge(adapter: Path, out: Path, dtype: torch.dtype | str = "auto") -> Path:
@@ -24,7 +24,9 @@ def merge(adapter: Path, out: Path, dtype: torch.dtype | str = "auto") -> Path:
     """
     base = base_of(adapter)
     if base is None:
-        raise FileNotFoundError(f"{adapter} holds no adapter_config.json; expected the folder of a run with lora_rank")
+        raise FileNotFoundError(
+            f"{adapter} holds no adapter_config.json; expected the folder of a run with lora_rank"
+        )
     model = AutoModelForImageTextToText.from_pretrained(base, dtype=dtype)
     stored = model.dtype
     merged = PeftModel.from_pretrained(model.float(), adapter).merge_and_unload()
@@ -37,7 +39,9 @@ def merge(adapter: Path, out: Path, dtype: torch.dtype | str = "auto") -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("adapter", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

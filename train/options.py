@@ -14,8 +14,8 @@ import yaml
 from trl import TrlParser
 
 from medreasoner.data.load import DataError
-from medreasoner.hub import HubError
-from medreasoner.segmenter import SegmenterError
+from medreasoner.hub.errors import HubError
+from medreasoner.segmenters.base import SegmenterError
 from train.bf16 import usable_on_cpu
 from train.preflight import PreflightError
 
@@ -27,16 +27,34 @@ class Shared:
     """What supervised and reinforced training have in common besides TRL's own options."""
 
     model: str = field(default="", metadata={"help": "folder or Hub id of the model to train"})
-    data: list[str] = field(default_factory=list, metadata={"help": "sets of samples: folders, parquet files or Hub ids"})
+    data: list[str] = field(
+        default_factory=list, metadata={"help": "sets of samples: folders, parquet files or Hub ids"}
+    )
     split: str = field(default="train", metadata={"help": "of each set"})
-    hold_back: bool = field(default=False, metadata={"help": "leave out one case in sixteen, to choose by (train/compare.py --dev)"})
-    wordings: int = field(default=1, metadata={"help": "rows per sample; more than one words the questions of known categories anew"})
-    direct_share: float = field(default=0.0, metadata={"help": "of the rows, 0..1, ask for an answer without reasoning"})
+    hold_back: bool = field(
+        default=False,
+        metadata={"help": "leave out one case in sixteen, to choose by (train/compare.py --dev)"},
+    )
+    wordings: int = field(
+        default=1,
+        metadata={"help": "rows per sample; more than one words the questions of known categories anew"},
+    )
+    direct_share: float = field(
+        default=0.0, metadata={"help": "of the rows, 0..1, ask for an answer without reasoning"}
+    )
     limit: int = field(default=0, metadata={"help": "only so many samples, the first; 0 takes all"})
-    skip_broken: bool = field(default=False, metadata={"help": "leave out samples that cannot be used, instead of stopping"})
-    features: list[str] = field(default_factory=list, metadata={"help": "caches of train/features.py, for the embedded model"})
-    freeze_vision: bool = field(default=False, metadata={"help": "train the language part and the projector only"})
-    lora_rank: int = field(default=0, metadata={"help": "train a LoRA adapter of this rank; 0 trains all weights"})
+    skip_broken: bool = field(
+        default=False, metadata={"help": "leave out samples that cannot be used, instead of stopping"}
+    )
+    features: list[str] = field(
+        default_factory=list, metadata={"help": "caches of train/embedded/features.py, for the embedded model"}
+    )
+    freeze_vision: bool = field(
+        default=False, metadata={"help": "train the language part and the projector only"}
+    )
+    lora_rank: int = field(
+        default=0, metadata={"help": "train a LoRA adapter of this rank; 0 trains all weights"}
+    )
     lora_alpha: int = field(default=64, metadata={"help": "scale of the adapter"})
 
 
@@ -80,11 +98,15 @@ def check_recipe(path: Path, known: set[str]) -> None:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        stop(f"the recipe {path} cannot be read ({error}); expected a YAML file with one 'option: value' a line")
+        stop(
+            f"the recipe {path} cannot be read ({error}); expected a YAML file with one 'option: value' a line"
+        )
     if not isinstance(values, dict):
         stop(f"the recipe {path} holds no options; expected one 'option: value' a line")
     if unknown := sorted(set(values) - known):
-        stop(f"the recipe {path} sets {', '.join(unknown)}, which no option is called; see --help for those there are")
+        stop(
+            f"the recipe {path} sets {', '.join(unknown)}, which no option is called; see --help for those there are"
+        )
 
 
 def stop(sentence: str) -> None:

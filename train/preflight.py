@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from medreasoner.data.sample import Sample, SampleError
-from medreasoner.images import ImageError
+from medreasoner.imaging.read import ImageError
 from medreasoner.pipeline import refuse
 from medreasoner.rewards import SETS
 
@@ -103,13 +103,17 @@ def check_tokens(options, subject, side: int | None) -> None:
         return
     from PIL import Image
 
-    from medreasoner.answer import messages
+    from medreasoner.prompts import messages
 
     picture = Image.new("RGB", (side, side))
     chat = messages(subject.prompt.text("Where?"), subject.prompt.system)
     chat[-1]["content"][0]["image"] = picture
     inputs = subject.processor.apply_chat_template(
-        chat, add_generation_prompt=True, tokenize=True, return_dict=True, processor_kwargs={"return_tensors": "pt"}
+        chat,
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        processor_kwargs={"return_tensors": "pt"},
     )
     length = inputs["input_ids"].shape[-1]
     image_token = getattr(subject.processor, "image_token_id", None)
@@ -123,7 +127,11 @@ def check_tokens(options, subject, side: int | None) -> None:
                 f"would be corrupted without a word. Choose a multiple of {unit}, within the processor's size limits, as square in "
                 "medreasoner.json"
             )
-    if options.use_vllm and options.vllm_max_model_length and length + options.max_completion_length > options.vllm_max_model_length:
+    if (
+        options.use_vllm
+        and options.vllm_max_model_length
+        and length + options.max_completion_length > options.vllm_max_model_length
+    ):
         raise PreflightError(
             f"a prompt has {length} tokens, {tokens} of them image, and a completion may have {options.max_completion_length}: more than "
             f"vllm_max_model_length {options.vllm_max_model_length}. Raise it, or make the image smaller"

@@ -19,13 +19,13 @@ from transformers import AutoModelForImageTextToText, TrainerCallback
 
 from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
-from medreasoner.hub import HubError
-from medreasoner.loading import Manifest
-from medreasoner.publish import PublishError, publish
+from medreasoner.hub.errors import HubError
+from medreasoner.hub.publish import PublishError, publish
+from medreasoner.manifest import Manifest
 from train.bf16 import rollout
-from train.features import FeatureCache, remember_features
+from train.embedded.conversations import is_dev
+from train.embedded.features import FeatureCache, remember_features
 from train.preflight import usable
-from train.rows import is_dev
 
 # the language part's own linear layers, in every family: never the vision tower, whose layers may be called the same
 LANGUAGE = r"^(?!.*(vision|visual|multi_modal_projector|merger)).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)$"
@@ -38,7 +38,9 @@ def open_samples(options) -> list[Sample]:
     Errors: DataError for a set that cannot be read at all, PreflightError for samples that cannot be used.
     """
     sets = [load(source, options.split) for source in options.data]
-    samples = [sample for loaded in sets for sample in loaded if not (options.hold_back and is_dev(sample.case))]
+    samples = [
+        sample for loaded in sets for sample in loaded if not (options.hold_back and is_dev(sample.case))
+    ]
     samples = samples[: options.limit] if options.limit else samples
     return usable(samples, [str(row) for loaded in sets for row in loaded.skipped], options.skip_broken)
 
@@ -79,7 +81,9 @@ def is_json(path: Path) -> bool:
 
 def lora(options) -> LoraConfig:
     """An adapter on the language part."""
-    return LoraConfig(r=options.lora_rank, lora_alpha=options.lora_alpha, target_modules=LANGUAGE, task_type="CAUSAL_LM")
+    return LoraConfig(
+        r=options.lora_rank, lora_alpha=options.lora_alpha, target_modules=LANGUAGE, task_type="CAUSAL_LM"
+    )
 
 
 def data_hash(samples: Sequence[Sample]) -> str:
@@ -98,7 +102,13 @@ def sources(folders: Sequence[Path], kept: set[str]) -> list[dict]:
                 told = line.get("dataset", folder.name), line["licence"], line.get("source", "unknown")
                 images.setdefault(told, set()).add((folder, line["image"]))
     return [
-        {"set": name, "images": len(found), "licence": licence, "confirmed": "as the set states", "source": source}
+        {
+            "set": name,
+            "images": len(found),
+            "licence": licence,
+            "confirmed": "as the set states",
+            "source": source,
+        }
         for (name, licence, source), found in sorted(images.items())
     ]
 
@@ -147,8 +157,12 @@ def finish(trainer, saver: Checkpoints, options) -> Path:
     if trainer.accelerator.is_main_process:
         trainer.processing_class.save_pretrained(out)
         complete(out, saver.base, record(trainer, options, saver.samples) | before(saver.base))
-        (out / "training_args.bin").unlink(missing_ok=True)  # pickled, and says nothing that run.json does not
-        (out / "README.md").unlink(missing_ok=True)  # the trainer's own; a card is written when the model is published
+        (out / "training_args.bin").unlink(
+            missing_ok=True
+        )  # pickled, and says nothing that run.json does not
+        (out / "README.md").unlink(
+            missing_ok=True
+        )  # the trainer's own; a card is written when the model is published
         if saver.repo_id is not None:
             saver.send(out, f"trained, {trainer.state.global_step} steps")
     return out
@@ -165,12 +179,19 @@ def before(base: Path) -> dict:
 
 def record(trainer, options, samples: Sequence[Sample]) -> dict:
     """Facts of a run: its own options, data, size, machine and curve."""
-    defaults = {f.name: f.default if f.default_factory is dataclasses.MISSING else f.default_factory() for f in dataclasses.fields(options)}
+    defaults = {
+        f.name: f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        for f in dataclasses.fields(options)
+    }
     chosen = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
     processor = f"{platform.machine()}, {torch.get_num_threads()} threads"
     return {
         "trainer": type(trainer).__name__,
-        "options": {name: value for name, value in chosen.items() if value != defaults[name] and not name.startswith("_")},
+        "options": {
+            name: value
+            for name, value in chosen.items()
+            if value != defaults[name] and not name.startswith("_")
+        },
         "samples": len(samples),
         "data_hash": data_hash(samples),
         "sources": sources([Path(folder) for folder in options.data], {sample.id for sample in samples}),

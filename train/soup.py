@@ -24,13 +24,19 @@ def soup(folders: list[Path], out: Path, only: str = "") -> Path:
 
     Errors: ValueError if the folders do not hold the same weights.
     """
-    first, *others = (AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32) for folder in folders)
+    first, *others = (
+        AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32) for folder in folders
+    )
     states = [other.state_dict() for other in others]
     for name, value in first.state_dict().items():
         if any(name not in state or state[name].shape != value.shape for state in states):
-            raise ValueError(f"{name} is not in every model with its shape {tuple(value.shape)}; expected runs that went on from the first")
+            raise ValueError(
+                f"{name} is not in every model with its shape {tuple(value.shape)}; expected runs that went on from the first"
+            )
         values = [value, *(state[name] for state in states)]
-        same = all(torch.equal(value, other) for other in values)  # what was frozen stays to the bit, a sum would lose the sign of zeros
+        same = all(
+            torch.equal(value, other) for other in values
+        )  # what was frozen stays to the bit, a sum would lose the sign of zeros
         if value.is_floating_point() and re.search(only, name) and not same:
             value.copy_(torch.stack(values).mean(0))
     first.save_pretrained(out)
@@ -42,9 +48,13 @@ def soup(folders: list[Path], out: Path, only: str = "") -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--only", default="", help="regular expression: names of the weights that are averaged")
+    parser.add_argument(
+        "--only", default="", help="regular expression: names of the weights that are averaged"
+    )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     print(soup(args.models, args.out, args.only))

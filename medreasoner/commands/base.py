@@ -28,7 +28,9 @@ def argument(text: str, kind: Callable[[str], object] = str) -> Any:
     return field(metadata={"help": text, "kind": kind})
 
 
-def option(text: str, default: object = MISSING, kind: Callable[[str], object] = str, shown: str | None = None) -> Any:
+def option(
+    text: str, default: object = MISSING, kind: Callable[[str], object] = str, shown: str | None = None
+) -> Any:
     """A field that is an option: required where it has no default, a switch where the default is False."""
     return field(default=default, metadata={"help": text, "kind": kind, "option": True, "shown": shown})
 
@@ -45,20 +47,28 @@ class Models:
     """The options that name what runs."""
 
     model: str | None = option("reasoning model; the embedded one if left out", None, shown="ID_OR_FOLDER")
-    segmenter: str | None = option("segmenter; the one that fits the model if left out", None, shown="ID_OR_FOLDER")
+    segmenter: str | None = option(
+        "segmenter; the one that fits the model if left out", None, shown="ID_OR_FOLDER"
+    )
     device: str | None = option("cpu, cuda or mps; a GPU is taken if there is one", None, shown="D")
-    revision: str | None = option("branch, tag or commit of the model on the Hub; the newest if left out", None, shown="R")
-    segmenter_revision: str | None = option("branch, tag or commit of the segmenter on the Hub; the newest if left out", None, shown="R")
-    allow_pickle: bool = option("read a segmenter from a pickled file (.pt); only tensors are read, but safetensors are better", False)
+    revision: str | None = option(
+        "branch, tag or commit of the model on the Hub; the newest if left out", None, shown="R"
+    )
+    segmenter_revision: str | None = option(
+        "branch, tag or commit of the segmenter on the Hub; the newest if left out", None, shown="R"
+    )
+    allow_pickle: bool = option(
+        "read a segmenter from a pickled file (.pt); only tensors are read, but safetensors are better", False
+    )
     prompt: Path | None = option("a prompt.json to ask with, instead of the model's own", None, Path, "FILE")
     no_think: bool = option("answer at once, without reasoning", False)
 
     def open(self) -> "MedReasoner":
         """Load both models. Errors: UsageError."""
-        from medreasoner.answer import Prompt
         from medreasoner.model import MedReasoner
-        from medreasoner.reasoner import ReasonerError
-        from medreasoner.segmenter import SegmenterError
+        from medreasoner.prompts import Prompt
+        from medreasoner.reasoners.base import ReasonerError
+        from medreasoner.segmenters.base import SegmenterError
 
         try:
             prompt = None if self.prompt is None else Prompt.load(self.prompt)
@@ -66,7 +76,13 @@ class Models:
             raise UsageError(f"--prompt {self.prompt} is no prompt file ({error})") from error
         try:
             return MedReasoner.from_pretrained(
-                self.model, self.segmenter, self.device, prompt, self.revision, self.segmenter_revision, self.allow_pickle
+                self.model,
+                self.segmenter,
+                self.device,
+                prompt,
+                self.revision,
+                self.segmenter_revision,
+                self.allow_pickle,
             )
         except (ReasonerError, SegmenterError) as error:
             raise UsageError(str(error)) from error

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from medreasoner.commands.base import FINE, Models, UsageError, make_folder, option, say, typed, whole
 
 if TYPE_CHECKING:
-    from medreasoner.asking import Answers, Stages
-    from medreasoner.reasoner import Reasoner
-    from medreasoner.segmenter import Segmenter
+    from medreasoner.evaluation.evaluator import SavedAnswers, Stages
+    from medreasoner.reasoners.base import Reasoner
+    from medreasoner.segmenters.base import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,19 +20,41 @@ class Evaluate(Models):
     """Score a model on a set of samples. A run that was stopped goes on where it was. Under `accelerate launch` each process takes a part.
     `--model openai:NAME` asks a model behind a server, with the key in OPENAI_API_KEY."""
 
-    data: str = option("folder, parquet or CSV file, or a dataset on the Hub, OWNER/NAME", shown="FOLDER_OR_PARQUET")
+    data: str = option(
+        "folder, parquet or CSV file, or a dataset on the Hub, OWNER/NAME", shown="FOLDER_OR_PARQUET"
+    )
     data_revision: str | None = option("branch, tag or commit of --data on the Hub", None, shown="R")
     split: str | None = option("only the samples of this split", None, shown="S")
     out: Path = option("folder for records.jsonl and summary.json", kind=Path, shown="DIR")
-    answers: Path | None = option("instead of asking a model, score the answers that another run wrote in this folder", None, Path, "DIR")
-    endpoint: str | None = option("address of the OpenAI-compatible server of an openai: model", None, shown="URL")
-    family: str | None = option("how the model writes coordinates, if its name or configuration does not tell", None, shown="NAME")
-    frame: str | None = option("upstream-raw: read numbers as pixels of 840 x 840, the published scoring", None, shown="F")
-    batch: int = option("questions answered together (requests under way, for a server); 1 streams and times each", 8, whole, "N")
+    answers: Path | None = option(
+        "instead of asking a model, score the answers that another run wrote in this folder",
+        None,
+        Path,
+        "DIR",
+    )
+    endpoint: str | None = option(
+        "address of the OpenAI-compatible server of an openai: model", None, shown="URL"
+    )
+    family: str | None = option(
+        "how the model writes coordinates, if its name or configuration does not tell", None, shown="NAME"
+    )
+    frame: str | None = option(
+        "upstream-raw: read numbers as pixels of 840 x 840, the published scoring", None, shown="F"
+    )
+    batch: int = option(
+        "questions answered together (requests under way, for a server); 1 streams and times each",
+        8,
+        whole,
+        "N",
+    )
     prompts: str = option("what the segmenter sees: both, box or points", "both", shown="P")
     no_masks: bool = option("box and points only, which saves the segmenter's time", False)
-    controls: bool = option("score fixed boxes, shuffled questions, swapped and grey images, no reasoning, and the oracles", False)
-    train: Path | None = option("where --controls learns the prior; --data if left out", None, Path, "FOLDER_OR_PARQUET")
+    controls: bool = option(
+        "score fixed boxes, shuffled questions, swapped and grey images, no reasoning, and the oracles", False
+    )
+    train: Path | None = option(
+        "where --controls learns the prior; --data if left out", None, Path, "FOLDER_OR_PARQUET"
+    )
     train_split: str = option("split of --train", "train", shown="S")
     limit: int | None = option("only so many samples, drawn at random", None, whole, "N")
     seed: int = option("of --limit, the intervals and the controls", 0, whole, "N")
@@ -40,9 +62,9 @@ class Evaluate(Models):
 
     def run(self) -> int:
         from medreasoner.data.load import load
-        from medreasoner.evaluate import evaluate
-        from medreasoner.reasoner import ReasonerError
-        from medreasoner.records import Shard
+        from medreasoner.evaluation.records import Shard
+        from medreasoner.evaluation.run import evaluate
+        from medreasoner.reasoners.base import ReasonerError
 
         stages, shard = self.stages(), Shard.from_environment()
         loaded = load(self.data, self.split, self.strict, self.data_revision)
@@ -68,7 +90,9 @@ class Evaluate(Models):
                 tell=Progress(),
                 stages=stages,
                 shard=shard,
-                data=", ".join(filter(None, (self.data, self.split and f"split {self.split}", loaded.revision))),
+                data=", ".join(
+                    filter(None, (self.data, self.split and f"split {self.split}", loaded.revision))
+                ),
                 named=named,
                 command=typed("evaluate", self),
             )
@@ -80,41 +104,50 @@ class Evaluate(Models):
 
     def stages(self) -> "Stages":
         """Errors: UsageError."""
-        from medreasoner.asking import Stages
-        from medreasoner.families import UPSTREAM_RAW
-        from medreasoner.segmenter import PROMPTS
+        from medreasoner.evaluation.evaluator import Stages
+        from medreasoner.reasoners.families import UPSTREAM_RAW
+        from medreasoner.segmenters.base import PROMPTS
 
         if self.frame not in (None, UPSTREAM_RAW.name):
-            raise UsageError(f"--frame knows only {UPSTREAM_RAW.name!r}, got {self.frame!r}; without it the model's own frame is used")
+            raise UsageError(
+                f"--frame knows only {UPSTREAM_RAW.name!r}, got {self.frame!r}; without it the model's own frame is used"
+            )
         if self.prompts not in PROMPTS:
             raise UsageError(f"--prompts must be one of {', '.join(PROMPTS)}, got {self.prompts!r}")
-        return Stages(not self.no_think, UPSTREAM_RAW if self.frame else None, self.prompts, max(1, self.batch))
+        return Stages(
+            not self.no_think, UPSTREAM_RAW if self.frame else None, self.prompts, max(1, self.batch)
+        )
 
-    def pair(self) -> "tuple[Reasoner | Answers, Segmenter | None]":
+    def pair(self) -> "tuple[Reasoner | SavedAnswers, Segmenter | None]":
         """What answers and what draws. Errors: UsageError, DataError."""
-        from medreasoner.asking import Answers
-        from medreasoner.reasoner import SERVED
-        from medreasoner.stages import draws_from
+        from medreasoner.evaluation.adapters import draws_from
+        from medreasoner.evaluation.evaluator import SavedAnswers
+        from medreasoner.reasoners.registry import SERVED
 
         served = (self.model or "").startswith(SERVED)
         if self.endpoint and not served:
-            raise UsageError(f"--endpoint belongs to a model behind a server; name it {SERVED}NAME, got --model {self.model}")
+            raise UsageError(
+                f"--endpoint belongs to a model behind a server; name it {SERVED}NAME, got --model {self.model}"
+            )
         if self.answers:
             if self.model is not None:
                 raise UsageError("--answers scores what another run wrote; leave --model out")
-            reasoner, segmenter = Answers.read(self.answers), self._segmenter()
+            reasoner, segmenter = SavedAnswers.read(self.answers), self._segmenter()
         elif served or self.family:
             reasoner, segmenter = self._reasoner(), self._segmenter()
         else:
             model = replace(self, device=self._device()).open()
             reasoner, segmenter = model.reasoner, model.segmenter
         if segmenter is not None and not self.no_masks and self.prompts not in draws_from(segmenter):
-            raise UsageError(f"the segmenter {segmenter.name} cannot draw from {self.prompts} alone; leave --prompts out")
+            raise UsageError(
+                f"the segmenter {segmenter.name} cannot draw from {self.prompts} alone; leave --prompts out"
+            )
         return reasoner, segmenter
 
     def _reasoner(self) -> "Reasoner":
-        from medreasoner.answer import Prompt
-        from medreasoner.reasoner import ReasonerError, load_reasoner
+        from medreasoner.prompts import Prompt
+        from medreasoner.reasoners.base import ReasonerError
+        from medreasoner.reasoners.registry import load_reasoner
 
         name = f"{self.model}@{self.endpoint}" if self.endpoint else self.model
         try:
@@ -126,7 +159,8 @@ class Evaluate(Models):
     def _segmenter(self) -> "Segmenter | None":
         """The one that was asked for, else MedSAM2, else, where the Hub cannot be reached, the embedded one."""
         from medreasoner.model import EMBEDDED_NAME, EMBEDDED_SEGMENTER
-        from medreasoner.segmenter import MEDSAM2, SegmenterError, load_segmenter
+        from medreasoner.segmenters.base import SegmenterError
+        from medreasoner.segmenters.registry import MEDSAM2, load_segmenter
 
         if self.no_masks:
             return None
@@ -137,7 +171,9 @@ class Evaluate(Models):
         except SegmenterError as error:
             if self.segmenter is not None or not error.unreachable:
                 raise UsageError(str(error)) from error
-        return load_segmenter(EMBEDDED_SEGMENTER, self._device(), name=f"{EMBEDDED_NAME}/{EMBEDDED_SEGMENTER.name}")
+        return load_segmenter(
+            EMBEDDED_SEGMENTER, self._device(), name=f"{EMBEDDED_NAME}/{EMBEDDED_SEGMENTER.name}"
+        )
 
     def _device(self) -> str | None:
         """The GPU of this process where a launcher has given it one."""
@@ -180,16 +216,24 @@ SCORES = {
 
 def lines(result: dict) -> list[str]:
     """The summary of an evaluation for the terminal."""
-    said = [f"{result['model']} with segmenter {result['segmenter']}: {result['n']} samples, means with 95 % intervals"]
+    said = [
+        f"{result['model']} with segmenter {result['segmenter']}: {result['n']} samples, means with 95 % intervals"
+    ]
     said.append(f"on {result['set'] or result['data']}, digest {result['data_sha256'][:16]}")
     if result["frame"] != result["writes"]:
         said.append(f"numbers were read as {result['frame']!r}; the model writes {result['writes']!r}")
     for name, row in {"model": result["overall"], **result.get("controls", {})}.items():
         for key, label in SCORES.items():
             if interval := row.get(key):
-                said.append(f"{name:18}{label:20}{interval['mean']:.3f}  [{interval['low']:.3f}, {interval['high']:.3f}]")
+                said.append(
+                    f"{name:18}{label:20}{interval['mean']:.3f}  [{interval['low']:.3f}, {interval['high']:.3f}]"
+                )
     if result["failures"]:
-        said.append(f"failed: {', '.join(f'{reason} {number}' for reason, number in result['failures'].items())}")
+        said.append(
+            f"failed: {', '.join(f'{reason} {number}' for reason, number in result['failures'].items())}"
+        )
     if result["unanswered"]:
-        said.append(f"{len(result['unanswered'])} questions got no answer and are in no mean: {result['unanswered'][0]}; run this again")
+        said.append(
+            f"{len(result['unanswered'])} questions got no answer and are in no mean: {result['unanswered'][0]}; run this again"
+        )
     return said

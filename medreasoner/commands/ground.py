@@ -20,18 +20,24 @@ class Ground(Models):
     image: Path = argument("PNG, JPEG, TIFF, WebP, BMP, GIF, DICOM or NIfTI", Path)
     question: str = argument("what to look for, which need not be named")
     out: Path = option(
-        "folder for grounding.json, mask.png, overlay.png and, for DICOM and NIfTI, the mask in that format", kind=Path, shown="DIR"
+        "folder for grounding.json, mask.png, overlay.png and, for DICOM and NIfTI, the mask in that format",
+        kind=Path,
+        shown="DIR",
     )
-    slice: int | None = option("slice of a NIfTI volume, counted from 1; the middle one if left out", None, whole, "N")
+    slice: int | None = option(
+        "slice of a NIfTI volume, counted from 1; the middle one if left out", None, whole, "N"
+    )
     axis: str | None = option("axial, coronal or sagittal: how a NIfTI volume is cut", None, shown="A")
     frame: int | None = option("frame of a file that holds several, counted from 1", None, whole, "N")
-    window: str | None = option('shades of a deep image: LEVEL/WIDTH, or a name such as "CT lung" or "file 2"', None, shown="W")
+    window: str | None = option(
+        'shades of a deep image: LEVEL/WIDTH, or a name such as "CT lung" or "file 2"', None, shown="W"
+    )
     json: bool = option("print the JSON alone; the reasoning goes to standard error", False)
 
     def run(self) -> int:
         from medreasoner.events import Failed
-        from medreasoner.export import JSON, Provenance, save
-        from medreasoner.images import load_image
+        from medreasoner.imaging.read import load_image
+        from medreasoner.output.files import JSON, Provenance, save
         from medreasoner.pipeline import refuse
 
         loaded = load_image(self.image, self.slice, self.axis, self.frame, self.window)
@@ -44,14 +50,21 @@ class Ground(Models):
         if isinstance(last, Failed):
             print(last.message, file=sys.stderr)
             return OURS
-        files = save(last, loaded, self.out, Provenance.of(model.reasoner.prompt, self.question, model.revision, model.segmenter_revision))
+        files = save(
+            last,
+            loaded,
+            self.out,
+            Provenance.of(model.reasoner.prompt, self.question, model.revision, model.segmenter_revision),
+        )
         written = (self.out / JSON).read_text(encoding="ascii")
         for note in (*loaded.notes, *last.notes, *json.loads(written)["left_out"]):
             print(note, file=sys.stderr)
         if self.json:
             sys.stdout.write(written)
         else:
-            print(f"Box {', '.join(f'{v:.1f}' for v in last.grounding.box)}; wrote {', '.join(map(str, files))}\n{last.notice}")
+            print(
+                f"Box {', '.join(f'{v:.1f}' for v in last.grounding.box)}; wrote {', '.join(map(str, files))}\n{last.notice}"
+            )
         return FINE
 
 

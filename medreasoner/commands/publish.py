@@ -12,15 +12,19 @@ class Publish:
 
     folder: Path = argument("folder with samples.jsonl", Path)
     out: Path = option("folder for the parquet files and the card", kind=Path, shown="DIR")
-    reviewed: bool = option("only what was accepted or edited in the review, with the edits, and nothing anybody rejected", False)
+    reviewed: bool = option(
+        "only what was accepted or edited in the review, with the edits, and nothing anybody rejected", False
+    )
     push_to_hub: str | None = option("push it to this data set of the Hub", None, shown="USER/NAME")
     private: bool = option("make that data set private if it is made now", False)
 
     def run(self) -> int:
-        from medreasoner.data.publish import publish
+        from medreasoner.data.publish.publish import publish
 
         if self.private and self.push_to_hub is None:
-            raise UsageError("--private says how to make a data set on the Hub; give --push-to-hub USER/NAME too")
+            raise UsageError(
+                "--private says how to make a data set on the Hub; give --push-to-hub USER/NAME too"
+            )
         report = publish(self.folder, self.out, self.reviewed)
         for skipped in report["skipped"]:
             say(f"skipped {skipped}")
@@ -33,10 +37,13 @@ class Publish:
 
     def push(self) -> int:
         """Bring the Hub's data set to the state of the folder."""
-        from medreasoner.hub import HubError, push_folder
+        from medreasoner.hub.errors import HubError
+        from medreasoner.hub.push import push_folder
 
         try:
-            pushed = push_folder(self.out, self.push_to_hub, "dataset", private=self.private, prune=["data/*.parquet"])
+            pushed = push_folder(
+                self.out, self.push_to_hub, "dataset", private=self.private, prune=["data/*.parquet"]
+            )
         except HubError as error:
             say(f"{error}\nThe set is whole in {self.out}.")
             return OURS

@@ -12,19 +12,25 @@ class PushModel:
 
     folder: Path = argument("folder of the model or PEFT adapter", Path)
     repository: str = argument("USER/NAME on the Hub")
-    evaluation: Path | None = option("output folder of evaluate, for the card; unmeasured without it", None, Path, "DIR")
+    evaluation: Path | None = option(
+        "output folder of evaluate, for the card; unmeasured without it", None, Path, "DIR"
+    )
     licence: str | None = option("of the weights, for the card: apache-2.0, cc-by-sa-4.0, …", None, shown="L")
     dataset: str | None = option("id on the Hub of the data set that was evaluated on", None, shown="ID")
-    segmenter: str | None = option("a segmenter's folder to send along, or its id on the Hub", None, shown="ID_OR_FOLDER")
-    base: str | None = option("id on the Hub of the model it was trained from, for the card", None, shown="ID")
+    segmenter: str | None = option(
+        "a segmenter's folder to send along, or its id on the Hub", None, shown="ID_OR_FOLDER"
+    )
+    base: str | None = option(
+        "id on the Hub of the model it was trained from, for the card", None, shown="ID"
+    )
     tag: str | None = option("tag the commit", None, shown="T")
     public: bool = option("make a new repository public", False)
     create_pr: bool = option("open a pull request instead of changing main", False)
     dry_run: bool = option("list every call and file, and do nothing", False)
 
     def run(self) -> int:
-        from medreasoner.hub import HubError
-        from medreasoner.publish import PublishError, publish
+        from medreasoner.hub.errors import HubError
+        from medreasoner.hub.publish import PublishError, publish
 
         try:
             push = publish(

@@ -14,12 +14,17 @@ class Report:
     out: Path = option("the page to write", kind=Path, shown="PAGE.html")
     data: Path | None = option("the set that was evaluated, for pictures", None, Path, "FOLDER_OR_PARQUET")
     split: str | None = option("split of --data", None, shown="S")
-    prices: Path | None = option("prices of tokens and hours, so that costs are told; see medreasoner/report/prices.py", None, Path, "FILE")
+    prices: Path | None = option(
+        "prices of tokens and hours, so that costs are told; see medreasoner/evaluation/report/prices.py",
+        None,
+        Path,
+        "FILE",
+    )
 
     def run(self) -> int:
         from medreasoner.data.load import load
-        from medreasoner.report import write
-        from medreasoner.report.prices import Prices
+        from medreasoner.evaluation.report import write
+        from medreasoner.evaluation.report.prices import Prices
 
         prices = None if self.prices is None else Prices.read(self.prices)
         samples = None if self.data is None else {sample.id: sample for sample in load(self.data, self.split)}

@@ -21,7 +21,9 @@ class Review:
         from medreasoner.data.load import load
 
         if not (self.folder / "samples.jsonl").is_file():
-            raise UsageError(f"expected a folder with samples.jsonl, got {self.folder}; `python -m medreasoner data build` makes one")
+            raise UsageError(
+                f"expected a folder with samples.jsonl, got {self.folder}; `python -m medreasoner data build` makes one"
+            )
         loaded = load(self.folder, self.split)
         samples = list(loaded)
         for skipped in loaded.skipped:
@@ -35,7 +37,9 @@ class Review:
             address = launch(page, self.port)
         except OSError as error:
             raise UsageError(f"the page cannot be served ({error}); choose another --port") from error
-        say(f"{len(samples)} samples, decisions in {desk.ledger.path}. Ctrl-C ends the review; nothing is left to save.")
+        say(
+            f"{len(samples)} samples, decisions in {desk.ledger.path}. Ctrl-C ends the review; nothing is left to save."
+        )
         print(address, flush=True)
         page.demo.block_thread()
         return FINE

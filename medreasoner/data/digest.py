@@ -30,7 +30,9 @@ def of_lines(lines: Iterable[str]) -> str:
 
 def line(sample: Sample) -> str:
     """What counts of one sample."""
-    return json.dumps([sample.id, sample.question, _bytes(sample.image), _mask(sample), sample.box, sample.points])
+    return json.dumps(
+        [sample.id, sample.question, _bytes(sample.image), _mask(sample), sample.box, sample.points]
+    )
 
 
 def _bytes(image: Path | bytes) -> str | None:

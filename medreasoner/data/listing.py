@@ -34,22 +34,36 @@ def sample(row: Row, place: Place, split: str | None) -> Sample | None:
         raise RowError("it has more cells than the header has columns")
     value = {}
     for field, names in COLUMNS.items():
-        value[field] = next((cell.strip() for name in names if (cell := cells.get(name)) and cell.strip()), None)
+        value[field] = next(
+            (cell.strip() for name in names if (cell := cells.get(name)) and cell.strip()), None
+        )
     if value["image"] is None:
-        raise RowError(f"it has no image; expected one in a column {' or '.join(COLUMNS['image'])}, the columns are {', '.join(cells)}")
+        raise RowError(
+            f"it has no image; expected one in a column {' or '.join(COLUMNS['image'])}, the columns are {', '.join(cells)}"
+        )
     if not ours.of_split(value, split):
         return None
     if value["question"] is None:
-        raise RowError("it has no question; `python -m medreasoner data build` writes questions for images with masks")
+        raise RowError(
+            "it has no question; `python -m medreasoner data build` writes questions for images with masks"
+        )
     near, name = posixpath.dirname(row.file), value["image"]
     stem = posixpath.splitext(name)[0]
-    masks = [value["mask"]] if value["mask"] else [f"masks/{posixpath.basename(name)}", f"masks/{posixpath.basename(stem)}.png"]
+    masks = (
+        [value["mask"]]
+        if value["mask"]
+        else [f"masks/{posixpath.basename(name)}", f"masks/{posixpath.basename(stem)}.png"]
+    )
     image = rows.file(place, *(posixpath.join(near, folder, name) for folder in ("", "images")))
-    mask = rows.file(place, *(posixpath.join(near, folder, each) for each in masks for folder in ("", "masks")))
+    mask = rows.file(
+        place, *(posixpath.join(near, folder, each) for each in masks for folder in ("", "masks"))
+    )
     told = {
         "id": posixpath.splitext(value["mask"] or name)[0],
         "modality": "unknown",
         "category": "unknown",
         "case": stem,
     }
-    return ours.made({**told, **{key: cell for key, cell in value.items() if cell}, "image": image, "mask": mask}, place)
+    return ours.made(
+        {**told, **{key: cell for key, cell in value.items() if cell}, "image": image, "mask": mask}, place
+    )

@@ -26,9 +26,9 @@ from medreasoner.data import listing, ours, published, rows
 from medreasoner.data.digest import REPORT, Named
 from medreasoner.data.rows import DataError, Folder, Place, Row, RowError
 from medreasoner.data.sample import Sample
-from medreasoner.loading import read_json
+from medreasoner.manifest import read_json
 
-__all__ = ["DataError", "Loaded", "RowError", "Skipped", "load"]
+__all__ = ["DataError", "SampleSet", "RowError", "Skipped", "load"]
 
 HUB_ID = re.compile(r"(?P<name>\w[\w.-]*/[\w.-]+)(?P<under>(/[\w.-]+)*)")
 
@@ -65,7 +65,7 @@ class Skipped:
 
 
 @dataclass
-class Loaded:
+class SampleSet:
     """A set of samples, read anew by every iteration; `skipped` holds the rows that the latest one left out.
 
     `revision` is the commit that is read, None for files that lie here.
@@ -110,11 +110,17 @@ class Loaded:
                 yield sample
         if not seen:
             wanted = f" of split {self.split!r}" if self.split else ""
-            why = f"; {len(self.skipped)} rows were skipped, the first is {self.skipped[0]}" if self.skipped else ""
+            why = (
+                f"; {len(self.skipped)} rows were skipped, the first is {self.skipped[0]}"
+                if self.skipped
+                else ""
+            )
             raise DataError(f"{self.source} holds no usable sample{wanted}{why}")
 
 
-def load(source: str | Path, split: str | None = None, strict: bool = False, revision: str | None = None) -> Loaded:
+def load(
+    source: str | Path, split: str | None = None, strict: bool = False, revision: str | None = None
+) -> SampleSet:
     """The samples of a set, lazily, with all coordinates in pixels of the original images.
 
     Args:
@@ -122,22 +128,26 @@ def load(source: str | Path, split: str | None = None, strict: bool = False, rev
             "owner/name/folder".
         split: only rows of this split; rows that name none belong to every split. None: all rows.
         strict: raise DataError at the first row that cannot be used instead of skipping it.
-        revision: branch, tag or commit of a dataset on the Hub; None is the newest. It is settled to a commit here, which `Loaded.revision`
+        revision: branch, tag or commit of a dataset on the Hub; None is the newest. It is settled to a commit here, which `SampleSet.revision`
             tells, and every iteration reads that one.
 
     Errors: DataError, here or while iterating, also when no row is left.
     """
     path = Path(source).expanduser()
     if path.exists() and revision is not None:
-        raise DataError(f"a revision belongs to a dataset on the Hub, and {source} lies here; leave the revision {revision!r} out")
+        raise DataError(
+            f"a revision belongs to a dataset on the Hub, and {source} lies here; leave the revision {revision!r} out"
+        )
     if path.is_file():
         if path.suffix not in FILES:
             raise DataError(f"expected a folder or a file {', '.join(FILES)}, got {source}")
-        return Loaded(str(source), split, strict, None, Folder(path.parent), FILES[path.suffix], [path.name])
+        return SampleSet(
+            str(source), split, strict, None, Folder(path.parent), FILES[path.suffix], [path.name]
+        )
     place = Folder(path) if path.is_dir() else _repository(str(source), revision)
     with place.asking():
         layout, names = _layout(place, str(source), split)
-    return Loaded(str(source), split, strict, getattr(place, "revision", None), place, layout, names)
+    return SampleSet(str(source), split, strict, getattr(place, "revision", None), place, layout, names)
 
 
 def _layout(place: Place, source: str, split: str | None) -> tuple[Layout, list[str]]:
@@ -149,9 +159,17 @@ def _layout(place: Place, source: str, split: str | None) -> tuple[Layout, list[
         if names := place.find(*patterns):
             return layout, names
         expected += patterns
-    below = [name for name in place.find("*/*.parquet", "*/*.jsonl", "*/*.json", "*/*.csv") if not name.startswith("data/")]
-    hint = f"; {', '.join(sorted({name.split('/')[0] for name in below}))} in it may be meant" if below else ""
-    raise DataError(f"expected a folder with one of {', '.join(expected)}, got {source}, which has none{hint}")
+    below = [
+        name
+        for name in place.find("*/*.parquet", "*/*.jsonl", "*/*.json", "*/*.csv")
+        if not name.startswith("data/")
+    ]
+    hint = (
+        f"; {', '.join(sorted({name.split('/')[0] for name in below}))} in it may be meant" if below else ""
+    )
+    raise DataError(
+        f"expected a folder with one of {', '.join(expected)}, got {source}, which has none{hint}"
+    )
 
 
 # --- the Hub ---
@@ -168,7 +186,9 @@ class Repository:
 
     def find(self, *patterns: str) -> list[str]:
         root = f"datasets/{self.name}@{self.revision}{self.under}/"
-        return sorted({name.removeprefix(root) for pattern in patterns for name in self._files().glob(root + pattern)})
+        return sorted(
+            {name.removeprefix(root) for pattern in patterns for name in self._files().glob(root + pattern)}
+        )
 
     def look(self, *names: str) -> Path | None:
         from huggingface_hub import hf_hub_download
@@ -184,7 +204,9 @@ class Repository:
 
     def open(self, name: str) -> BinaryIO:
         # the reader asks for large parts already, and jumps between columns: reading ahead would fetch what is not wanted
-        return self._files().open(f"datasets/{self.name}@{self.revision}{self.under}/{name}", "rb", cache_type="none")
+        return self._files().open(
+            f"datasets/{self.name}@{self.revision}{self.under}/{name}", "rb", cache_type="none"
+        )
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -201,7 +223,9 @@ def _repository(source: str, revision: str | None) -> Repository:
     """The dataset `source` at the commit that `revision` is now."""
     found = HUB_ID.fullmatch(source.rstrip("/"))
     if not found:
-        raise DataError(f"there is no file or folder {source}, and it is no id of a dataset on the Hub either; expected 'owner/name'")
+        raise DataError(
+            f"there is no file or folder {source}, and it is no id of a dataset on the Hub either; expected 'owner/name'"
+        )
     from huggingface_hub import HfApi
 
     with _asking(found["name"], revision):

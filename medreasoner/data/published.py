@@ -24,7 +24,18 @@ from medreasoner.data.sample import Sample
 from medreasoner.geometry import Box, mask_to_box
 
 SIDE = 840  # pixels; the frame of the published boxes and points
-MODALITIES = ("X-Ray", "CT", "MRI", "Ultrasound", "Endoscopy", "Fundus", "Pathology", "Dermoscopy", "Mammography", "OCT")
+MODALITIES = (
+    "X-Ray",
+    "CT",
+    "MRI",
+    "Ultrasound",
+    "Endoscopy",
+    "Fundus",
+    "Pathology",
+    "Dermoscopy",
+    "Mammography",
+    "OCT",
+)
 _ID = re.compile(rf"(?P<case>.+?)_(?P<modality>{'|'.join(MODALITIES)})(?=[_.-]|$)", re.IGNORECASE)
 _COLUMNS = {"prompt", "images", "reward_model", "bbox", "bbox_2d"}
 
@@ -36,7 +47,10 @@ def sample(row: Row, place: Place, split: str | None) -> Sample | None:
         return None
     if not _COLUMNS & value.keys():
         return ours.made(value, place)
-    value = {**rows.mapping(value.get("extra_info") or {}, "extra_info"), **{key: cell for key, cell in value.items() if cell is not None}}
+    value = {
+        **rows.mapping(value.get("extra_info") or {}, "extra_info"),
+        **{key: cell for key, cell in value.items() if cell is not None},
+    }
     fields = {**value, **_pictures(value, posixpath.dirname(row.file), place), **_words(value)}
     if value.get("box") and value.get("points"):
         return ours.made(fields, place)
@@ -75,7 +89,10 @@ def _target(value: dict, name: str) -> str | None:
 
 def _pictures(value: dict, near: str, place: Place) -> dict:
     """image and mask; their paths count from the row's file, or from the set's folder."""
-    image, mask = (_first(value.get(plural)) or value.get(single) for plural, single in (("images", "image"), ("masks", "mask")))
+    image, mask = (
+        _first(value.get(plural)) or value.get(single)
+        for plural, single in (("images", "image"), ("masks", "mask"))
+    )
     found = {"image": _near(image, near, place), "mask": _near(mask, near, place)}
     if mask is None and isinstance(image, str):
         name = f"masks/{rows.text(value, 'id')}"
@@ -97,7 +114,9 @@ def _truth(value: dict) -> dict:
     """box and points as the row gives them."""
     truth = value
     if value.get("reward_model") is not None or not {"bbox", "bbox_2d"} & value.keys():
-        truth = rows.mapping(rows.mapping(value.get("reward_model"), "reward_model").get("ground_truth"), "ground_truth")
+        truth = rows.mapping(
+            rows.mapping(value.get("reward_model"), "reward_model").get("ground_truth"), "ground_truth"
+        )
     return {
         "box": rows.box(truth.get("bbox_2d", truth.get("bbox"))),
         "points": rows.points(truth.get("point_2d", truth.get("point"))),
@@ -133,7 +152,10 @@ def _scale(sample: Sample, sx: float, sy: float) -> tuple[float, float]:
         seen = mask_to_box(sample.load_mask())
     except ValueError as error:  # unreadable or empty
         raise RowError(str(error)) from error
-    return min(((1.0, 1.0), (sx, sy)), key=lambda scale: sum(abs(b * s - m) for b, s, m in zip(box, (*scale, *scale), seen, strict=True)))
+    return min(
+        ((1.0, 1.0), (sx, sy)),
+        key=lambda scale: sum(abs(b * s - m) for b, s, m in zip(box, (*scale, *scale), seen, strict=True)),
+    )
 
 
 def _size(picture: Path | bytes, what: str) -> tuple[int, int]:

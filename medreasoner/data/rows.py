@@ -18,7 +18,9 @@ from typing import BinaryIO, NamedTuple, Protocol
 from medreasoner.geometry import Box, Point
 
 BATCH = 16  # rows of parquet that are Python objects at one time
-BUFFER = 1 << 22  # bytes of a column read at once; without it whole row groups are read, and pandas writes all rows into one
+BUFFER = (
+    1 << 22
+)  # bytes of a column read at once; without it whole row groups are read, and pandas writes all rows into one
 
 
 class DataError(ValueError):
@@ -68,7 +70,9 @@ class Folder:
         return sorted(path.relative_to(self.path).as_posix() for path in found)
 
     def look(self, *names: str) -> Path | None:
-        return next((self.path / name for name in names if os.path.isfile(self.path / name)), None)  # unlike Path's, never raises
+        return next(
+            (self.path / name for name in names if os.path.isfile(self.path / name)), None
+        )  # unlike Path's, never raises
 
     def open(self, name: str) -> BinaryIO:
         return (self.path / name).open("rb")
@@ -78,7 +82,9 @@ class Folder:
         try:
             yield
         except OSError as error:
-            raise DataError(f"{self.path} cannot be read ({error}); look at its files and their permissions") from error
+            raise DataError(
+                f"{self.path} cannot be read ({error}); look at its files and their permissions"
+            ) from error
 
 
 # --- rows ---
@@ -132,7 +138,9 @@ def records(place: Place, names: list[str]) -> Iterator[Row]:
                         number += 1
                         yield Row(name, number, value)
             except pa.ArrowInvalid as error:
-                raise DataError(f"{name} is no whole parquet file ({error}); fetch or write it again") from error
+                raise DataError(
+                    f"{name} is no whole parquet file ({error}); fetch or write it again"
+                ) from error
 
 
 # --- values ---
@@ -186,6 +194,10 @@ def points(value: object) -> tuple[Point, Point]:
 
 
 def _numbers(value: object, count: int, name: str) -> tuple[float, ...]:
-    if isinstance(value, (list, tuple)) and len(value) == count and all(type(v) in (int, float) and math.isfinite(v) for v in value):
+    if (
+        isinstance(value, (list, tuple))
+        and len(value) == count
+        and all(type(v) in (int, float) and math.isfinite(v) for v in value)
+    ):
         return tuple(float(v) for v in value)
     raise RowError(f"{name} must be {count} finite numbers, got {str(value)[:60]}")

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from medreasoner.geometry import Box, Grounding, Point, mask_to_box, mask_to_points
-from medreasoner.images import load_image
+from medreasoner.imaging.read import load_image
 
 
 class SampleError(ValueError):
@@ -59,7 +59,9 @@ class Sample:
             raise SampleError(f"the mask of sample {self.id!r} is no readable picture ({error})") from error
         found = np.unique(values)
         if not (set(found) <= {0, 1} or set(found) <= {0, 255}):
-            raise SampleError(f"the mask of sample {self.id!r} must hold 0 and 1, or 0 and 255; it holds {found[:6].tolist()}…")
+            raise SampleError(
+                f"the mask of sample {self.id!r} must hold 0 and 1, or 0 and 255; it holds {found[:6].tolist()}…"
+            )
         return values > 0
 
     def truth(self) -> Grounding:

@@ -18,7 +18,12 @@ FOLDER = Path(__file__).parent / "categories"
 FILE = Path(__file__).parent / "taxonomy.yaml"
 REGIONS = ("largest", "whole", "sides")
 OPTIONAL = ("more_questions", "held_back")
-_SPELLINGS = (("tumor", "tumour"), ("hemorrhage", "haemorrhage"), ("esophagus", "oesophagus"), ("ischemic", "ischaemic"))
+_SPELLINGS = (
+    ("tumor", "tumour"),
+    ("hemorrhage", "haemorrhage"),
+    ("esophagus", "oesophagus"),
+    ("ischemic", "ischaemic"),
+)
 
 
 @dataclass(frozen=True)
@@ -96,13 +101,19 @@ def _add(table: dict[str, Category], entry: dict, path: Path) -> None:
     try:
         category = Category(**entry)
     except TypeError as error:
-        raise ValueError(f"{path.name}: the entry {entry.get('name')!r} does not have the fields of Category ({error})") from None
+        raise ValueError(
+            f"{path.name}: the entry {entry.get('name')!r} does not have the fields of Category ({error})"
+        ) from None
     if category.name in table:
         raise ValueError(f"{path.name}: the category {category.name!r} is there twice")
     if supercategory_of(category.supercategory) is None:
-        raise ValueError(f"{path.name}: the super-category {category.supercategory!r} of {category.name!r} is not in {FILE.name}")
+        raise ValueError(
+            f"{path.name}: the super-category {category.supercategory!r} of {category.name!r} is not in {FILE.name}"
+        )
     if category.modality and modality_of(category.modality) is None:
-        raise ValueError(f"{path.name}: the modality {category.modality!r} of {category.name!r} is not in {FILE.name}")
+        raise ValueError(
+            f"{path.name}: the modality {category.modality!r} of {category.name!r} is not in {FILE.name}"
+        )
     table[category.name] = category
 
 
@@ -139,7 +150,10 @@ def find(name: str, modality: str, table: dict[str, Category]) -> Category | Non
     """The category that a source calls `name` in images of `modality`: one of `table` if its wordings are for that modality, else without
     wordings (and without a modality), or None."""
     wanted = _plain(name)
-    known = next((c for c in (*table.values(), *categories().values(), *named().values()) if _plain(c.name) == wanted), None)
+    known = next(
+        (c for c in (*table.values(), *categories().values(), *named().values()) if _plain(c.name) == wanted),
+        None,
+    )
     if known and known.modality and modality_of(known.modality) != modality_of(modality):
         return Category(known.name, known.supercategory, synonyms=known.synonyms)
     return known
@@ -152,7 +166,9 @@ def _vocabulary() -> dict:
 
 def _named_in(terms: dict[str, Term], text: str) -> str | None:
     wanted = _plain(text)
-    return next((term.name for term in terms.values() if wanted in map(_plain, (term.name, *term.synonyms))), None)
+    return next(
+        (term.name for term in terms.values() if wanted in map(_plain, (term.name, *term.synonyms))), None
+    )
 
 
 def _plain(text: str) -> str:
@@ -173,7 +189,9 @@ def table() -> str:
         "| super-category | category | modality | wordings | words that give it away |\n|---|---|---|--:|---|",
     ]
     for place, c in sorted(rows, key=lambda row: order.index(row[0])):
-        lines.append(f"| {place} | {c.name} | {c.modality} | {len(c.wordings) + len(c.held_out) or ''} | {', '.join(c.synonyms)} |")
+        lines.append(
+            f"| {place} | {c.name} | {c.modality} | {len(c.wordings) + len(c.held_out) or ''} | {', '.join(c.synonyms)} |"
+        )
     return "\n".join(lines)
 
 

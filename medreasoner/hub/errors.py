@@ -44,7 +44,9 @@ class HubError(RuntimeError):
 
 
 @contextmanager
-def asking(what: str, repository: str = "", revision: str | None = None, filename: str | None = None) -> Iterator[None]:
+def asking(
+    what: str, repository: str = "", revision: str | None = None, filename: str | None = None
+) -> Iterator[None]:
     """Turn whatever huggingface_hub raises inside into a HubError.
 
     Args:
@@ -66,12 +68,17 @@ def asking(what: str, repository: str = "", revision: str | None = None, filenam
         raise _told(cause, what, repository, revision, filename) from error
 
 
-def _told(error: BaseException, what: str, repository: str, revision: str | None, filename: str | None) -> HubError:
+def _told(
+    error: BaseException, what: str, repository: str, revision: str | None, filename: str | None
+) -> HubError:
     from httpx2 import HTTPError
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return HubError(f"{repository} is gated: accept its terms on its page and log in with `hf auth login` first", status=403)
+        return HubError(
+            f"{repository} is gated: accept its terms on its page and log in with `hf auth login` first",
+            status=403,
+        )
     if isinstance(error, errors.RepositoryNotFoundError):
         sentence = (
             f"there is no folder {repository!r} here and no repository of that name on the Hub that you can see; check the spelling, "
@@ -92,14 +99,21 @@ def _told(error: BaseException, what: str, repository: str, revision: str | None
         status = error.response.status_code
         return HubError(f"could not {what}: {_sentence(status)}. {_words(error)}", status=status)
     if isinstance(error, HTTPError):
-        return HubError(f"could not {what}: the connection to the Hub broke ({error}); {AGAIN}", unreachable=True)
+        return HubError(
+            f"could not {what}: the connection to the Hub broke ({error}); {AGAIN}", unreachable=True
+        )
     if refused := XET.search(str(error)):
         status = int(refused[1])
-        return HubError(f"could not {what}: {NO_XET if status == 404 else _sentence(status)}. ({_line(error)})", status=status)
+        return HubError(
+            f"could not {what}: {NO_XET if status == 404 else _sentence(status)}. ({_line(error)})",
+            status=status,
+        )
     if type(error).__name__ == "XetAuthenticationError":
         return HubError(f"could not {what}: {SENTENCES[401]}. ({_line(error)})", status=401)
     if isinstance(error, ConnectionError | TimeoutError):
-        return HubError(f"could not {what}: the connection to the Hub broke ({_line(error)}); {AGAIN}", unreachable=True)
+        return HubError(
+            f"could not {what}: the connection to the Hub broke ({_line(error)}); {AGAIN}", unreachable=True
+        )
     # a full disk, a size that is not the announced one, metadata the Hub refuses
     return HubError(f"could not {what}: {_line(error)}")
 

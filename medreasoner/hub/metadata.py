@@ -73,7 +73,11 @@ def _emissions(carbon: tuple[float, str] | None, hardware: str | None) -> dict |
     if carbon is None:
         return None
     kilograms, source = carbon
-    return {"emissions": kilograms * 1000, "source": source, **({"hardware_used": hardware} if hardware else {})}
+    return {
+        "emissions": kilograms * 1000,
+        "source": source,
+        **({"hardware_used": hardware} if hardware else {}),
+    }
 
 
 def measured(summary: dict | None) -> list[tuple[str, str, float]]:

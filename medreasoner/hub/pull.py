@@ -37,7 +37,11 @@ def fetch_folder(id_or_folder: str | Path, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     with asking(f"download {repository}", repository, revision):
-        snapshot = Path(snapshot_download(repository, revision=revision, allow_patterns=MODEL_FILES, ignore_patterns=NOT_NEEDED))
+        snapshot = Path(
+            snapshot_download(
+                repository, revision=revision, allow_patterns=MODEL_FILES, ignore_patterns=NOT_NEEDED
+            )
+        )
     _verify(snapshot, [path for path in snapshot.rglob("*") if path.is_file()], repository)
     return snapshot
 
@@ -68,7 +72,9 @@ def cache_folder() -> Path:
 
 def repository_name(name: str | Path) -> str:
     if not REPOSITORY.fullmatch(str(name)) or str(name).startswith("."):
-        raise HubError(f"there is no folder {str(name)!r}, and it is no Hub id either; expected a folder or an id like 'owner/name'")
+        raise HubError(
+            f"there is no folder {str(name)!r}, and it is no Hub id either; expected a folder or an id like 'owner/name'"
+        )
     return str(name)
 
 

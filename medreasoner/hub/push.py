@@ -45,7 +45,12 @@ class Push:
 
     def lines(self) -> list[str]:
         """For the terminal."""
-        marks = (("send", self.sent), ("remove", self.removed), ("keep theirs", self.kept), ("unchanged", self.unchanged))
+        marks = (
+            ("send", self.sent),
+            ("remove", self.removed),
+            ("keep theirs", self.kept),
+            ("unchanged", self.unchanged),
+        )
         files = [f"  {mark:12}{path}" for mark, paths in marks for path in paths]
         return [*self.calls, *files, *self.notes, *([self.url] if self.url else [])]
 
@@ -88,7 +93,11 @@ def push_folder(
     plan = _plan(folder, names, there, prune)
     _refuse(order, there, plan)
     result = Push(*_calls(order, there, plan), *plan, None, there.commit)
-    return result if dry_run else _carry_out(folder, order, message or f"Push {folder.resolve().name}", there, result)
+    return (
+        result
+        if dry_run
+        else _carry_out(folder, order, message or f"Push {folder.resolve().name}", there, result)
+    )
 
 
 def is_ours(card: str) -> bool:
@@ -141,7 +150,9 @@ def _look(order: _Order, dry_run: bool) -> _There:
                 info = api.repo_info(repo_id, repo_type=repo_type, files_metadata=True)
             except RepositoryNotFoundError:
                 return _There(known=True)
-            tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id, repo_type=repo_type).tags}
+            tags = {
+                tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id, repo_type=repo_type).tags
+            }
             files = {each.rfilename: each.lfs.sha256 if each.lfs else each.blob_id for each in info.siblings}
             own = False
             if CARD in files:
@@ -157,7 +168,11 @@ def _look(order: _Order, dry_run: bool) -> _There:
 def _plan(folder: Path, names: Sequence[str], there: _There, prune: Sequence[str]) -> _Plan:
     same = {name for name in names if name in there.files and _is_same(folder / name, there.files[name])}
     kept = {name for name in names if name == CARD and there.own_card} - same
-    removed = {path for path in there.files if path not in names and any(fnmatch.fnmatch(path, pattern) for pattern in prune)}
+    removed = {
+        path
+        for path in there.files
+        if path not in names and any(fnmatch.fnmatch(path, pattern) for pattern in prune)
+    }
     return _Plan(*(tuple(sorted(group)) for group in (set(names) - same - kept, same, removed, kept)))
 
 
@@ -170,10 +185,14 @@ def _refuse(order: _Order, there: _There, plan: _Plan) -> None:
     if order.tag and order.create_pr:
         raise HubError("a tag names a commit of main; give it after the pull request is merged")
     if order.create_pr and there.known and there.commit is None:
-        raise HubError(f"there is no repository {order.repo_id} yet to make a pull request to; push without it first")
+        raise HubError(
+            f"there is no repository {order.repo_id} yet to make a pull request to; push without it first"
+        )
     tagged = there.tags.get(order.tag)
     if tagged and (plan.sent or plan.removed or tagged != there.commit):
-        raise HubError(f"{order.repo_id} has a tag {order.tag} at {tagged[:8]} already; choose another, or remove that one first")
+        raise HubError(
+            f"{order.repo_id} has a tag {order.tag} at {tagged[:8]} already; choose another, or remove that one first"
+        )
 
 
 def _calls(order: _Order, there: _There, plan: _Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -182,7 +201,9 @@ def _calls(order: _Order, there: _There, plan: _Plan) -> tuple[tuple[str, ...], 
     if there.commit is None:
         calls.append(f"create the {_visible(order.private)} {order.repo_type} repository {order.repo_id}")
     elif there.private != order.private:
-        notes.append(f"{order.repo_id} is {_visible(there.private)} and stays so; change that in its settings")
+        notes.append(
+            f"{order.repo_id} is {_visible(there.private)} and stays so; change that in its settings"
+        )
     if plan.sent or plan.removed:
         how = "open a pull request with" if order.create_pr else "commit to main:"
         calls.append(f"{how} {len(plan.sent)} files sent, {len(plan.removed)} removed")
@@ -191,7 +212,9 @@ def _calls(order: _Order, there: _There, plan: _Plan) -> tuple[tuple[str, ...], 
     if not there.known:
         notes.append("the Hub was not reached, so every file counts as new")
     if plan.kept:
-        notes.append(f"the {CARD} of {order.repo_id} was not written by medreasoner and is kept; remove it there to have this one")
+        notes.append(
+            f"the {CARD} of {order.repo_id} was not written by medreasoner and is kept; remove it there to have this one"
+        )
     return tuple(calls), tuple(notes)
 
 
@@ -212,7 +235,11 @@ def _carry_out(folder: Path, order: _Order, message: str, there: _There, plan: P
             operations = [CommitOperationAdd(name, folder / name) for name in plan.sent]
             operations += [CommitOperationDelete(name) for name in plan.removed]
             made = api.create_commit(
-                operations=operations, commit_message=message, create_pr=order.create_pr, parent_commit=commit, **where
+                operations=operations,
+                commit_message=message,
+                create_pr=order.create_pr,
+                parent_commit=commit,
+                **where,
             )
             commit, url = made.oid, made.pr_url or made.commit_url
     if order.tag and order.tag not in there.tags:

@@ -19,8 +19,8 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.answer import TAGS
-from medreasoner.reasoner import Said
-from medreasoner.reasoners.listener import coordinate_probability
+from medreasoner.reasoners.base import Completion
+from medreasoner.reasoners.streaming import coordinate_probability
 
 TAIL = 12  # tokens at the end of a row that are looked at for the closing tag
 
@@ -32,13 +32,15 @@ class AnswersClosed(StoppingCriteria):
         width: length of the padded prompts.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, width: int, chances: "Chances"):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, width: int, chances: "BatchTokenLogProbs"):
         self._tokenizer, self._width, self._chances = tokenizer, width, chances
         self.log_p: list[torch.Tensor] = []  # (rows,) for each token
 
     def __call__(self, input_ids: torch.LongTensor, scores: object, **kwargs: object) -> torch.BoolTensor:
         self.log_p.append(self._chances.of(input_ids[:, -1]))
-        tails = self._tokenizer.batch_decode(input_ids[:, max(self._width, input_ids.shape[1] - TAIL) :], skip_special_tokens=True)
+        tails = self._tokenizer.batch_decode(
+            input_ids[:, max(self._width, input_ids.shape[1] - TAIL) :], skip_special_tokens=True
+        )
         closed = [TAGS[3] in tail and self._opened(row) for tail, row in zip(tails, input_ids, strict=True)]
         return torch.tensor(closed, device=input_ids.device)
 
@@ -48,7 +50,7 @@ class AnswersClosed(StoppingCriteria):
         return TAGS[2] in text and TAGS[3] in text[text.index(TAGS[2]) :]
 
 
-class Chances(LogitsProcessor):
+class BatchTokenLogProbs(LogitsProcessor):
     """Changes nothing; sees how probable each row's next token is, as `listener.Odds` does for one row."""
 
     def __init__(self) -> None:
@@ -64,13 +66,18 @@ class Chances(LogitsProcessor):
         return scores.gather(1, tokens[:, None])[:, 0] - scores.logsumexp(1)
 
 
-def generate_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, inputs: dict) -> list[Said]:
+def generate_batch(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, inputs: dict
+) -> list[Completion]:
     """The answers to a batch of prompts; each takes its share of the time."""
     started = time.perf_counter()
     width = inputs["input_ids"].shape[1]
-    chances = Chances()
+    chances = BatchTokenLogProbs()
     closed = AnswersClosed(tokenizer, width, chances)
-    heard = {"stopping_criteria": StoppingCriteriaList([closed]), "logits_processor": LogitsProcessorList([chances])}
+    heard = {
+        "stopping_criteria": StoppingCriteriaList([closed]),
+        "logits_processor": LogitsProcessorList([chances]),
+    }
     written = model.generate(**inputs, **heard)[:, width:]
     seconds = (time.perf_counter() - started) / len(written)
     asked = inputs["attention_mask"].sum(dim=1).tolist()
@@ -80,7 +87,7 @@ def generate_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, i
         tokens = tokens[: _length(tokens, model.generation_config.pad_token_id)]
         text = _text(tokenizer, tokens)
         chance = coordinate_probability(text, _ends(tokenizer, tokens, text), odds[: len(tokens)])
-        said.append(Said(text, seconds, None, given, len(tokens), coordinate_probability=chance))
+        said.append(Completion(text, seconds, None, given, len(tokens), coordinate_probability=chance))
     return said
 
 
@@ -91,8 +98,12 @@ def _text(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
 def _ends(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], text: str) -> list[int]:
     """Where the text of each token ends, in characters of `text`; of tokens before the answer it is only said that they do not reach it."""
     opening = max(0, text.find(TAGS[2]))
-    first = bisect_left(range(len(tokens)), opening, key=lambda number: len(_text(tokenizer, tokens[:number])))
-    return [opening] * first + [len(_text(tokenizer, tokens[: number + 1])) for number in range(first, len(tokens))]
+    first = bisect_left(
+        range(len(tokens)), opening, key=lambda number: len(_text(tokenizer, tokens[:number]))
+    )
+    return [opening] * first + [
+        len(_text(tokenizer, tokens[: number + 1])) for number in range(first, len(tokens))
+    ]
 
 
 def joined(inputs: Sequence[dict]) -> dict:
@@ -100,7 +111,11 @@ def joined(inputs: Sequence[dict]) -> dict:
     if not inputs[0]:
         return {}
     tokens = [one["mm_encoder_outputs"]["image"].pooler_output for one in inputs]
-    return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=[grid for grids in tokens for grid in grids])}}
+    return {
+        "mm_encoder_outputs": {
+            "image": BaseModelOutputWithPooling(pooler_output=[grid for grids in tokens for grid in grids])
+        }
+    }
 
 
 def _length(row: list[int], pad: int) -> int:

@@ -21,10 +21,10 @@ from transformers import (
     ProcessorMixin,
 )
 
-from medreasoner.answer import Prompt
 from medreasoner.geometry import Frame
-from medreasoner.loading import Manifest, first_line
-from medreasoner.reasoner import ReasonerError, misfit, prompt_for
+from medreasoner.manifest import Manifest, first_line
+from medreasoner.prompts import Prompt, misfit, prompt_for
+from medreasoner.reasoners.base import ReasonerError
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
@@ -40,7 +40,9 @@ def pick_device(device: str | None) -> str:
 
 def holding(folders: Sequence[Path], *names: str) -> Path:
     """The first of `folders` that holds a file of one of these names, else the last."""
-    return next((folder for folder in folders if any((folder / name).exists() for name in names)), folders[-1])
+    return next(
+        (folder for folder in folders if any((folder / name).exists() for name in names)), folders[-1]
+    )
 
 
 def fitting_prompt(folder: Path, manifest: Manifest, frame: Frame, asked: Prompt | None) -> Prompt:
@@ -71,13 +73,17 @@ def _read_prompt(path: Path) -> Prompt:
 def open_config(folder: Path) -> PreTrainedConfig:
     """`config.json` of `folder`. Errors: ReasonerError."""
     if not (folder / "config.json").exists():
-        raise ReasonerError(f"{folder} holds no config.json; expected the folder of a transformers image-text-to-text model")
+        raise ReasonerError(
+            f"{folder} holds no config.json; expected the folder of a transformers image-text-to-text model"
+        )
     try:
         config = AutoConfig.from_pretrained(folder, **LOCAL)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReasonerError(f"{folder}/config.json cannot be used: {first_line(error)}") from error
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        raise ReasonerError(f"{folder} holds a {config.model_type!r} model; expected one that takes an image and text and answers in text")
+        raise ReasonerError(
+            f"{folder} holds a {config.model_type!r} model; expected one that takes an image and text and answers in text"
+        )
     return config
 
 
@@ -89,25 +95,45 @@ def open_processor(folder: Path) -> ProcessorMixin:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReasonerError(f"{folder} lacks a usable tokenizer or image processor; {expected}") from error
     # some families make an empty tokenizer of nothing
-    if not isinstance(processor, ProcessorMixin) or not processor.tokenizer.encode("a", add_special_tokens=False):
+    if not isinstance(processor, ProcessorMixin) or not processor.tokenizer.encode(
+        "a", add_special_tokens=False
+    ):
         raise ReasonerError(f"{folder} lacks a usable tokenizer or image processor; {expected}")
     if not processor.chat_template:
-        raise ReasonerError(f"{folder} holds no chat template for images and text; expected chat_template.jinja beside the weights")
+        raise ReasonerError(
+            f"{folder} holds no chat template for images and text; expected chat_template.jinja beside the weights"
+        )
     return processor
 
 
-def open_model(folder: Path, config: PreTrainedConfig, device: str, dtype: torch.dtype | str) -> PreTrainedModel:
+def open_model(
+    folder: Path, config: PreTrainedConfig, device: str, dtype: torch.dtype | str
+) -> PreTrainedModel:
     """The weights of `folder` on `device`, in evaluation mode. Errors: ReasonerError."""
     if not list(folder.glob("*.safetensors")):
-        raise ReasonerError(f"{folder} holds no *.safetensors weights; other formats are not read because they can run code")
-    options = {"device_map": device, "use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True, **LOCAL}
+        raise ReasonerError(
+            f"{folder} holds no *.safetensors weights; other formats are not read because they can run code"
+        )
+    options = {
+        "device_map": device,
+        "use_safetensors": True,
+        "ignore_mismatched_sizes": True,
+        "output_loading_info": True,
+        **LOCAL,
+    }
     try:
-        model, info = AutoModelForImageTextToText.from_pretrained(folder, config=config, dtype=dtype, **options)
+        model, info = AutoModelForImageTextToText.from_pretrained(
+            folder, config=config, dtype=dtype, **options
+        )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ReasonerError(f"the weights in {folder} cannot be loaded: {first_line(error)}; are the files whole?") from error
+        raise ReasonerError(
+            f"the weights in {folder} cannot be loaded: {first_line(error)}; are the files whole?"
+        ) from error
     lacking = sorted(info["missing_keys"]) + sorted(key for key, *_ in info["mismatched_keys"])
     if lacking:
-        raise ReasonerError(f"the weights in {folder} lack {len(lacking)} tensors or have them in another shape, {lacking[0]} for one")
+        raise ReasonerError(
+            f"the weights in {folder} lack {len(lacking)} tensors or have them in another shape, {lacking[0]} for one"
+        )
     return model.eval()
 
 
@@ -117,13 +143,17 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
     path = folder / "adapter_model.safetensors"
     if not path.exists():
-        raise ReasonerError(f"{folder} holds no adapter_model.safetensors; other formats are not read because they can run code")
+        raise ReasonerError(
+            f"{folder} holds no adapter_model.safetensors; other formats are not read because they can run code"
+        )
     try:
         adapted = PeftModel(model, PeftConfig.from_pretrained(str(folder)))
         state = load_file(path)
         result = set_peft_model_state_dict(adapted, state)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ReasonerError(f"the adapter in {folder} does not fit its base model: {first_line(error)}") from error
+        raise ReasonerError(
+            f"the adapter in {folder} does not fit its base model: {first_line(error)}"
+        ) from error
     lacking = [key for key in result.missing_keys if adapted.active_adapter in key.split(".")]
     if lacking or result.unexpected_keys:
         example = (lacking or result.unexpected_keys)[0]

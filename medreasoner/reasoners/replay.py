@@ -14,9 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from medreasoner.geometry import Frame
-from medreasoner.loading import FRAMES
-from medreasoner.reasoner import Look, Reasoner, ReasonerError, prompt_for
+from medreasoner.geometry import FRAMES, Frame
+from medreasoner.prompts import prompt_for
+from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 
 KEYS = {"image_sha256", "question", "think", "pieces", "model", "frame", "input_wh"}
 
@@ -53,13 +53,17 @@ class ReplayReasoner:
             raise ReasonerError("the recording holds no run; expected a list of at least one")
         for run in runs:
             if not isinstance(run, dict) or set(run) != KEYS:
-                raise ReasonerError(f"a recorded run must be an object with the keys {', '.join(sorted(KEYS))}, got {str(run)[:80]}")
+                raise ReasonerError(
+                    f"a recorded run must be an object with the keys {', '.join(sorted(KEYS))}, got {str(run)[:80]}"
+                )
         makers = {(run["model"], run["frame"]) for run in runs}
         if len(makers) > 1:
             raise ReasonerError(f"one recording is of one model and one frame, got {sorted(makers)}")
         model, frame = makers.pop()
         if frame not in FRAMES:
-            raise ReasonerError(f"the recording's frame {frame!r} is not known, expected one of {', '.join(map(repr, FRAMES))}")
+            raise ReasonerError(
+                f"the recording's frame {frame!r} is not known, expected one of {', '.join(map(repr, FRAMES))}"
+            )
         self.name, self.revision = f"{model} (recorded)", None
         self.frame: Frame = FRAMES[frame]
         self.prompt = prompt_for(self.frame)
@@ -78,17 +82,23 @@ class ReplayReasoner:
             raise ReasonerError(f"the recording {path} must be a list of runs, got {type(runs).__name__}")
         return ReplayReasoner(runs, seconds_per_piece)
 
-    def look(self, image: Image.Image) -> Look:
+    def look(self, image: Image.Image) -> EncodedImage:
         key = image_key(image)
         for (recorded, _, _), run in self._runs.items():
             if recorded == key:
-                return Look(image, tuple(run["input_wh"]), inputs={"key": key})
-        raise ReasonerError(f"{self.name} does not know this image; only the recorded examples can be played back")
+                return EncodedImage(image, tuple(run["input_wh"]), inputs={"key": key})
+        raise ReasonerError(
+            f"{self.name} does not know this image; only the recorded examples can be played back"
+        )
 
-    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
+    def stream(
+        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+    ) -> Iterator[str]:
         run = self._runs.get((look.inputs["key"], question, think))
         if run is None:
-            raise ReasonerError(f"{self.name} was not asked this question about this image; only the recorded examples can be played back")
+            raise ReasonerError(
+                f"{self.name} was not asked this question about this image; only the recorded examples can be played back"
+            )
         stop = stop or threading.Event()
         for piece in run["pieces"]:
             if stop.wait(self._seconds) if self._seconds else stop.is_set():

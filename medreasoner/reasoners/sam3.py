@@ -14,10 +14,11 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import Sam3Model, Sam3Processor
 
-from medreasoner.answer import Answer, Prompt, render
+from medreasoner.answer import Answer, render
 from medreasoner.geometry import INPUT_PIXELS, mask_to_points
-from medreasoner.loading import first_line
-from medreasoner.reasoner import Look, ReasonerError
+from medreasoner.manifest import first_line
+from medreasoner.prompts import Prompt
+from medreasoner.reasoners.base import EncodedImage, ReasonerError
 
 LIKELY = 0.3  # of an instance; the processor's own threshold
 MOST_WORDS = 32  # tokens the text encoder reads
@@ -48,26 +49,34 @@ class Sam3Reasoner:
         model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval().requires_grad_(False)
         return Sam3Reasoner(model, processor, name)
 
-    def look(self, image: Image.Image) -> Look:
+    def look(self, image: Image.Image) -> EncodedImage:
         """See `Reasoner.look`."""
         try:
             pixels = self._processor(images=image, return_tensors="pt")["pixel_values"]
             with torch.no_grad():
                 seen = self._model.get_vision_features(pixels.to(self._model.device, self._model.dtype))
         except (RuntimeError, ValueError) as error:
-            raise ReasonerError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
-        return Look(image, image.size, inputs={"vision_embeds": seen})
+            raise ReasonerError(
+                f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
+            ) from error
+        return EncodedImage(image, image.size, inputs={"vision_embeds": seen})
 
-    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
+    def stream(
+        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+    ) -> Iterator[str]:
         """See `Reasoner.stream`; one piece."""
         words = self._processor.tokenizer(
             question, return_tensors="pt", padding="max_length", truncation=True, max_length=MOST_WORDS
         ).to(self._model.device)
         try:
             with torch.no_grad():
-                out = self._model(**look.inputs, input_ids=words["input_ids"], attention_mask=words["attention_mask"])
+                out = self._model(
+                    **look.inputs, input_ids=words["input_ids"], attention_mask=words["attention_mask"]
+                )
                 size = look.image.size[::-1]
-                (found,) = self._processor.post_process_instance_segmentation(out, threshold=LIKELY, target_sizes=[size])
+                (found,) = self._processor.post_process_instance_segmentation(
+                    out, threshold=LIKELY, target_sizes=[size]
+                )
         except (RuntimeError, ValueError) as error:
             raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
         if not len(found["scores"]):

@@ -7,7 +7,7 @@ Is not: training or serving.
     for piece in reasoner.stream(reasoner.look(image), "What explains the bright focus?"): ...
 
 A LLaVA model whose vision tower is SAM 2's (`sam2_vision_model`) shares its eye: the image is encoded once in `look`, and the maps a
-SAM 2 mask decoder reads come out of the same pass as `Look.features`.
+SAM 2 mask decoder reads come out of the same pass as `EncodedImage.features`.
 """
 
 import threading
@@ -19,18 +19,33 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import BatchFeature, LogitsProcessorList, PreTrainedConfig, PreTrainedModel, ProcessorMixin, StoppingCriteriaList
+from transformers import (
+    BatchFeature,
+    LogitsProcessorList,
+    PreTrainedConfig,
+    PreTrainedModel,
+    ProcessorMixin,
+    StoppingCriteriaList,
+)
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from medreasoner.answer import Prompt, messages
-from medreasoner.dialects import in_our_format
-from medreasoner.families import ANY_OTHER, FAMILIES
 from medreasoner.geometry import Frame
-from medreasoner.loading import Manifest, first_line
-from medreasoner.reasoner import Eye, Look, ReasonerError, Said
+from medreasoner.manifest import Manifest, first_line
+from medreasoner.prompts import Prompt, messages
+from medreasoner.reasoners.base import Completion, EncodedImage, PairedSegmenter, ReasonerError
 from medreasoner.reasoners.batch import generate_batch, joined
-from medreasoner.reasoners.checkpoint import fitting_prompt, holding, merge_adapter, open_config, open_model, open_processor, pick_device
-from medreasoner.reasoners.listener import Listener
+from medreasoner.reasoners.checkpoint import (
+    fitting_prompt,
+    holding,
+    merge_adapter,
+    open_config,
+    open_model,
+    open_processor,
+    pick_device,
+)
+from medreasoner.reasoners.dialects import in_our_format
+from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
+from medreasoner.reasoners.streaming import TextListener
 
 MAX_NEW_TOKENS = 2048  # where the checkpoint's generation_config sets none
 
@@ -58,7 +73,11 @@ class VlmReasoner:
         dialects: tuple[str, ...] = (),
     ):
         self.name, self.revision, self.frame, self.prompt = name, None, frame, prompt
-        self.eye = None if segmenter is None else Eye(model.model.vision_tower if shares_eye(model.config) else None, segmenter)
+        self.eye = (
+            None
+            if segmenter is None
+            else PairedSegmenter(model.model.vision_tower if shares_eye(model.config) else None, segmenter)
+        )
         self._model, self._processor = model, processor
         self._square, self._max_pixels, self._dialects = square, max_pixels, dialects
         self._running = threading.Lock()
@@ -95,42 +114,64 @@ class VlmReasoner:
         model = open_model(folder, config, device, _dtype(config, device))
         if adapter is not None:
             model = merge_adapter(model, adapter)
-        dialects = () if manifest.frame else family.dialect  # a model with a frame of its own was trained here, on the project's format
+        dialects = (
+            () if manifest.frame else family.dialect
+        )  # a model with a frame of its own was trained here, on the project's format
         segmenter = _segmenter_of(folders, manifest, config)
         return VlmReasoner(model, processor, name, frame, prompt, square, max_pixels, segmenter, dialects)
 
-    def look(self, image: Image.Image) -> Look:
-        """See `Reasoner.look`. An image larger than the model takes is resized here; `Look.image` is what the model gets."""
+    def look(self, image: Image.Image) -> EncodedImage:
+        """See `Reasoner.look`. An image larger than the model takes is resized here; `EncodedImage.image` is what the model gets."""
         image = self._resized(image)
         try:
             pixels = self._processor.image_processor(images=[image], return_tensors="pt")
             input_wh = _input_wh(pixels, self._processor)
             if not shares_eye(self._model.config):
-                return Look(image, input_wh)
+                return EncodedImage(image, input_wh)
             with torch.no_grad():
                 seen = self._model.get_image_features(self._placed(pixels)["pixel_values"], return_dict=True)
         except (RuntimeError, ValueError) as error:
-            raise ReasonerError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
+            raise ReasonerError(
+                f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
+            ) from error
         # generate counts one token per row of each entry, so the 16 x 16 grid goes in flat
-        tokens = BaseModelOutputWithPooling(pooler_output=[grid.flatten(0, -2) for grid in seen.pooler_output])
+        tokens = BaseModelOutputWithPooling(
+            pooler_output=[grid.flatten(0, -2) for grid in seen.pooler_output]
+        )
         image = image.resize(input_wh, Image.Resampling.NEAREST)  # only its size matters from here on
-        return Look(image, input_wh, tuple(seen.fpn_hidden_states), {"mm_encoder_outputs": {"image": tokens}})
+        return EncodedImage(
+            image, input_wh, tuple(seen.fpn_hidden_states), {"mm_encoder_outputs": {"image": tokens}}
+        )
 
-    def stream(self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None) -> Iterator[str]:
+    def stream(
+        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+    ) -> Iterator[str]:
         """See `Reasoner.stream`. One piece per token; closing the generator ends the run and waits for it (one token at most, but
         reading a long prompt cannot be interrupted)."""
         with closing(self._pieces(look, question, think, stop or threading.Event())) as pieces:
             yield from in_our_format(pieces, self._dialects)
 
     def sample(
-        self, look: Look, question: str, think: bool = True, stop: threading.Event | None = None, temperature: float = 1.0
+        self,
+        look: EncodedImage,
+        question: str,
+        think: bool = True,
+        stop: threading.Event | None = None,
+        temperature: float = 1.0,
     ) -> Iterator[str]:
         """See `SamplingReasoner.sample`."""
         with closing(self._pieces(look, question, think, stop or threading.Event(), temperature)) as pieces:
             yield from in_our_format(pieces, self._dialects)
 
-    def _pieces(self, look: Look, question: str, think: bool, stop: threading.Event, temperature: float | None = None) -> Iterator[str]:
-        listener = Listener(self._processor.tokenizer, stop)
+    def _pieces(
+        self,
+        look: EncodedImage,
+        question: str,
+        think: bool,
+        stop: threading.Event,
+        temperature: float | None = None,
+    ) -> Iterator[str]:
+        listener = TextListener(self._processor.tokenizer, stop)
         inputs = self._inputs(look, question, think)
         with ThreadPoolExecutor(1, "generate") as thread:
             run = thread.submit(self._generate, inputs, listener, temperature)
@@ -147,18 +188,23 @@ class VlmReasoner:
         except (RuntimeError, ValueError, IndexError) as error:
             raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
 
-    def _generate(self, inputs: dict, listener: Listener, temperature: float | None) -> None:
+    def _generate(self, inputs: dict, listener: TextListener, temperature: float | None) -> None:
         while not self._running.acquire(timeout=0.05):
             if listener.finished():
                 return
         try:
             if not listener.finished():
-                heard = {"stopping_criteria": StoppingCriteriaList([listener]), "logits_processor": LogitsProcessorList([listener.odds])}
+                heard = {
+                    "stopping_criteria": StoppingCriteriaList([listener]),
+                    "logits_processor": LogitsProcessorList([listener.odds]),
+                }
                 self._model.generate(**inputs, **heard, **_drawing(temperature))
         finally:
             self._running.release()
 
-    def answer_batch(self, looks: Sequence[Look], questions: Sequence[str], think: bool = True, at_once: int = 1) -> Iterator[Said]:
+    def answer_batch(
+        self, looks: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
+    ) -> Iterator[Completion]:
         """See `BatchReasoner.answer_batch`: one `generate` for every `at_once` questions, padded on the left."""
         for begin in range(0, len(looks), at_once):
             part = list(zip(looks[begin : begin + at_once], questions[begin : begin + at_once], strict=True))
@@ -171,12 +217,16 @@ class VlmReasoner:
             for one in said:
                 yield replace(one, text="".join(in_our_format(iter([one.text]), self._dialects)))
 
-    def _inputs(self, look: Look, question: str, think: bool) -> dict:
+    def _inputs(self, look: EncodedImage, question: str, think: bool) -> dict:
         """What `generate` takes: token ids and either the pixels or, from a shared eye, the image tokens."""
         return self._batch_inputs([(look, question)], think)
 
-    def _batch_inputs(self, asked: Sequence[tuple[Look, str]], think: bool) -> dict:
-        options = {"return_tensors": "pt"} if len(asked) == 1 else {"return_tensors": "pt", "padding": True, "padding_side": "left"}
+    def _batch_inputs(self, asked: Sequence[tuple[EncodedImage, str]], think: bool) -> dict:
+        options = (
+            {"return_tensors": "pt"}
+            if len(asked) == 1
+            else {"return_tensors": "pt", "padding": True, "padding_side": "left"}
+        )
         chats = [self._chat(look, question, think) for look, question in asked]
         try:
             inputs = self._processor.apply_chat_template(
@@ -189,7 +239,7 @@ class VlmReasoner:
             del inputs["pixel_values"]
         return {**self._placed(inputs), **shared}
 
-    def _chat(self, look: Look, question: str, think: bool) -> list[dict]:
+    def _chat(self, look: EncodedImage, question: str, think: bool) -> list[dict]:
         for token in self._control_tokens:
             # a question that spells a control token stays words: with a space inside it no longer is one
             question = question.replace(token, f"{token[0]} {token[1:]}")
@@ -233,7 +283,9 @@ def _check_square(square: int | None, processor: ProcessorMixin, folder: Path) -
     """Errors: ReasonerError if the processor changes the size that the checkpoint says it was trained with."""
     if square is None:
         return
-    seen = _input_wh(processor.image_processor(images=[Image.new("RGB", (square, square))], return_tensors="pt"), processor)
+    seen = _input_wh(
+        processor.image_processor(images=[Image.new("RGB", (square, square))], return_tensors="pt"), processor
+    )
     if seen != (square, square):
         raise ReasonerError(
             f"{folder}: medreasoner.json says the model sees {square} x {square} pixels, but its image processor makes that "
@@ -252,7 +304,11 @@ def _control_tokens(processor: ProcessorMixin) -> list[str]:
     """Every token that means something other than its letters: turns, image places, padding. Longest first."""
     tokenizer = processor.tokenizer
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    return sorted((token for token in special | set(tokenizer.all_special_tokens) if len(token) > 1), key=len, reverse=True)
+    return sorted(
+        (token for token in special | set(tokenizer.all_special_tokens) if len(token) > 1),
+        key=len,
+        reverse=True,
+    )
 
 
 def _settle_generation(model: PreTrainedModel, processor: ProcessorMixin) -> None:
@@ -271,7 +327,11 @@ def _settle_generation(model: PreTrainedModel, processor: ProcessorMixin) -> Non
 
 def _drawing(temperature: float | None) -> dict:
     """What `generate` is told besides: nothing for the greedy answer, else to draw from the whole distribution."""
-    return {} if temperature is None else {"do_sample": True, "temperature": float(temperature), "top_k": 0, "top_p": 1.0}
+    return (
+        {}
+        if temperature is None
+        else {"do_sample": True, "temperature": float(temperature), "top_k": 0, "top_p": 1.0}
+    )
 
 
 def _input_wh(pixels: BatchFeature, processor: ProcessorMixin) -> tuple[int, int]:

@@ -15,17 +15,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from medreasoner.data import check
-from medreasoner.data.reviews import EDIT, REASONS, REJECT, VERDICTS, Ledger, agreement, ledgers
+from medreasoner.data.build import checks as check
+from medreasoner.data.build.writers.base import Words
+from medreasoner.data.publish.reviews import EDIT, REASONS, REJECT, VERDICTS, Ledger, agreement, ledgers
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.data.taxonomy import Category, categories, find
-from medreasoner.data.writer import Words
-from medreasoner.draw import outlines
-from medreasoner.images import ImageError
+from medreasoner.imaging.read import ImageError
+from medreasoner.output.overlay import outlines
 
 SHOWN = 1600  # longest side sent to the browser, pixels; coordinates stay those of the image
 OF_GEOMETRY = (check.LOOSE, check.OUTSIDE)  # not the words' fault, and nothing an edit of words could mend
-SAID = {check.LEAK: "the question gives the target away", check.AGAIN: "another question about this image says the same"}
+SAID = {
+    check.LEAK: "the question gives the target away",
+    check.AGAIN: "another question about this image says the same",
+}
 
 
 class Desk:
@@ -49,7 +52,9 @@ class Desk:
         """The first sample without a decision; the first of all if there is none."""
         return self._view(self._onward(-1, 1, undecided=True))
 
-    def decide(self, id: str, decision: str, undecided: bool, question: str = "", think: str = "", reason: str = "") -> dict:
+    def decide(
+        self, id: str, decision: str, undecided: bool, question: str = "", think: str = "", reason: str = ""
+    ) -> dict:
         """Keep a decision on the disk, then show the next sample. KeyError for an unknown id."""
         sample = self.samples[self.places[id]]
         try:
@@ -82,11 +87,19 @@ class Desk:
         category = find(name, sample.modality, categories()) or Category(name, sample.supercategory)
         asked = {check.plain(other.question) for other in self.asked[sample.image] if other is not sample}
         truth = sample.truth()
-        mask = sample.load_mask() if sample.mask is not None else np.zeros(sample.load_image().size[::-1], bool)
+        mask = (
+            sample.load_mask() if sample.mask is not None else np.zeros(sample.load_image().size[::-1], bool)
+        )
         target = {"name": sample.category, "box": truth.box, "points": truth.points}
         found = check.problems(Words(question, think), target, category, mask, asked)
-        ignored = OF_GEOMETRY if sample.think else (*OF_GEOMETRY, check.EMPTY)  # a set may come without reasoning
-        told = [f"{SAID.get(each.reason, each.reason)} ({each.detail})" for each in found if each.reason not in ignored]
+        ignored = (
+            OF_GEOMETRY if sample.think else (*OF_GEOMETRY, check.EMPTY)
+        )  # a set may come without reasoning
+        told = [
+            f"{SAID.get(each.reason, each.reason)} ({each.detail})"
+            for each in found
+            if each.reason not in ignored
+        ]
         return "; ".join(dict.fromkeys(told))
 
     def _onward(self, place: int, step: int, undecided: bool) -> int:
@@ -113,7 +126,9 @@ class Desk:
             "number": place + 1,
             "total": len(self.samples),
             "tally": {decision: tally[decision] for decision in VERDICTS},
-            "facts": [fact for fact in (sample.modality, sample.category, sample.supercategory, sample.id) if fact],
+            "facts": [
+                fact for fact in (sample.modality, sample.category, sample.supercategory, sample.id) if fact
+            ],
             "question": verdict.question if edited else sample.question,
             "think": verdict.think if edited else sample.think,
             "picture": picture,
@@ -131,7 +146,11 @@ class Desk:
             if other.reviewer != self.ledger.reviewer:
                 value, both = agreement(self.ledger, other, self.samples)
                 kappa = "not defined while both always say the same" if value is None else f"{value:.2f}"
-                said += [f"Agreement with {other.reviewer}, samples in common {both}: Cohen’s kappa {kappa}"] if both else []
+                said += (
+                    [f"Agreement with {other.reviewer}, samples in common {both}: Cohen’s kappa {kappa}"]
+                    if both
+                    else []
+                )
         return said
 
 
@@ -140,14 +159,18 @@ def _picture(sample: Sample) -> dict:
     image, truth = sample.load_image(), sample.truth()
     mask = sample.load_mask() if sample.mask is not None else None
     if mask is not None and mask.shape != (image.height, image.width):
-        raise SampleError(f"its mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image {image.width} x {image.height}")
+        raise SampleError(
+            f"its mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image {image.width} x {image.height}"
+        )
     return {
         "src": _data_url(image),
         "width": image.width,
         "height": image.height,
         "box": list(truth.box),
         "points": [list(point) for point in truth.points],
-        "mask": "" if mask is None else "".join(f"M{' '.join(f'{x:g},{y:g}' for x, y in path)}Z" for path in outlines(mask)),
+        "mask": ""
+        if mask is None
+        else "".join(f"M{' '.join(f'{x:g},{y:g}' for x, y in path)}Z" for path in outlines(mask)),
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from medreasoner.draw import COLOURS
+from medreasoner.output.overlay import COLOURS
 from medreasoner.review.desk import Desk
 
 HERE = Path(__file__).parent
@@ -27,15 +27,29 @@ class Page:
                 elem_id="desk",
                 apply_default_css=False,
             )
-            quiet = {"inputs": None, "outputs": self.view, "show_progress": "hidden", "api_visibility": "private"}
+            quiet = {
+                "inputs": None,
+                "outputs": self.view,
+                "show_progress": "hidden",
+                "api_visibility": "private",
+            }
             self.demo.load(desk.begin, **quiet)
-            for event, answer in ((self.view.decide, self.on_decide), (self.view.go, self.on_go), (self.view.undo, self.on_undo)):
+            for event, answer in (
+                (self.view.decide, self.on_decide),
+                (self.view.go, self.on_go),
+                (self.view.undo, self.on_undo),
+            ):
                 event(answer, **quiet).failure(self.on_breakdown, **quiet)
 
     def on_decide(self, event: gr.EventData) -> dict:
         """A decision; what the browser sends is looked up and checked, never trusted."""
         return self.desk.decide(
-            str(event.id), str(event.decision), bool(event.undecided), str(event.question), str(event.think), str(event.reason)
+            str(event.id),
+            str(event.decision),
+            bool(event.undecided),
+            str(event.question),
+            str(event.think),
+            str(event.reason),
         )
 
     def on_go(self, event: gr.EventData) -> dict:
@@ -46,7 +60,10 @@ class Page:
 
     def on_breakdown(self) -> dict:
         """An error nobody foresaw; its traceback is in the terminal."""
-        return {**self.desk.begin(), "problem": "Something broke; look at the terminal. What was saved before is on the disk."}
+        return {
+            **self.desk.begin(),
+            "problem": "Something broke; look at the terminal. What was saved before is on the disk.",
+        }
 
 
 def launch(page: Page, port: int | None = None) -> str:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from medreasoner.geometry import INPUT_PIXELS, Frame
 from medreasoner.rewards import ours, paper, seg_zero
-from medreasoner.rewards.case import Case, read_case
 from medreasoner.rewards.ours import Painter, mask_dice
+from medreasoner.rewards.reference import Reference, read_reference
 
 Reward = Callable[..., list[float | None]]
-Term = Callable[[str, Case], float]
+Term = Callable[[str, Reference], float]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,10 @@ SETS = {
 
 
 def reward_functions(
-    name: str, frame: Frame = INPUT_PIXELS, input_wh: tuple[int, int] | None = None, paint: Painter | None = None
+    name: str,
+    frame: Frame = INPUT_PIXELS,
+    input_wh: tuple[int, int] | None = None,
+    paint: Painter | None = None,
 ) -> tuple[list[Reward], list[float]]:
     """(functions, weights) of the set `name`, for `GRPOTrainer(reward_funcs=…)` and `GRPOConfig(reward_weights=…)`.
 
@@ -68,7 +71,9 @@ def reward_functions(
         raise ValueError(f"there is no reward set {name!r}; expected one of {', '.join(SETS)}")
     chosen = SETS[name]
     if chosen.painted and paint is None:
-        raise ValueError(f"the reward set {name!r} scores masks: give it a segmenter, or take {', '.join(n for n in SETS if n != name)}")
+        raise ValueError(
+            f"the reward set {name!r} scores masks: give it a segmenter, or take {', '.join(n for n in SETS if n != name)}"
+        )
     functions = [_reward(label, term, frame, input_wh) for label, term in chosen.terms.items()]
     if chosen.painted:
         functions.append(_mask_reward(frame, input_wh, paint))
@@ -78,7 +83,10 @@ def reward_functions(
 def _reward(label: str, term: Term, frame: Frame, input_wh: tuple[int, int] | None) -> Reward:
     def reward(completions, bbox_2d, point_2d, image_wh, mask=None, think=None, **_):
         cases = read_cases(bbox_2d, point_2d, image_wh, mask, think, frame, input_wh)
-        return [None if case is None else term(text_of(c), case) for c, case in zip(completions, cases, strict=True)]
+        return [
+            None if case is None else term(text_of(c), case)
+            for c, case in zip(completions, cases, strict=True)
+        ]
 
     reward.__name__, reward.__doc__ = label, term.__doc__
     return reward
@@ -101,14 +109,16 @@ def read_cases(
     think: Sequence | None,
     frame: Frame,
     input_wh: tuple[int, int] | None,
-) -> list[Case | None]:
+) -> list[Reference | None]:
     """One Case per row; rows of a group, which follow one another and are equal, share theirs and what it has worked out."""
     none = [None] * len(bbox_2d)
-    cases: list[Case | None] = []
+    cases: list[Reference | None] = []
     before = None
     for row in zip(bbox_2d, point_2d, image_wh, mask or none, think or none, strict=True):
         same = before is not None and all(_same(a, b) for a, b in zip(row, before, strict=True))
-        cases.append(cases[-1] if same else read_case(*row[:4], frame=frame, input_wh=input_wh, think=row[4]))
+        cases.append(
+            cases[-1] if same else read_reference(*row[:4], frame=frame, input_wh=input_wh, think=row[4])
+        )
         before = row
     return cases
 

@@ -1,7 +1,7 @@
 """The published system's rewards of its soft and hard sets, term by term, defects included.
 
 Is: the formulas of `verl/utils/reward_score/med_grounding.py` of MedReasoner (arXiv 2508.08177; facts and test vectors are held by
-tests/test_rewards.py to four decimals). Everything is in pixels of an 840 x 840 image, as there.
+tests/rewards/test_rewards.py to four decimals). Everything is in pixels of an 840 x 840 image, as there.
 Is not: what one should train with: a wrong-side answer gets 5.56 of 8 from the hard set. See `ours.py`.
 
 Where the original would give NaN or stop with an error on a hostile answer, the term is 0.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from medreasoner.answer import KEYS
 from medreasoner.geometry import to_image
-from medreasoner.rewards.case import SQUARE, Case
+from medreasoner.rewards.reference import SQUARE, Reference
 
 Numbers = list[float]
 
@@ -35,7 +35,9 @@ def loads(text: str) -> object:
 
 def is_list(values: object, count: int) -> bool:
     """The published test of a box or a point: that many numbers, of which True and NaN are two."""
-    return isinstance(values, list) and len(values) == count and all(isinstance(v, (int, float)) for v in values)
+    return (
+        isinstance(values, list) and len(values) == count and all(isinstance(v, (int, float)) for v in values)
+    )
 
 
 def answer_of(text: str) -> dict | None:
@@ -45,13 +47,13 @@ def answer_of(text: str) -> dict | None:
     return found if isinstance(found, dict) else None
 
 
-def format_think(text: str, case: Case) -> float:
+def format_think(text: str, case: Reference) -> float:
     """0 without a reasoning block, 0.2 for a blank one, else 1. Order, number and surroundings of the blocks do not matter."""
     think = inside(text, "think")
     return 0.0 if think is None else 1.0 if think.strip() else 0.2
 
 
-def format_seg(text: str, case: Case) -> float:
+def format_seg(text: str, case: Reference) -> float:
     """0 no answer block; 0.2 no JSON object; 0.4 a key is missing, or box and points are malformed; 0.6 one of them is; else 1."""
     if inside(text, "answer") is None:
         return 0.0
@@ -92,7 +94,7 @@ def _area(box: Numbers) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
-def _written(text: str, case: Case, keys: tuple[str, ...]) -> tuple[Numbers, list[Numbers]] | None:
+def _written(text: str, case: Reference, keys: tuple[str, ...]) -> tuple[Numbers, list[Numbers]] | None:
     """(box, points) as written, in the 840 square, if those of `keys` are well formed and finite; the others are zeros."""
     answer = answer_of(text) or {}
     raw = {key: answer.get(key) for key in keys}
@@ -106,10 +108,10 @@ def _written(text: str, case: Case, keys: tuple[str, ...]) -> tuple[Numbers, lis
     return list(found.box), [list(p) for p in found.points]
 
 
-def _box_term(score: Callable[[Numbers, Numbers, float], float]) -> Callable[[str, Case], float]:
+def _box_term(score: Callable[[Numbers, Numbers, float], float]) -> Callable[[str, Reference], float]:
     """A box term from its smoothed score of (written box, true box, diagonal of the true box)."""
 
-    def term(text: str, case: Case) -> float:
+    def term(text: str, case: Reference) -> float:
         written = _written(text, case, ("bbox",))
         if written is None:
             return 0.0
@@ -117,7 +119,10 @@ def _box_term(score: Callable[[Numbers, Numbers, float], float]) -> Callable[[st
         area = 1.0 if 0.5 * _area(truth) < _area(box) < 2 * _area(truth) else 0.5
         try:
             return penalised(score(box, truth, math.dist(truth[:2], truth[2:])), _holds(box, points), area)
-        except (ValueError, ZeroDivisionError):  # a box without height or with swapped corners, in the scale term
+        except (
+            ValueError,
+            ZeroDivisionError,
+        ):  # a box without height or with swapped corners, in the scale term
             return 0.0
 
     term.__name__, term.__doc__ = score.__name__, score.__doc__
@@ -127,7 +132,9 @@ def _box_term(score: Callable[[Numbers, Numbers, float], float]) -> Callable[[st
 @_box_term
 def bbox_iou(box: Numbers, truth: Numbers, diagonal: float) -> float:
     """IoU, log-smoothed."""
-    inter = max(0.0, min(box[2], truth[2]) - max(box[0], truth[0])) * max(0.0, min(box[3], truth[3]) - max(box[1], truth[1]))
+    inter = max(0.0, min(box[2], truth[2]) - max(box[0], truth[0])) * max(
+        0.0, min(box[3], truth[3]) - max(box[1], truth[1])
+    )
     return log_smooth(inter / (_area(box) + _area(truth) - inter + 1e-5))
 
 
@@ -150,10 +157,12 @@ def _over(value: float, diagonal: float) -> float:
     return min(2.0, max(0.0, value / (diagonal + 1e-5)))
 
 
-def _points_term(score: Callable[[list[Numbers], list[Numbers], float], float]) -> Callable[[str, Case], float]:
+def _points_term(
+    score: Callable[[list[Numbers], list[Numbers], float], float],
+) -> Callable[[str, Reference], float]:
     """A points term from its smoothed score of (written points, true points, diagonal of the true box)."""
 
-    def term(text: str, case: Case) -> float:
+    def term(text: str, case: Reference) -> float:
         written = _written(text, case, KEYS[1:])
         if written is None:
             return 0.0

@@ -19,8 +19,8 @@ from torch.nn.functional import interpolate, pad
 from transformers import AutoConfig, Sam3TrackerModel, SamModel
 
 from medreasoner.geometry import Grounding
-from medreasoner.loading import first_line
-from medreasoner.segmenter import PROMPTS, Click, SegmenterError
+from medreasoner.manifest import first_line
+from medreasoner.segmenters.base import PROMPTS, Click, SegmenterError
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -47,7 +47,11 @@ SAM = Recipe(False, IMAGENET, True, PROMPTS)
 MEDSAM = Recipe(True, None, False, ("both", "box"))
 SAM3 = Recipe(True, HALF, True, PROMPTS)
 # model_type in config.json -> class and recipe
-MODELS = {"sam": (SamModel, SAM), "sam3_tracker": (Sam3TrackerModel, SAM3), "sam3_video": (Sam3TrackerModel, SAM3)}
+MODELS = {
+    "sam": (SamModel, SAM),
+    "sam3_tracker": (Sam3TrackerModel, SAM3),
+    "sam3_video": (Sam3TrackerModel, SAM3),
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ class SamSegmenter:
             options = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
             model, info = kind.from_pretrained(folder, dtype=torch.float32, **options)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise SegmenterError(f"{folder} is not a usable {' or '.join(MODELS)} segmenter: {first_line(error)}") from error
+            raise SegmenterError(
+                f"{folder} is not a usable {' or '.join(MODELS)} segmenter: {first_line(error)}"
+            ) from error
         if info["missing_keys"]:
             missing = sorted(info["missing_keys"])
             raise SegmenterError(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} for one")
@@ -90,29 +96,44 @@ class SamSegmenter:
             with torch.no_grad():
                 maps = self._model.get_image_embeddings(self._pixels(image).to(self._model.device))
         except (RuntimeError, ValueError) as error:
-            raise SegmenterError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
+            raise SegmenterError(
+                f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
+            ) from error
         return Encoded(maps, image.size)
 
-    def segment(self, encoded: Encoded, grounding: Grounding, clicks: Sequence[Click] = ()) -> tuple[np.ndarray, float]:
+    def segment(
+        self, encoded: Encoded, grounding: Grounding, clicks: Sequence[Click] = ()
+    ) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`. A grounding without points, or with None as its box, leaves that out."""
         width, height = encoded.image_wh
         across, down = self._scale(width, height)
         by, device = torch.tensor([across, down]), self._model.device
         points = [*(grounding.points if "points" in self.draws_from else ()), *((x, y) for x, y, _ in clicks)]
-        labels = [*(1 for _ in points[: len(points) - len(clicks)]), *(int(positive) for _, _, positive in clicks)]
+        labels = [
+            *(1 for _ in points[: len(points) - len(clicks)]),
+            *(int(positive) for _, _, positive in clicks),
+        ]
         prompts = {}
         if grounding.box is not None:
-            prompts["input_boxes"] = (torch.tensor(grounding.box).reshape(2, 2) * by).reshape(1, 1, 4).to(device)
+            prompts["input_boxes"] = (
+                (torch.tensor(grounding.box).reshape(2, 2) * by).reshape(1, 1, 4).to(device)
+            )
         if points:
             prompts["input_points"] = (torch.tensor(points) * by).reshape(1, 1, -1, 2).to(device)
             prompts["input_labels"] = torch.tensor(labels, dtype=torch.int).reshape(1, 1, -1).to(device)
         try:
             with torch.no_grad():
-                out = self._model(image_embeddings=encoded.maps, multimask_output=self._recipe.multimask, **prompts)
+                out = self._model(
+                    image_embeddings=encoded.maps, multimask_output=self._recipe.multimask, **prompts
+                )
                 scores = out.iou_scores[0, 0]
                 best = int(scores.argmax())
                 # to the size the model saw, without the padding, then to the image's own
-                seen = interpolate(out.pred_masks[0, :, best : best + 1].float().cpu(), (self._side, self._side), mode="bilinear")
+                seen = interpolate(
+                    out.pred_masks[0, :, best : best + 1].float().cpu(),
+                    (self._side, self._side),
+                    mode="bilinear",
+                )
                 seen = seen[..., : round(height * down), : round(width * across)]
                 mask = interpolate(seen, (height, width), mode="bilinear")[0, 0] > 0
         except (RuntimeError, ValueError) as error:
@@ -130,7 +151,12 @@ class SamSegmenter:
         """(1, 3, side, side) as the model was trained on."""
         across, down = self._scale(*image.size)
         size = max(1, round(image.width * across)), max(1, round(image.height * down))
-        values = torch.from_numpy(np.array(image.resize(size, Image.Resampling.BILINEAR), np.float32)).permute(2, 0, 1) / 255
+        values = (
+            torch.from_numpy(np.array(image.resize(size, Image.Resampling.BILINEAR), np.float32)).permute(
+                2, 0, 1
+            )
+            / 255
+        )
         if self._recipe.statistics is None:
             values = (values - values.min()) / (values.max() - values.min()).clamp(min=1e-8)
         else:

@@ -72,7 +72,9 @@ def to_transformers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         elif not key.startswith((POINTS, *MEMORY)):
             out[transformers_key(key)] = value
     if f"{POINTS}.0.weight" in state:
-        out["prompt_encoder.point_embed.weight"] = torch.cat([state[f"{POINTS}.{i}.weight"] for i in range(4)])
+        out["prompt_encoder.point_embed.weight"] = torch.cat(
+            [state[f"{POINTS}.{i}.weight"] for i in range(4)]
+        )
     return out
 
 

@@ -18,15 +18,19 @@ from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
 
 from medreasoner.geometry import Grounding
-from medreasoner.loading import first_line
-from medreasoner.segmenter import PROMPTS, Click, SegmenterError
-from medreasoner.segmenters.convert import read_pickle
+from medreasoner.manifest import first_line
+from medreasoner.segmenters.base import PROMPTS, Click, SegmenterError
+from medreasoner.segmenters.pickled import read_pickle
 from medreasoner.segmenters.sam2_keys import MEMORY
 
+UPSTREAM_SIDE = 1024  # upstream's copy of sam2.1_hiera_t512.yaml says image_size: 1024
 SIDE = 512  # what MedSAM2 was trained at
 CONFIGS = {"2": "configs/sam2/sam2_hiera_t.yaml", "2.1": "configs/sam2.1/sam2.1_hiera_t.yaml"}
 ONLY_IN_2_1 = ("no_obj_embed_spatial", "obj_ptr_tpos_proj.")
-MAY_BE_ABSENT = (*MEMORY, "sam_mask_decoder.pred_obj_score_head.")  # memory of video, and a score that is not read
+MAY_BE_ABSENT = (
+    *MEMORY,
+    "sam_mask_decoder.pred_obj_score_head.",
+)  # memory of video, and a score that is not read
 
 
 class PackageSegmenter:
@@ -46,7 +50,9 @@ class PackageSegmenter:
         self._predictor._bb_feat_sizes = [(model.image_size // stride,) * 2 for stride in (4, 8, 16)]
 
     @staticmethod
-    def load(path: Path, name: str, device: str | None = None, allow_pickle: bool = False) -> "PackageSegmenter":
+    def load(
+        path: Path, name: str, device: str | None = None, allow_pickle: bool = False
+    ) -> "PackageSegmenter":
         """Open one weights file. Errors: SegmenterError."""
         state = _read(path, allow_pickle)
         version = "2.1" if any(key.startswith(ONLY_IN_2_1) for key in state) else "2"
@@ -54,7 +60,9 @@ class PackageSegmenter:
         try:
             missing, unexpected = model.load_state_dict(state, strict=False)
         except RuntimeError as error:
-            raise SegmenterError(f"{path} does not fit SAM {version} hiera-tiny: {str(error).splitlines()[-1].strip()}") from error
+            raise SegmenterError(
+                f"{path} does not fit SAM {version} hiera-tiny: {str(error).splitlines()[-1].strip()}"
+            ) from error
         lacking = [key for key in missing if not key.startswith(MAY_BE_ABSENT)]
         if lacking or unexpected:
             example = (lacking or unexpected)[0]
@@ -68,7 +76,9 @@ class PackageSegmenter:
         try:
             predictor.set_image(image)
         except RuntimeError as error:
-            raise SegmenterError(f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}") from error
+            raise SegmenterError(
+                f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
+            ) from error
         return predictor
 
     def segment(
@@ -90,18 +100,44 @@ class PackageSegmenter:
         return masks[best] > 0, float(np.clip(scores[best], 0, 1))
 
 
-def build(version: str = "2", device: str = "cpu", side: int = SIDE, overrides: tuple[str, ...] = ()) -> SAM2Base:
+def build(
+    version: str = "2", device: str = "cpu", side: int = SIDE, overrides: tuple[str, ...] = ()
+) -> SAM2Base:
     """An untrained hiera-tiny of the `sam2` package ("2" or "2.1") for square images of `side` pixels; `overrides` are Hydra's."""
     grid = f"[{side // 16},{side // 16}]"
-    sizes = [f"++model.memory_attention.layer.{kind}_attention.feat_sizes={grid}" for kind in ("self", "cross")]
-    return build_sam2(CONFIGS[version], device=device, hydra_overrides_extra=[f"++model.image_size={side}", *sizes, *overrides])
+    sizes = [
+        f"++model.memory_attention.layer.{kind}_attention.feat_sizes={grid}" for kind in ("self", "cross")
+    ]
+    return build_sam2(
+        CONFIGS[version],
+        device=device,
+        hydra_overrides_extra=[f"++model.image_size={side}", *sizes, *overrides],
+    )
 
 
 def _read(path: Path, allow_pickle: bool) -> dict[str, torch.Tensor]:
     """Tensors of a weights file under the `sam2` package's names."""
     if path.suffix != ".safetensors" and not allow_pickle:
-        raise SegmenterError(f"{path} is a pickled file; give .safetensors, or allow_pickle=True if you trust where it comes from")
+        raise SegmenterError(
+            f"{path} is a pickled file; give .safetensors, or allow_pickle=True if you trust where it comes from"
+        )
     try:
         return load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
     except (OSError, SafetensorError) as error:
         raise SegmenterError(f"the weights {path} cannot be read: {first_line(error)}") from error
+
+
+def open_upstream(path: Path, name: str, device: str | None) -> "PackageSegmenter":
+    """MedSAM2 as the published evaluation ran it, from its one file of weights. Errors: SegmenterError."""
+    model = build("2.1", device or ("cuda" if torch.cuda.is_available() else "cpu"), UPSTREAM_SIDE)
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise SegmenterError(f"{path} does not fit SAM 2.1 hiera-tiny: {first_line(error)}") from error
+    lacking = [key for key in (*missing, *unexpected) if not key.startswith(MAY_BE_ABSENT)]
+    if lacking:
+        raise SegmenterError(
+            f"{path} does not fit SAM 2.1 hiera-tiny: {len(lacking)} tensors, {lacking[0]} for one"
+        )
+    return PackageSegmenter(model, name)

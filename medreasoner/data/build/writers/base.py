@@ -1,0 +1,79 @@
+"""What writes the words of a set: the protocol, and what goes in and out of it.
+
+Is: the values that stages 2 and 3 hand to a writer and get back. Is not: a writer; `write.py` and `endpoint_writer.py` hold one each.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from medreasoner.data.taxonomy import Category, Supercategory
+from medreasoner.imaging.read import load_image
+
+
+class WriterError(ValueError):
+    """This writer has no usable words for this target; the message is the reason with which it is rejected."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image as stage 1 left it: `line` of its file, which lies in `folder`."""
+
+    line: dict
+    folder: Path
+
+    def image(self) -> Image.Image:
+        return load_image(self.folder / self.line["image"]).image
+
+    def mask(self, target: dict) -> np.ndarray:
+        """(H, W) bool of one of `line["targets"]`."""
+        return np.asarray(Image.open(self.folder / target["mask"])) > 0
+
+
+@dataclass(frozen=True)
+class Description:
+    """One image in a sentence, and at length."""
+
+    short: str
+    long: str
+
+
+@dataclass(frozen=True)
+class Format:
+    """How questions about a super-category are put, and how their reasoning goes."""
+
+    question: str
+    think: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """An implicit question and the reasoning that answers it."""
+
+    question: str
+    think: str
+
+
+class Writer(Protocol):
+    """
+    name: what its words depend on besides what it is given, so that no set is begun with one writer and finished with another.
+    tries: how often `ask` may be called for a target whose words are refused by the checks.
+    """
+
+    name: str
+    tries: int
+
+    def describe(self, picture: Picture) -> Description: ...
+
+    def format(self, supercategory: Supercategory) -> Format: ...
+
+    def ask(
+        self, picture: Picture, target: dict, category: Category, description: Description, form: Format, seed: str, refused: list[str]
+    ) -> Words:
+        """Words for one target of `picture.line["targets"]`. `seed` is its own; `refused` says what was wrong with the tries before.
+
+        Errors: WriterError."""
+        ...

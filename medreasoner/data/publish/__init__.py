@@ -1,0 +1,1 @@
+"""A set of samples as a repository on the Hub: parquet files, card, reviews."""

@@ -1,0 +1,1 @@
+"""Scoring a model on a set of samples: `run.evaluate` is the way in."""

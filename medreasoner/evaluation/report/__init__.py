@@ -1,0 +1,91 @@
+"""Runs of `evaluate` as one page that anyone can open, as Markdown and as CSV.
+
+Is: `write`, which lays out what the runs wrote down: tables, intervals, failures, confidences, pictures, cost, and the published table with
+what may be compared. The page holds everything itself and asks nobody for anything.
+Is not: a measurement; every number comes from records.jsonl and summary.json.
+
+    python -m medreasoner report runs/evaluation runs/other --data runs/data --out report.html
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from medreasoner.data.sample import Sample
+from medreasoner.evaluation.records import write_whole
+from medreasoner.evaluation.report import sections
+from medreasoner.evaluation.report.prices import Prices
+from medreasoner.evaluation.report.runs import Run
+from medreasoner.events import NOTICE
+
+
+@dataclass(frozen=True)
+class Written:
+    """The three files of a report."""
+
+    html: Path
+    markdown: Path
+    csv: Path
+
+
+def write(
+    folders: Sequence[Path],
+    out: Path,
+    samples: Mapping[str, Sample] | None = None,
+    prices: Prices | None = None,
+) -> Written:
+    """Write `out` and, beside it, the same as .md and .csv.
+
+    Args:
+        folders: of runs, in the order of the tables; the first is the one that pictures and groups are of.
+        samples: the evaluated samples by id, for pictures; None leaves the pictures out.
+        prices: what tokens and hours cost; None is known of none.
+    Errors: DataError for a folder that holds no finished run.
+    """
+    runs = Run.read_all(folders)
+    parts = sections.all_of(runs, samples, prices or Prices.none())
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["svg"] = Markup
+    values = {
+        "title": runs[0].title,
+        "lead": sections.lead(runs[0]),
+        "runs": runs,
+        "parts": parts,
+        "notice": NOTICE,
+    }
+    written = Written(out, out.with_suffix(".md"), out.with_suffix(".csv"))
+    pages.autoescape = True
+    write_whole(written.html, pages.get_template("page.html.jinja").render(values))
+    pages.autoescape = False
+    write_whole(written.markdown, pages.get_template("page.md.jinja").render(values))
+    write_whole(written.csv, as_csv(runs))
+    return written
+
+
+def as_csv(runs: Sequence[Run]) -> str:
+    """Every mean of every run as a line of its own: run, group, name, measure, mean, low, high, n, clusters."""
+    file = io.StringIO()
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(["run", "group", "name", "measure", "mean", "low", "high", "n", "clusters"])
+    for run in runs:
+        for group, name, measure, interval in run.intervals():
+            table.writerow(
+                [
+                    run.name,
+                    group,
+                    name,
+                    measure,
+                    *(interval[key] for key in ("mean", "low", "high", "n", "clusters")),
+                ]
+            )
+    return file.getvalue()

@@ -1,0 +1,103 @@
+"""Which cases a report shows, and their pictures.
+
+Is: the best, the middle and the worst answers, and those that failed, chosen by score alone. Is not: drawing (`draw.py`).
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from medreasoner.data.sample import Sample, SampleError
+from medreasoner.evaluation.scoring import Record, unpacked
+from medreasoner.geometry import Grounding
+from medreasoner.imaging.read import ImageError
+from medreasoner.output.overlay import overlay
+
+EACH = 3  # cases of a kind
+FAILED = 6
+SIDE, QUALITY = 480, 82  # pixels of the longer side, JPEG
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One case on the page: `picture` is a data URL, None where it could not be made and `why` says so."""
+
+    kind: str
+    record: Record
+    picture: str | None
+    why: str = ""
+
+
+def measure_of(records: Sequence[Record]) -> str:
+    """What cases are ordered by: mask Dice where there are masks, else box IoU."""
+    return "mask_dice" if any(record.get("mask_dice") is not None for record in records) else "box_iou"
+
+
+def chosen(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """kind -> records: best, median and worst of the answers that could be read, then some that could not."""
+    measure = measure_of(records)
+    asked = [record for record in records if record["truth"] is not None]
+    read = sorted(
+        (r for r in asked if not r["failure"] and r[measure] is not None),
+        key=lambda r: (-r[measure], r["id"]),
+    )
+    middle = max(0, len(read) // 2 - EACH // 2)
+    picked = {"best": read[:EACH], "median": read[middle : middle + EACH], "worst": read[::-1][:EACH]}
+    seen: set[str] = set()
+    for kind, listed in picked.items():
+        picked[kind] = [record for record in listed if record["id"] not in seen]
+        seen |= {record["id"] for record in listed}
+    return {**picked, "failed": [record for record in asked if record["failure"]][:FAILED]}
+
+
+def gallery(records: Sequence[Record], samples: Mapping[str, Sample] | None) -> list[Shown]:
+    """The chosen cases with their pictures; without `samples` none has one."""
+    return [_shown(kind, record, samples) for kind, listed in chosen(records).items() for record in listed]
+
+
+def _shown(kind: str, record: Record, samples: Mapping[str, Sample] | None) -> Shown:
+    if samples is None:
+        return Shown(kind, record, None, "No picture: the report was made without --data.")
+    sample = samples.get(record["id"])
+    if sample is None:
+        return Shown(kind, record, None, f"No picture: --data holds no sample {record['id']!r}.")
+    try:
+        image = sample.load_image()
+        truth = sample.load_mask() if sample.mask is not None else None
+    except (ImageError, SampleError) as error:
+        return Shown(kind, record, None, f"No picture: {error}.")
+    grounding = (
+        Grounding(tuple(record["box"]), tuple(map(tuple, record["points"]))) if record["box"] else None
+    )
+    mask = unpacked(record["mask_rle"]) if record.get("mask_rle") else None
+    return Shown(kind, record, data_url(_drawn(image, grounding, mask, truth)))
+
+
+def _drawn(
+    image: Image.Image, grounding: Grounding | None, mask: np.ndarray | None, truth: np.ndarray | None
+) -> Image.Image:
+    """The answer over the image, made small first so that lines keep their width."""
+    by = min(1.0, SIDE / max(image.size))
+    size = tuple(max(1, round(side * by)) for side in image.size)
+    masks = [
+        None if one is None else np.asarray(Image.fromarray(one).resize(size, Image.Resampling.NEAREST))
+        for one in (mask, truth)
+    ]
+    if grounding is not None:
+        box, points = (
+            (v * by for v in grounding.box),
+            (tuple(v * by for v in point) for point in grounding.points),
+        )
+        grounding = Grounding(tuple(box), tuple(points))
+    return overlay(image.resize(size, Image.Resampling.LANCZOS), grounding, *masks, notice=False)
+
+
+def data_url(image: Image.Image) -> str:
+    """The image inside a URL."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

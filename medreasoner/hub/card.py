@@ -1,0 +1,217 @@
+"""A model's card, from files that were measured or recorded and nothing else.
+
+Is: what `evaluate` (summary.json) and training (run.json) wrote, laid out by a template of `cards/`; what is not known is said to be
+unknown. Is not: a judgement, nor the sending; that is `publish.py`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medreasoner.events import NOTICE
+from medreasoner.geometry import Frame
+from medreasoner.hub.metadata import front_matter
+from medreasoner.hub.push import MARKER
+from medreasoner.manifest import Manifest, adapter_base, read_json
+from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
+
+CONTROLS = {
+    "oracle": "true box and points, same segmenter",
+    "oracle_box": "true box alone, same segmenter",
+    "prior": "per-category prior",
+    "centre_box": "centre box",
+    "whole_image": "whole image",
+    "random_box": "random box",
+    "direct": "the model, without reasoning",
+    "reasoning": "the model, with reasoning",
+    "question_shuffled": "the model, questions shuffled",
+    "image_swapped": "the model, another case's image",
+    "image_blanked": "the model, a blank image",
+}
+LONG = 200  # a recorded value of more letters is left to run.json
+
+
+@dataclass(frozen=True)
+class Told:
+    """What only the publisher knows, None where nobody said.
+
+    Args:
+        licence: of the weights, as the Hub spells it: "apache-2.0", "cc-by-sa-4.0".
+        dataset: id on the Hub of the data set that was evaluated on.
+        base: id on the Hub of the model it was trained from; an adapter says it itself.
+    """
+
+    licence: str | None = None
+    dataset: str | None = None
+    base: str | None = None
+
+
+def model_card(folder: Path, repo_id: str, manifest: Manifest, summary: dict | None, told: Told) -> str:
+    """The README.md of the model in `folder`; `manifest` is the one to be published. Errors: ValueError for files that are no JSON."""
+    based = adapter_base(folder)
+    config = read_json(folder / "config.json") if based is None else {}
+    run = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
+    base = told.base or (based[0] if based and is_hub_id(based[0]) else None)
+    frame = manifest.frame or (
+        FAMILIES.get(config["model_type"], ANY_OTHER).frame if "model_type" in config else None
+    )
+    return render(
+        "model.md.jinja",
+        metadata=front_matter(
+            repo_id,
+            base,
+            based is not None,
+            told.licence,
+            told.dataset,
+            summary,
+            carbon(run),
+            run.get("hardware"),
+        ),
+        repo_id=repo_id,
+        base=base,
+        adapter=based is not None,
+        architecture=", ".join(config.get("architectures") or [config.get("model_type", "that of its base")]),
+        frame=in_words(frame),
+        prompt_sha256=manifest.prompt_sha256,
+        segmenter=_segmenter_in_words(manifest.segmenter),
+        run=_recorded(run),
+        sources=run.get("sources"),
+        spent=spent(run),
+        result=None if summary is None else result(summary),
+        dataset=told.dataset,
+        licence=told.licence,
+    )
+
+
+def render(template: str, **values: object) -> str:
+    """A template of `cards/` filled in; a value that is missing is an error, not a hole."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = Path(__file__).parent / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    text = environment.get_template(template).render(marker=MARKER, notice=NOTICE, **values)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether `text` looks like owner/name on the Hub and is no folder here."""
+    owner, _, name = text.partition("/")
+    return bool(owner and name) and "/" not in name and not owner.startswith(".") and not Path(text).exists()
+
+
+def in_words(frame: Frame | None) -> str:
+    """How a model writes coordinates, for a sentence."""
+    if frame is None:
+        return "as its base model does"
+    if frame.limit is None:
+        return "in pixels of the image as the model sees it, after resizing"
+    return f"as whole numbers from 0 to {frame.limit:g}, the far edge of the image{', y before x' if frame.axes == 'yx' else ''}"
+
+
+def carbon(run: dict) -> tuple[float, str] | None:
+    """(kilograms of CO2 equivalent, what measured them): `co2_kg` and `co2_source` of a training record, None where nothing was measured.
+
+    Errors: ValueError for a number that does not say where it comes from.
+    """
+    kilograms, source = run.get("co2_kg"), run.get("co2_source")
+    if kilograms is None:
+        return None
+    if type(kilograms) not in (int, float) or not isinstance(source, str) or not source:
+        raise ValueError(
+            f"run.json must give a number as co2_kg and what measured it as co2_source, got {kilograms!r} and {source!r}; "
+            "complete it, or take both out"
+        )
+    return kilograms, source
+
+
+def spent(run: dict) -> str:
+    """Hardware, time and carbon of a training record, in words."""
+    took = f", about {run['minutes']:g} minutes" if "minutes" in run else ""
+    measured = carbon(run)
+    said = f"{measured[0]:g} kg CO2eq ({measured[1]})" if measured else "not measured"
+    return f"Hardware: {run.get('hardware', 'not recorded')}{took}. Carbon: {said}."
+
+
+def interval(value: dict | None, digits: int = 3, sign: str = "") -> str:
+    """ "0.474 [0.430, 0.510]", or a dash."""
+    if value is None:
+        return "–"
+    return f"{value['mean']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
+
+
+def rows(summary: dict, name: str) -> list[dict]:
+    """The model's line, under `name`, and those of the controls that were run."""
+    lines = {
+        name: summary["overall"],
+        **{text: summary.get("controls", {}).get(key) for key, text in CONTROLS.items()},
+    }
+    return [
+        {
+            "name": text,
+            "iou": interval(row.get("box_iou")),
+            "acc": interval(row.get("acc_50")),
+            "dice": interval(row.get("mask_dice")),
+        }
+        for text, row in lines.items()
+        if row
+    ]
+
+
+def modalities(summary: dict) -> list[dict]:
+    """A line for each modality, the largest first."""
+    return [
+        {
+            "name": name,
+            "n": row["box_iou"]["n"],
+            "iou": interval(row["box_iou"]),
+            "dice": interval(row["mask_dice"]),
+        }
+        for name, row in sorted(summary["per_modality"].items(), key=lambda item: -item[1]["box_iou"]["n"])
+    ]
+
+
+def result(summary: dict) -> dict:
+    """What the template shows of an evaluation."""
+    return {
+        "n": summary["n"],
+        "cases": summary["overall"]["box_iou"].get("clusters"),
+        "segmenter": summary["segmenter"],
+        "command": summary.get("command") or "python -m medreasoner evaluate",
+        "rows": rows(summary, "**this model**"),
+        "modalities": modalities(summary),
+        "well_formed": interval(summary["well_formed"]),
+        "agrees": interval(summary["place_agrees"]),
+    }
+
+
+def _recorded(run: dict) -> list[tuple[str, object]]:
+    """The short facts of a training record, its options among them."""
+    facts = {
+        **run.get("options", {}),
+        **{key: value for key, value in run.items() if key not in ("options", "curve", "sources", "legs")},
+    }
+    return [
+        (name, _cell(value)) for name, value in facts.items() if value is not None and len(str(value)) <= LONG
+    ]
+
+
+def _cell(value: object) -> str:
+    text = (
+        ", ".join(map(str, value))
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else str(value)
+    )
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _segmenter_in_words(segmenter: str | None) -> str:
+    if segmenter is None:
+        return "none of its own; wanglab/MedSAM2 is taken from the Hub"
+    return (
+        f"[{segmenter}](https://huggingface.co/{segmenter}), taken from there"
+        if "/" in segmenter
+        else f"in the folder `{segmenter}`"
+    )

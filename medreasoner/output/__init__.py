@@ -1,0 +1,1 @@
+"""What a run becomes: files, overlays and segmentation formats."""

@@ -1,0 +1,142 @@
+"""What the page asks of one model: a run, a mask for a correction, samples. On ZeroGPU each is one GPU call.
+
+Is: the durations asked for, measured as calls come, and the end of a call whose reader has gone. Is not: what is shown of it.
+"""
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Protocol, TypeVar
+
+import spaces
+from PIL import Image
+
+from medreasoner.events import Done, Event
+from medreasoner.geometry import Grounding
+from medreasoner.output.files import Provenance
+from medreasoner.page.gpu import FIRST_REFINEMENT, FIRST_RUN, FIRST_SAMPLES, Pace
+from medreasoner.refine import ImageCache, Refined
+from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled
+from medreasoner.segmenters.base import Click
+
+T = TypeVar("T")
+
+
+class Model(Protocol):
+    """What the page needs of a `medreasoner.MedReasoner`."""
+
+    name: str
+    can_sample: bool
+
+    def stream(
+        self,
+        image: Image.Image,
+        question: str,
+        think: bool = True,
+        stop: threading.Event | None = None,
+        kept: ImageCache | None = None,
+    ) -> Iterator[Event]:
+        """The events of one run; see `pipeline.ground`."""
+
+    def samples(
+        self,
+        image: Image.Image,
+        question: str,
+        number: int = SAMPLES,
+        temperature: float = TEMPERATURE,
+        think: bool = True,
+        stop: threading.Event | None = None,
+        kept: ImageCache | None = None,
+    ) -> Iterator[Sampled]:
+        """Answers by chance; see `sampling.sampled`. Asked for only where `can_sample`."""
+
+    def refine(
+        self,
+        image: Image.Image,
+        grounding: Grounding,
+        clicks: tuple[Click, ...] = (),
+        kept: ImageCache | None = None,
+    ) -> Refined:
+        """The mask for a corrected grounding; see `refine.refine`."""
+
+    def provenance(self, question: str) -> Provenance:
+        """What would make the answer to `question`, for the files one takes home."""
+
+
+class Calls:
+    """The calls to `model`, shared by all visitors. When a visitor stops or leaves, Gradio closes the generator it reads, and the model
+    stops with it."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self._run_pace, self._refine_pace, self._samples_pace = (
+            Pace(FIRST_RUN),
+            Pace(FIRST_REFINEMENT),
+            Pace(FIRST_SAMPLES),
+        )
+        self._gpu_events = spaces.GPU(duration=self._run_pace.ask)(self._events)
+        self._gpu_refine = spaces.GPU(duration=self._refine_pace.ask)(self._refine)
+        self._gpu_samples = spaces.GPU(duration=self._samples_pace.ask)(self._samples)
+
+    @property
+    def name(self) -> str:
+        """The model's id, or the last two parts of its folder: a visitor need not know this server's disk."""
+        return "/".join(self.model.name.rstrip("/").split("/")[-2:])
+
+    def events(self, image: Image.Image, question: str, kept: ImageCache | None = None) -> Iterator[Event]:
+        """The model's events. Errors: gr.Error of ZeroGPU."""
+        with closing(self._gpu_events(image, question, kept)) as events:
+            for event in events:
+                if isinstance(event, Done):
+                    self._run_pace.add(event.timings_s["total"])
+                yield event
+
+    def refine(
+        self,
+        image: Image.Image,
+        grounding: Grounding,
+        clicks: tuple[Click, ...],
+        kept: ImageCache | None = None,
+    ) -> Refined:
+        """Errors: GroundingError, SegmenterError, gr.Error of ZeroGPU."""
+        refined = self._gpu_refine(image, grounding, clicks, kept)
+        self._refine_pace.add(refined.seconds)
+        return refined
+
+    def samples(self, image: Image.Image, question: str, kept: ImageCache | None = None) -> Iterator[Sampled]:
+        """Errors: ReasonerError, gr.Error of ZeroGPU."""
+        seconds = 0.0
+        with closing(self._gpu_samples(image, question, kept)) as samples:
+            for number, sample in enumerate(samples, start=1):
+                seconds += sample.seconds
+                if number == SAMPLES:
+                    self._samples_pace.add(seconds)
+                yield sample
+
+    def _events(self, image: Image.Image, question: str, kept: ImageCache | None) -> Iterator[Event]:
+        stop = threading.Event()
+        yield from _until_left(self.model.stream(image, question, think=True, stop=stop, kept=kept), stop)
+
+    def _refine(
+        self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...], kept: ImageCache | None
+    ) -> Refined:
+        return self.model.refine(image, grounding, clicks, kept)
+
+    def _samples(self, image: Image.Image, question: str, kept: ImageCache | None) -> Iterator[Sampled]:
+        stop = threading.Event()
+        yield from _until_left(self.model.samples(image, question, stop=stop, kept=kept), stop)
+
+
+def _until_left(run: Generator[T], stop: threading.Event) -> Iterator[T]:
+    """What `run` yields. When this generator is closed, the run is told to stop, and closed elsewhere."""
+    try:
+        while event := next(
+            run, None
+        ):  # not `yield from`, which would close the run before it is told to stop
+            yield event
+    except GeneratorExit:
+        stop.set()
+        threading.Thread(
+            target=run.close
+        ).start()  # waits for the model's last token, which the server's own thread must not
+        raise

@@ -1,0 +1,149 @@
+"""What programs may call: `/ground`, `/ground_stream` and `/refine`, also as MCP tools.
+
+Is: typed functions over the same events as the page; their docstrings are what the API page and an MCP client show.
+Is not: the page's own events, which are private.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from medreasoner.events import NOTICE, Done, Event, Failed, Located, Thinking
+from medreasoner.geometry import Grounding, GroundingError
+from medreasoner.imaging.read import load_image
+from medreasoner.imaging.types import ImageError, LoadedImage
+from medreasoner.output.files import Provenance, as_json
+from medreasoner.refine import Refined
+from medreasoner.segmenters.base import Click, SegmenterError
+
+Ground = Callable[[Image.Image, str], Iterator[Event]]
+
+
+class Refine(Protocol):
+    """`MedReasoner.refine`."""
+
+    def __call__(self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...]) -> Refined: ...
+
+
+class Endpoints:
+    """Places the endpoints into the `gr.Blocks` around it. `ground` and `refine` are those of the page, GPU and all."""
+
+    def __init__(self, ground: Ground, refine: Refine, provenance: Callable[[str], Provenance]):
+        self._ground, self._refine, self._provenance = ground, refine, provenance
+
+    def place(self) -> None:
+        """Make the components that give the endpoints their types; none of them is drawn."""
+        model = {"concurrency_id": "model", "queue": True}
+        with gr.Row(visible=False):
+            image, question = gr.File(label="image", type="filepath"), gr.Textbox(label="question")
+            place = [gr.JSON(label="box"), gr.JSON(label="points"), gr.JSON(label="clicks", value=[])]
+            answer, mask = gr.JSON(label="grounding"), gr.Image(label="mask", format="png", type="pil")
+            button = gr.Button()
+            button.click(self.ground, [image, question], [answer, mask], api_name="ground", **model)
+            button.click(self.ground_stream, [image, question], [answer], api_name="ground_stream", **model)
+            button.click(self.refine, [image, *place], [answer, mask], api_name="refine")
+
+    def ground(self, image: str, question: str) -> tuple[dict, Image.Image]:
+        """Find the place in a medical image that a question is about. Research use only. Not for diagnosis.
+
+        Args:
+            image: a PNG, JPEG, TIFF, WebP, DICOM or NIfTI file.
+            question: what to look for, in a clinician's words.
+
+        Returns:
+            The contents of `grounding.json` (reasoning, box and points in pixels of the image, times), and the mask: 0/255 grey, in the
+            image's size.
+        """
+        loaded = _open(image)
+        *_, last = self._ground(loaded.image, question)
+        done = _done(last)
+        return as_json(done, loaded, self._provenance(question)), _grey(done.mask)
+
+    def ground_stream(self, image: str, question: str) -> Iterator[dict]:
+        """The same as `ground`, told while it happens: the reasoning as it grows, box and points as soon as they are known, then what
+        `grounding.json` holds. Research use only. Not for diagnosis.
+
+        Args:
+            image: a PNG, JPEG, TIFF, WebP, DICOM or NIfTI file.
+            question: what to look for, in a clinician's words.
+
+        Yields:
+            {"state": "thinking", "think": the reasoning so far}, then {"state": "located", "box_xyxy", "points_xy", "think"}, then
+            {"state": "done", ...} with everything that `ground` gives as JSON.
+        """
+        loaded, think = _open(image), ""
+        for event in self._ground(loaded.image, question):
+            match event:
+                case Thinking(text):
+                    think += text
+                    yield {"state": "thinking", "think": think}
+                case Located(grounding):
+                    yield {"state": "located", "think": think, **_place(grounding)}
+                case Done() | Failed():
+                    yield {"state": "done", **as_json(_done(event), loaded, self._provenance(question))}
+
+    def refine(self, image: str, box: list, points: list, clicks: list) -> tuple[dict, Image.Image]:
+        """Draw the mask for a box, two points and further clicks of your own; no question is asked. Research use only. Not for diagnosis.
+
+        Args:
+            image: a PNG, JPEG, TIFF, WebP, DICOM or NIfTI file.
+            box: [x1, y1, x2, y2] in pixels of the image.
+            points: two [x, y] inside the target.
+            clicks: up to 64 of [x, y, belongs]: true where the target is, false where it is not; [] for none.
+
+        Returns:
+            {"box_xyxy", "points_xy", "clicks", "mask_score", "seconds", "notes", "notice"}, and the mask: 0/255 grey, in the image's size.
+        """
+        picture = _open(image).image
+        try:
+            refined = self._refine(picture, *prompt(box, points, clicks))
+        except (GroundingError, SegmenterError) as error:
+            raise gr.Error(f"{error}.", print_exception=False) from error
+        facts = {
+            "mask_score": refined.score,
+            "seconds": refined.seconds,
+            "notes": list(refined.notes),
+            "notice": NOTICE,
+        }
+        return _place(refined.grounding) | {
+            "clicks": [list(click) for click in refined.clicks]
+        } | facts, _grey(refined.mask)
+
+
+def prompt(box: object, points: object, clicks: object) -> tuple[Grounding, tuple[Click, ...]]:
+    """What a browser or a program sent, as a grounding and clicks; nothing about it is trusted. Errors: GroundingError."""
+    try:
+        x1, y1, x2, y2 = (float(value) for value in box)
+        (ax, ay), (bx, by) = ((float(x), float(y)) for x, y in points)
+        clicked = tuple((float(x), float(y), bool(positive)) for x, y, positive in clicks or [])
+    except (TypeError, ValueError) as error:
+        raise GroundingError(
+            "expected a box of four numbers [x1, y1, x2, y2], two points [[x, y], [x, y]] and clicks [[x, y, true or false], …], "
+            f"got {str([box, points, clicks])[:120]}"
+        ) from error
+    return Grounding((x1, y1, x2, y2), ((ax, ay), (bx, by))), clicked
+
+
+def _open(path: str) -> LoadedImage:
+    try:
+        return load_image(Path(path))
+    except ImageError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _done(event: Event) -> Done:
+    if isinstance(event, Failed):
+        raise gr.Error(event.message, print_exception=False)
+    return event
+
+
+def _place(grounding: Grounding) -> dict:
+    return {"box_xyxy": list(grounding.box), "points_xy": [list(point) for point in grounding.points]}
+
+
+def _grey(mask: np.ndarray) -> Image.Image:
+    return Image.fromarray(mask.astype(np.uint8) * 255)

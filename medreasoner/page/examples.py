@@ -1,0 +1,45 @@
+"""The examples offered on the page: a folder with `examples.json` and the images it names.
+
+`examples.json` is a list of {"image", "question", "modality", "source", "licence"} and, where the true outline is known, "mask"; `image`
+and `mask` are paths inside the folder.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image one may open with a click. `source` and `licence` are shown with it."""
+
+    image: Path
+    question: str
+    modality: str
+    source: str
+    licence: str
+    mask: Path | None = None
+
+    @property
+    def credit(self) -> str:
+        return f"{self.modality}, {self.source}, {self.licence}"
+
+
+def load_examples(folder: Path) -> list[Example]:
+    """The examples of `folder`; ValueError if an entry lacks a key or names a file that is not there. [] without an examples.json."""
+    listing = folder / "examples.json"
+    if not listing.exists():
+        return []
+    examples = []
+    for number, entry in enumerate(json.loads(listing.read_text(encoding="utf-8"))):
+        keys = {"image", "question", "modality", "source", "licence"}
+        if set(entry) - {"mask"} != keys:
+            raise ValueError(
+                f"{listing}, entry {number}: expected the keys {sorted(keys)} and perhaps mask, got {sorted(entry)}"
+            )
+        files = {kind: folder / entry[kind] for kind in ("image", "mask") if kind in entry}
+        for kind, path in files.items():
+            if not path.is_file():
+                raise ValueError(f"{listing}, entry {number}: there is no {kind} {path}")
+        examples.append(Example(**{**entry, **files}))
+    return examples

@@ -1,0 +1,122 @@
+"""Hears a model speak: one token after the other becomes text while `generate` runs.
+
+Is: a StoppingCriteria, because that is called with each new token and may also end the run; so one object decodes, hands on and stops. With
+it goes a LogitsProcessor that changes nothing: it sees how probable each token was.
+Is not: a TextStreamer. Those give words only when the next space arrives, decode the whole text for each token, and go on after the
+answer has closed.
+"""
+
+import math
+import queue
+import threading
+from collections.abc import Sequence
+
+import torch
+from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
+
+from medreasoner.answer import Closing, StreamParser, coordinate_spans
+
+LONGEST_CHARACTER = 4  # bytes of UTF-8, and so the most byte tokens one character can be spread over
+
+
+class TokenLogProbs(LogitsProcessor):
+    """What the model thinks of the next token, before temperature and the cuts of sampling (which `generate` applies after it) and after a
+    penalty that the checkpoint's own settings ask for."""
+
+    def __init__(self) -> None:
+        self._logits: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self._logits = scores[0]
+        return scores
+
+    def of(self, token: int) -> torch.Tensor:
+        """Log-probability of `token`, left on the device so that nothing waits for it; NaN before any was asked for."""
+        return (
+            torch.tensor(math.nan)
+            if self._logits is None
+            else self._logits[token] - self._logits.logsumexp(-1)
+        )
+
+
+class TextListener(StoppingCriteria):
+    """Puts one piece of text per token into `pieces` (an empty one while a character is incomplete) and None at the end. The piece that
+    closes the answer is a `Closing` if `generate` was given `odds` as a logits processor.
+
+    Generation ends with the token that closes the answer, or within one token of `stop` being set or `leave` being called.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: threading.Event):
+        self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._tokenizer, self._stop = tokenizer, stop
+        self._left = threading.Event()
+        self._answer = StreamParser()
+        self.odds = TokenLogProbs()
+        self._tokens: list[int] = []
+        self._ends: list[int] = []  # of each token's text, in characters
+        self._log_p: list[torch.Tensor] = []
+        self._context = self._spoken = (
+            0  # tokens[context:spoken] went out last; they are decoded again for the spaces between tokens
+        )
+
+    def __call__(self, input_ids: torch.LongTensor, scores: object, **kwargs: object) -> torch.BoolTensor:
+        if not self.finished():
+            self._tokens.append(int(input_ids[0, -1]))
+            piece = self._new_text()
+            self._answer.feed(piece)
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(piece))
+            self._log_p.append(self.odds.of(self._tokens[-1]))
+            if self._answer.parsed is not None:
+                piece = Closing(
+                    piece,
+                    coordinate_probability(self._answer.text, self._ends, torch.stack(self._log_p).tolist()),
+                )
+            self.pieces.put(piece)
+        return torch.full((1,), self.finished(), device=input_ids.device, dtype=torch.bool)
+
+    def finished(self) -> bool:
+        """Whether generation should end (or need not begin)."""
+        return self._answer.parsed is not None or self._stop.is_set() or self._left.is_set()
+
+    def leave(self) -> None:
+        """Nobody listens any more: let generation end with its next token."""
+        self._left.set()
+
+    def end(self) -> None:
+        """Generation is over: hand on what was held back, then None."""
+        if self._spoken < len(self._tokens):
+            self.pieces.put(self._decode(self._context)[len(self._decode(self._context, self._spoken)) :])
+        self.pieces.put(None)
+
+    def _new_text(self) -> str:
+        known, text = self._decode(self._context, self._spoken), self._decode(self._context)
+        if text.endswith("\ufffd") and len(self._tokens) - self._spoken < LONGEST_CHARACTER:
+            return ""  # the bytes of a character are still coming
+        self._context, self._spoken = self._spoken, len(self._tokens)
+        return text[len(known) :]
+
+    def _decode(self, begin: int, end: int | None = None) -> str:
+        return self._tokenizer.decode(
+            self._tokens[begin:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+
+
+def coordinate_probability(text: str, ends: Sequence[int], log_p: Sequence[float]) -> float | None:
+    """The geometric mean of the probabilities of the numbers in the answer of `text`, 0..1; a number's is the product over the tokens that
+    hold any of its characters. None where the numbers cannot be told or a probability is not known.
+
+    Args:
+        text: everything the model wrote. ends: where the text of each of its tokens ends, in characters. log_p: their log-probabilities.
+    """
+    starts = [0, *ends]
+    spans = coordinate_spans(text)
+    numbers = [
+        sum(
+            value
+            for start, end, value in zip(starts, ends, log_p, strict=False)
+            if start < last and end > first
+        )
+        for first, last in spans
+    ]
+    mean = sum(numbers) / len(numbers) if numbers else math.nan
+    return math.exp(min(0.0, mean)) if math.isfinite(mean) else None

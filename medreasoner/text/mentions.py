@@ -1,0 +1,92 @@
+"""Coordinates in running text: where they stand, and which part of the image they mean.
+
+Is: `[120, 45, 300, 210]`, `(120, 45)`, `x 120, y 45`, `x from 120 to 300` and the like in a reasoning, in pixels of the original image.
+Is not: the answer (`answer.py`, `dialects.py`). Nothing is scored by what is found here: numbers in brackets may mean something else.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from medreasoner.geometry import Box, Frame, Point, to_image
+
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_WHOLE = r"(?!\.?\d|\s*(?:mm|cm|%|to\b|[-–—]))"  # the last number ends here; it is no length, nor does a range begin with it
+_IS = r"\s*(?:=|:|from|between|in)?\s*[\[(]?\s*"
+_RANGE = rf"{_IS}{_NUMBER}\s*(?:to|and|,|[-–—])\s*{_NUMBER}{_WHOLE}[\])]?"
+_THEN = r"\s*(?:,|;|and|,\s*and)?\s*"
+_NOT_TIMES = r"(?<!\d )\b"  # "2 x 3 to 4" is a size
+
+_BRACKETED = re.compile(rf"[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}(?:\s*,\s*{_NUMBER}\s*,\s*{_NUMBER})?\s*[\])]")
+_PAIR = re.compile(rf"{_NOT_TIMES}x{_IS}{_NUMBER}{_THEN}y{_IS}{_NUMBER}{_WHOLE}", re.IGNORECASE)
+_RANGES = re.compile(
+    rf"{_NOT_TIMES}(?:x{_RANGE}(?:{_THEN}y{_RANGE})?|y{_RANGE}(?:{_THEN}x{_RANGE})?)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Characters `start` to `end` of a text mean a `box` or, where that is None, a `point`, in pixels of the original image."""
+
+    start: int
+    end: int
+    box: Box | None
+    point: Point | None
+
+
+def mentions(
+    text: str, frame: Frame, image_wh: tuple[int, int], input_wh: tuple[int, int] | None = None
+) -> list[Mention]:
+    """The coordinates that `text` names, in its order, without those that reach outside the image or enclose nothing. A range of one axis
+    means that strip of the image; beside a range of the other axis the two are one box.
+
+    Args:
+        frame: in which the numbers are written; those that stand beside their x or y do not follow its order of axes.
+        image_wh: (width, height) of the original image. input_wh: of the resized input, for frames without a limit.
+    """
+    found, free = [], 0
+    read = [(match, frame, _numbers(match)) for match in _BRACKETED.finditer(text)]
+    read += [(match, replace(frame, axes="xy"), numbers) for match, numbers in _named(text)]
+    for match, written, numbers in sorted(read, key=lambda each: each[0].start()):
+        mention = Mention(*match.span(), *_in_image(numbers, written, image_wh, input_wh))
+        if match.start() >= free and _is_inside(mention, image_wh):
+            found.append(mention)
+            free = match.end()
+    return found
+
+
+def _named(text: str) -> Iterator[tuple[re.Match, list[float | None]]]:
+    """Numbers beside the name of their axis: x, y of a point, or x1, y1, x2, y2, None where only one axis has a range."""
+    for match in _PAIR.finditer(text):
+        yield match, _numbers(match)
+    for match in _RANGES.finditer(text):
+        x1, x2, y1, y2, *swapped = (None if number is None else float(number) for number in match.groups())
+        if swapped[0] is not None:
+            y1, y2, x1, x2 = swapped
+        yield match, [x1, y1, x2, y2]
+
+
+def _numbers(match: re.Match) -> list[float]:
+    return [float(number) for number in match.groups() if number is not None]
+
+
+def _in_image(
+    numbers: Sequence[float | None], frame: Frame, image_wh: tuple[int, int], input_wh: tuple[int, int] | None
+) -> tuple[Box | None, Point | None]:
+    """(box, None) of four numbers, (None, point) of two. An axis without a range is taken whole."""
+    known = [number or 0.0 for number in numbers]
+    there = to_image((known * 2)[:4], (known[:2], known[:2]), frame, image_wh, input_wh)
+    if len(numbers) == 2:
+        return None, there.points[0]
+    x1, y1, x2, y2 = there.box
+    if numbers[0] is None:
+        x1, x2 = 0.0, float(image_wh[0])
+    if numbers[1] is None:
+        y1, y2 = 0.0, float(image_wh[1])
+    return (x1, y1, x2, y2), None
+
+
+def _is_inside(mention: Mention, image_wh: tuple[int, int]) -> bool:
+    x1, y1, x2, y2 = mention.box or mention.point * 2
+    holds = mention.box is None or (x1 < x2 and y1 < y2)
+    return holds and min(x1, y1) >= 0 and x2 <= image_wh[0] and y2 <= image_wh[1]

@@ -1,0 +1,90 @@
+"""Words for where and how big, and the boxes they are true of.
+
+Is: the one vocabulary with which the offline writer says what it measured and with which a reasoning's claims are checked against its
+own answer. Sides are sides of the image as displayed, never of the patient.
+Is not: anatomy.
+"""
+
+import re
+
+from medreasoner.geometry import Box
+
+SIDES = ("left", "centre", "right")
+HEIGHTS = ("upper", "middle", "lower")
+SIZES = ("tiny", "small", "mid-sized", "large")
+SIZE_LIMITS = (0.01, 0.06, 0.25)  # box area as a share of the image: below the first is tiny, …
+SIZE_TOLERANCE = 1.3  # ratio: a share of the image this near to a limit may go by either word
+TOLERANCE = 0.05  # of a side: a claim this near to a border is not held against the answer
+
+
+def place_words(box: Box, image_wh: tuple[int, int]) -> tuple[str, str]:
+    """(side, height) of the box's centre on a three by three grid of the image."""
+    cx, cy = (box[0] + box[2]) / 2 / image_wh[0], (box[1] + box[3]) / 2 / image_wh[1]
+    return SIDES[_third(cx)], HEIGHTS[_third(cy)]
+
+
+def size_word(box: Box, image_wh: tuple[int, int]) -> str:
+    share = (box[2] - box[0]) * (box[3] - box[1]) / (image_wh[0] * image_wh[1])
+    return SIZES[sum(share >= limit for limit in SIZE_LIMITS)]
+
+
+def place_phrase(side: str, height: str) -> str:
+    """The grid cell as it is said: "in the upper left", "at the centre", "at mid-height on the right"…"""
+    if side == "centre":
+        return {"upper": "in the upper centre", "middle": "at the centre", "lower": "in the lower centre"}[
+            height
+        ]
+    return {
+        "upper": f"in the upper {side}",
+        "middle": f"at mid-height on the {side}",
+        "lower": f"in the lower {side}",
+    }[height]
+
+
+_SAID = [
+    (re.compile(r"\bin the (upper|lower) (left|centre|right)\b"), lambda m: (m[2], m[1])),
+    (re.compile(r"\bat mid-height on the (left|right)\b"), lambda m: (m[1], "middle")),
+    (re.compile(r"\bat the centre\b"), lambda m: ("centre", "middle")),
+]
+_SENTENCE = re.compile(r"[^.!?]*[.!?]?")
+_SIZE = re.compile(r"\b(tiny|small|mid-sized|large)\b")
+
+
+def place_said(text: str) -> tuple[str, str] | None:
+    """The first (side, height) that `text` claims in the words of `place_phrase`, or None if it claims none."""
+    found = [(match.start(), read(match)) for pattern, read in _SAID if (match := pattern.search(text))]
+    return min(found)[1] if found else None
+
+
+def size_said(text: str) -> str | None:
+    """The size word in the first sentence that also says a place, or None: elsewhere such words may be about anything."""
+    for sentence in _SENTENCE.findall(text):
+        if place_said(sentence) is not None:
+            found = _SIZE.search(sentence)
+            return found[1] if found else None
+    return None
+
+
+def agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
+    """Whether the place that `text` claims is where `box` has its centre, within TOLERANCE of a side; None if nothing is claimed."""
+    said = place_said(text)
+    if said is None:
+        return None
+    centre = (box[0] + box[2]) / 2 / image_wh[0], (box[1] + box[3]) / 2 / image_wh[1]
+    wanted = SIDES.index(said[0]), HEIGHTS.index(said[1])
+    return all(w / 3 - TOLERANCE <= c <= (w + 1) / 3 + TOLERANCE for w, c in zip(wanted, centre, strict=True))
+
+
+def size_agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
+    """Whether `box` is as big as `text` says (`size_said`), within SIZE_TOLERANCE; None if nothing is said."""
+    said = size_said(text)
+    if said is None:
+        return None
+    share = (box[2] - box[0]) * (box[3] - box[1]) / (image_wh[0] * image_wh[1])
+    limits = (0.0, *SIZE_LIMITS, 1.0)
+    low, high = limits[SIZES.index(said)], limits[SIZES.index(said) + 1]
+    return low / SIZE_TOLERANCE <= share <= high * SIZE_TOLERANCE
+
+
+def _third(value: float) -> int:
+    return min(2, max(0, int(value * 3)))

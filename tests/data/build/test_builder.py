@@ -1,0 +1,263 @@
+"""From a manifest with masks to samples in three stages, on images drawn here; stages go on after a real SIGKILL."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from medreasoner.cli import main
+from medreasoner.data.build.builder import Builder, COPY, COPY_WITHIN, HELD
+from medreasoner.data.build.layouts import Options
+from medreasoner.data.build.sources import open_source
+from medreasoner.data.build.stages import StageError
+from medreasoner.data.taxonomy import categories
+from medreasoner.data.build.writers.offline import Offline, against_other_side, measure, reasoning, vary
+from medreasoner.data.build.writers.base import Words
+from medreasoner.geometry import mask_to_box
+from medreasoner.text.places import agrees
+
+ROOT = Path(__file__).parents[3]
+
+
+def disc(wh: tuple[int, int], centre: tuple[int, int], radius: int) -> np.ndarray:
+    y, x = np.mgrid[: wh[1], : wh[0]]
+    return (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
+
+
+def source(folder, rows):
+    """Write a source of one-target images: rows of (id, dataset, target, split, centre, radius)."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    noise = np.random.default_rng(0)
+    with open(folder / "manifest.jsonl", "w") as file:
+        for name, dataset, target, split, centre, radius in rows:
+            mask = disc((200, 150), centre, radius)
+            texture = ndimage.gaussian_filter(noise.normal(0, 1, (150, 200)), 12)  # smooth, as anatomy is
+            shade = (80 + 30 * texture / texture.std()).clip(0, 150).astype(np.uint8)
+            shade[mask] = 220
+            Image.fromarray(shade).convert("RGB").save(folder / f"images/{name}.png")
+            Image.fromarray(mask.astype(np.uint8)).save(folder / f"masks/{name}.png")
+            row = {
+                "id": f"{dataset}/{name}", "dataset": dataset, "image": f"images/{name}.png", "mask": f"masks/{name}.png", "split": split,
+                "modality": "Endoscopy",
+                "targets": [{"index": 1, "name": target}], "case": name, "licence": "CC0", "source": "drawn",
+            }  # fmt: skip
+            file.write(json.dumps(row) + "\n")
+
+
+def build(folder: Path, out: Path, **options) -> dict:
+    return Builder(open_source(folder, out, Options()), out, **options).run()
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def rewrite(folder: Path, **changes: dict) -> None:
+    """Change rows of a manifest, by the last part of their ids."""
+    rows = [row | changes.get(row["id"].split("/")[1], {}) for row in lines(folder / "manifest.jsonl")]
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+ROWS = [
+    ("a", "kvasir_seg", "polyp", "validation", (50, 40), 20),
+    ("b", "kvasir_seg", "polyp", "train", (150, 100), 25),
+    ("c", "kvasir_seg", "polyp", "train", (100, 75), 2),
+    ("d", "drive_vessels", "retinal vessels", "train", (100, 75), 30),
+]
+
+
+def test_a_source_becomes_samples_whose_words_are_true(tmp_path):
+    source(tmp_path / "src", ROWS)
+    report = build(tmp_path / "src", tmp_path / "out")
+    samples = lines(tmp_path / "out/samples.jsonl")
+    assert report["samples"] == {"validation": 1, "train": 1}
+    assert report["rejected"] == {"box under 8 px": 1, "set left out: a network over the whole field, no single target": 1}
+    polyp = categories()["colorectal polyp"]
+    for sample in samples:
+        mask = np.asarray(Image.open(tmp_path / "out" / sample["mask"])) > 0
+        assert tuple(sample["box"]) == mask_to_box(mask)
+        assert all(mask[int(y), int(x)] for x, y in sample["points"])
+        assert agrees(sample["think"], tuple(sample["box"]), (200, 150)) is True
+        assert "brighter than" in sample["think"] or "brighter the tissue" in sample["think"]
+        assert polyp.leaks(sample["question"]) is None
+    held_out = [s["question"] for s in samples if s["split"] == "validation"]
+    assert set(held_out) <= set(polyp.held_out)
+
+
+def test_every_image_has_descriptions_and_a_format_for_its_supercategory(tmp_path):
+    source(tmp_path / "src", ROWS[:1])
+    build(tmp_path / "src", tmp_path / "out")
+    (said,) = lines(tmp_path / "out/stages/2_descriptions.jsonl")
+    assert said["short_description"] == "Endoscopy image: colorectal polyp in the upper left."
+    assert said["long_description"].endswith(
+        "The colorectal polyp lies in the upper left of the image: small, about as wide as tall and brighter than its surroundings."
+    )
+    assert set(said["formats"]) == {"neoplasm"} and all(said["formats"]["neoplasm"].values())
+
+
+def test_the_same_source_gives_the_same_bytes(tmp_path):
+    source(tmp_path / "src", ROWS)
+    for name in ("one", "two"):
+        build(tmp_path / "src", tmp_path / name)
+    build(tmp_path / "src", tmp_path / "two")  # once more over what is finished
+    files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
+    assert len(files) >= 10
+    assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from medreasoner.data import build, clean
+from medreasoner.data.build.layouts import Options
+from medreasoner.data.build.sources import open_source
+from medreasoner.data.build.writers.offline import Offline
+
+where, source, out = sys.argv[1], *map(Path, sys.argv[2:])
+calls = 0
+def dying(name, work):
+    def called(*given):
+        global calls
+        calls += name == where
+        if calls == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(*given)
+    return called
+clean._keep = dying("clean", clean._keep)
+Offline.describe = dying("describe", Offline.describe)
+Offline.ask = dying("ask", Offline.ask)
+build.Builder(open_source(source, out, Options()), out).run()
+"""
+
+
+@pytest.mark.parametrize("where,left", [("clean", (2, None, None)), ("describe", (4, 2, None)), ("ask", (4, 4, 2))])
+def test_a_build_that_was_killed_goes_on_to_the_same_bytes(tmp_path, where, left):
+    rows = [(name, "kvasir_seg", "polyp", "train", (40 + 30 * i, 60), 20 + 3 * i) for i, name in enumerate("abcd")]
+    source(tmp_path / "src", rows)
+    run = subprocess.run([sys.executable, "-c", KILLED, where, tmp_path / "src", tmp_path / "out"], cwd=ROOT, timeout=60)
+    assert run.returncode == -signal.SIGKILL
+    paths = [tmp_path / "out/stages" / name for name in ("1_regions.jsonl", "2_descriptions.jsonl", "3_questions.jsonl")]
+    assert tuple(len(lines(path)) if path.exists() else None for path in paths) == left
+    last = paths[sum(number is not None for number in left) - 1]
+    last.write_bytes(last.read_bytes() + b'{"id": "kvasir_seg/c", "targ')  # the kill could have come here too
+    build(tmp_path / "src", tmp_path / "out")
+    build(tmp_path / "src", tmp_path / "undisturbed")
+    for path in (tmp_path / "undisturbed").rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (tmp_path / "out" / path.relative_to(tmp_path / "undisturbed")).read_bytes(), path
+
+
+def test_a_set_is_not_finished_with_other_words_than_it_was_begun_with(tmp_path):
+    source(tmp_path / "src", ROWS)
+    build(tmp_path / "src", tmp_path / "out")
+    with pytest.raises(StageError, match="3_questions.jsonl was begun .* choose another --out"):
+        build(tmp_path / "src", tmp_path / "out", seed=1)
+    rewrite(tmp_path / "src", a={"licence": "CC-BY-4.0"})
+    with pytest.raises(StageError, match="1_regions.jsonl was begun"):
+        build(tmp_path / "src", tmp_path / "out")
+
+
+def test_a_training_copy_of_a_validation_image_is_dropped(tmp_path):
+    source(tmp_path / "src", ROWS)
+    copy = Image.open(tmp_path / "src/images/a.png").resize((190, 143)).resize((200, 150))
+    copy.save(tmp_path / "src/images/b.png")
+    assert build(tmp_path / "src", tmp_path / "out")["rejected"][COPY] == 1
+
+
+def test_copies_within_a_split_are_dropped_when_asked(tmp_path):
+    source(tmp_path / "src", [(name, *ROWS[1][1:]) for name in "ab"])
+    Image.open(tmp_path / "src/images/a.png").save(tmp_path / "src/images/b.png")
+    assert build(tmp_path / "src", tmp_path / "both")["samples"] == {"train": 2}
+    report = build(tmp_path / "src", tmp_path / "one", distinct=True)
+    assert report["samples"] == {"train": 1} and report["rejected"] == {COPY_WITHIN: 1}
+
+
+def test_no_patient_is_in_two_splits(tmp_path):
+    source(tmp_path / "src", ROWS)
+    rewrite(tmp_path / "src", b={"case": "a"})
+    report = build(tmp_path / "src", tmp_path / "out")
+    assert report["rejected"][HELD] == 1 and report["samples"] == {"validation": 1}
+
+
+def test_what_cannot_be_read_is_left_out_with_its_reason(tmp_path):
+    source(tmp_path / "src", ROWS[:2])
+    (tmp_path / "src/images/a.png").write_bytes(b"no picture")
+    Image.new("L", (20, 20)).save(tmp_path / "src/masks/b.png")
+    build(tmp_path / "src", tmp_path / "out")
+    first, second = lines(tmp_path / "out/rejects.jsonl")
+    assert first["id"] == "kvasir_seg/a" and first["stage"] == 1 and first["reason"].startswith("cannot be read: ")
+    assert second["reason"] == "mask of 20 x 20 pixels for an image of 200 x 150"
+
+
+def test_words_that_a_check_refuses_are_kept_with_the_reason(tmp_path):
+    class Blurting(Offline):
+        def ask(self, picture, target, *rest):
+            words = super().ask(picture, target, *rest)
+            return Words("Where is the polyp?", words.think) if picture.line["split"] == "train" else words
+
+    source(tmp_path / "src", ROWS[:2])
+    report = build(tmp_path / "src", tmp_path / "out", writer=Blurting())
+    assert report["samples"] == {"validation": 1}
+    (reject,) = lines(tmp_path / "out/rejects.jsonl")
+    assert reject["stage"] == 3 and reject["reason"] == "question names the target" and reject["detail"] == "polyp"
+    assert reject["question"] == "Where is the polyp?" and reject["think"]
+
+
+def test_a_category_without_wordings_is_left_out_with_the_reason(tmp_path):
+    source(tmp_path / "src", [("a", "own", "liver", "train", (50, 40), 20)])
+    report = build(tmp_path / "src", tmp_path / "out")
+    assert report["rejected"] == {"no wordings for liver in Endoscopy images": 1}
+
+
+def test_the_command_builds_and_says_what_was_left_out(tmp_path, capsys):
+    source(tmp_path / "src", ROWS)
+    assert main(["data", "build", str(tmp_path / "src"), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "1 validation, 1 train samples of 2 images" in said and "1  box under 8 px" in said
+    assert len(lines(tmp_path / "out/samples.jsonl")) == 2
+
+
+def test_the_command_says_what_a_source_must_be(tmp_path, capsys):
+    assert main(["data", "build", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "expected manifest.jsonl, or the folders images and masks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("inside,outside,said", [(200, 50, "brighter than"), (50, 200, "darker than"), (100, 100, "about as bright as")])
+def test_brightness_is_measured_against_the_surroundings(inside, outside, said):
+    mask = disc((200, 150), (60, 60), 20)
+    grey = np.where(mask, inside, outside).astype(np.float32)
+    assert measure(grey, mask, mask_to_box(mask)).brightness == said
+
+
+def test_the_other_side_is_compared_where_there_is_one():
+    head = np.where(disc((200, 150), (100, 75), 70), 120, 0).astype(np.float32)
+    spot, middle = disc((200, 150), (60, 75), 15), disc((200, 150), (100, 75), 15)
+    assert against_other_side(np.where(spot, 200, head).astype(np.float32), spot) == "brighter than"
+    assert against_other_side(np.where(spot, 60, head).astype(np.float32), spot) == "darker than"
+    assert against_other_side(head, spot) == "about as bright as"
+    assert against_other_side(head, middle) is None  # it has no other side
+    lopsided = np.tile(np.linspace(0, 255, 200, dtype=np.float32), (150, 1))
+    assert against_other_side(lopsided, spot) is None
+
+
+def test_another_hand_still_asks_the_same_thing():
+    rng = random.Random(0)
+    made = {vary("Which bright spot on the scan explains the fever of this patient?", rng) for _ in range(60)}
+    assert len(made) > 25
+    assert all(sum(word in text.lower() for word in ("bright", "spot", "scan", "fever", "patient")) >= 4 for text in made)
+
+
+def test_reasoning_names_the_target_and_is_three_sentences():
+    mask = disc((200, 150), (60, 60), 20)
+    measured = measure(mask.astype(np.float32) * 255, mask, mask_to_box(mask))
+    for category in categories().values():
+        text = reasoning(category, measured, random.Random(1))
+        assert category.name in text and text.count(".") >= 3

@@ -1,0 +1,98 @@
+"""The embedded pair's card, from measured files only: options, evaluation summary, and the sets that were trained on.
+
+python -m train.embedded.card --evaluation runs/evaluation --data runs/data --manifest ../shared/data/real/manifest.jsonl
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from medreasoner.data.taxonomy import categories
+from medreasoner.hub.card import interval, modalities, render, rows, spent
+from medreasoner.manifest import EMBEDDED_FOLDER
+
+COMMAND = "python -m medreasoner evaluate --data runs/data --split validation --controls --out runs/evaluation"  # where none was recorded
+
+
+def sources(data: Path, manifest: Path) -> list[dict]:
+    used: dict[str, set[str]] = defaultdict(set)
+    for line in (data / "samples.jsonl").read_text().splitlines():
+        sample = json.loads(line)
+        if sample["split"] == "train":
+            used[sample["dataset"]].add(sample["image"])
+    facts = {row["dataset"]: row for row in map(json.loads, manifest.read_text().splitlines())}
+    return [
+        {
+            "set": name,
+            "images": len(images),
+            "licence": facts[name]["licence"],
+            "confirmed": "yes" if facts[name]["licence_verified"] else "not confirmed",
+            "source": facts[name]["source"].replace("github:", "https://github.com/"),
+        }
+        for name, images in sorted(used.items())
+    ]
+
+
+def named(run: dict) -> str:
+    """A run that went on from another, in words."""
+    options = run["options"]
+    kind = f"GRPO with the rewards `{options['rewards']}`" if "rewards" in options else "SFT"
+    batch = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
+    about = f" pictures, {options['turns']} conversations about each" if "turns" in options else ""
+    return f"{kind}, {run['steps']} steps of {batch}{about}"
+
+
+def stages(run: dict) -> list[str]:
+    """What came after the first run, in words, the oldest first."""
+    done = [*stages(run["went_on_from"]), f"from there {named(run)}"] if "went_on_from" in run else []
+    others = [named(each) for each in run.get("averaged_with", [])]
+    return [*done, f"the mean (`train/soup.py`) of that and of {', and '.join(others)}"] if others else done
+
+
+def first(run: dict) -> dict:
+    """The record of the run that began with random weights."""
+    return first(run["went_on_from"]) if "went_on_from" in run else run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--evaluation", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=EMBEDDED_FOLDER / "README.md")
+    args = parser.parse_args()
+    summary = json.loads((args.evaluation / "summary.json").read_text())
+    run = json.loads((EMBEDDED_FOLDER / "run.json").read_text())
+    begun = first(run)
+    config = json.loads((EMBEDDED_FOLDER / "config.json").read_text())["text_config"]
+    overall = summary["overall"]["box_iou"]
+    text = render(
+        "embedded.md.jinja",
+        trainable=begun["trainable_m"],
+        categories=len(categories()),
+        layers=config["num_hidden_layers"],
+        width=config["hidden_size"],
+        steps=begun["options"]["steps"],
+        batch=begun["options"]["batch"],
+        seed=begun["options"]["seed"],
+        stages=stages(run),
+        spent=spent(begun),
+        command=summary.get("command") or COMMAND,
+        n=summary["n"],
+        cases=overall["clusters"],
+        rows=rows(summary, "**embedded pair**"),
+        gain=interval(summary["controls"]["prior"]["model_minus_this"], sign="+"),
+        well_formed=interval(summary["well_formed"]),
+        fits=interval(summary["fits_best"]),
+        agrees=interval(summary["place_agrees"]),
+        modalities=modalities(summary),
+        sources=sources(args.data, args.manifest),
+    )
+    args.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

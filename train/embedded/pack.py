@@ -1,0 +1,81 @@
+"""Put a trained CRM and segmenter together as the folder that is shipped: half precision, every file under 50 MB, the eye stored once.
+
+Is: the exact folder a Hub repository would hold. The frozen tower has shards of its own, so a retrained CRM changes only the last one.
+Is not: training or measuring; the card's figures are written after the evaluation.
+
+    python -m train.embedded.pack --crm runs/sft --asm runs/asm --out medreasoner/embedded
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText
+
+from medreasoner.manifest import Manifest
+from medreasoner.prompts import Prompt
+
+KEPT = (
+    "prompt.json",
+    "medreasoner.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+
+
+def shards_of(state: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    """Tower in two halves, then everything else: the trained weights, as exact as bf16, in which they were multiplied when they were
+    trained; written as fp16, a repository keeps them in 15 MB instead of 18."""
+    tower = [key for key in state if "vision_tower." in key]
+    total, seen, halves = sum(state[k].nbytes for k in tower), 0, ({}, {})
+    for key in tower:
+        halves[0 if seen < total / 2 else 1][key] = state[key]
+        seen += state[key].nbytes
+    return [*halves, {key: value.bfloat16().half() for key, value in state.items() if key not in set(tower)}]
+
+
+def pack(crm: Path, asm: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = AutoModelForImageTextToText.from_pretrained(crm, dtype=torch.float16)
+        model.save_pretrained(scratch)
+        for name in ("config.json", "generation_config.json"):
+            shutil.copyfile(Path(scratch) / name, out / name)
+        state = load_file(Path(scratch) / "model.safetensors")
+    index = {"metadata": {"total_size": sum(v.nbytes for v in state.values())}, "weight_map": {}}
+    shards = shards_of(state)
+    for number, shard in enumerate(shards, 1):
+        name = f"model-{number:05}-of-{len(shards):05}.safetensors"
+        save_file({k: v.contiguous() for k, v in shard.items()}, out / name, metadata={"format": "pt"})
+        index["weight_map"] |= dict.fromkeys(shard, name)
+    (out / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
+    for name in KEPT:
+        shutil.copyfile(crm / name, out / name)
+    manifest = replace(Manifest.read(out), prompt_sha256=Prompt.load(out / "prompt.json").sha256)
+    (out / "medreasoner.json").write_text(manifest.dumps())
+    for source, name in ((crm, "run.json"), (asm, "segmenter/run.json")):
+        (out / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(source / "run.json", out / name)
+    for name in ("config.json", "model.safetensors", "medreasoner.json"):
+        shutil.copyfile(asm / name, out / "segmenter" / name)
+    for path in sorted(out.rglob("*")):
+        if path.is_file():
+            print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.relative_to(out)}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--crm", type=Path, required=True)
+    parser.add_argument("--asm", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    a = parser.parse_args()
+    pack(a.crm, a.asm, a.out)
