@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from pycocotools import mask as coco
 
 from medreasoner.answer import parse
 from medreasoner.data.sample import Sample, SampleError
@@ -32,6 +31,7 @@ from medreasoner.metrics import (
     point_dice,
     points_in_mask,
 )
+from medreasoner.output.rle import mask_to_rle
 from medreasoner.reasoners.dialects import refused
 from medreasoner.text.places import agrees
 
@@ -128,7 +128,7 @@ def answered(case: OpenedSample, events: Iterable[Event], input_wh: tuple[int, i
         **mask_scores(mask, case),
     }
     if isinstance(last, Done):
-        record["mask_rle"] = None if case.mask is None else rle(last.mask)
+        record["mask_rle"] = None if case.mask is None else mask_to_rle(last.mask)
         record |= {
             "mask_score": last.mask_score,
             "coordinate_probability": last.coordinate_probability,
@@ -183,17 +183,6 @@ def mask_scores(mask: np.ndarray | None, case: OpenedSample) -> Record:
         "hd95": min(1.0, distance / diagonal),
         "nsd": nsd,
     }
-
-
-def rle(mask: np.ndarray) -> dict:
-    """A mask (H, W) bool in COCO's run-length code: {"size": [height, width], "counts": text}."""
-    code = coco.encode(np.asfortranarray(mask, np.uint8))
-    return {"size": [int(side) for side in code["size"]], "counts": code["counts"].decode("ascii")}
-
-
-def unpacked(code: dict) -> np.ndarray:
-    """The mask (H, W) bool of `rle`."""
-    return coco.decode(code).astype(bool)
 
 
 def fits_best(box: Box | None, asked: Box, others: Sequence[Box]) -> bool | None:

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from pycocotools import mask as coco
 
 from medreasoner.events import Done
 from medreasoner.imaging.types import LoadedImage
 from medreasoner.output.overlay import overlay
+from medreasoner.output.rle import mask_to_rle
 from medreasoner.prompts import Prompt
 
 JSON, MASK, OVERLAY, NIFTI, DICOM_SEG = "grounding.json", "mask.png", "overlay.png", "mask.nii.gz", "mask.dcm"
@@ -91,7 +91,7 @@ def as_json(
         "points_xy": [list(point) for point in done.grounding.points],
         "image_wh": list(done.image_wh),
         "mask": MASK,
-        "mask_rle": _rle(done.mask),
+        "mask_rle": mask_to_rle(done.mask),
         "mask_score": done.mask_score,
         "coordinate_probability": done.coordinate_probability,
         "model": done.model,
@@ -186,11 +186,6 @@ def save(
     for name, data in made.items():
         (folder / name).write_bytes(data)
     return tuple(folder / name for name in made)
-
-
-def _rle(mask: np.ndarray) -> dict:
-    coded = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": [int(side) for side in coded["size"]], "counts": coded["counts"].decode("ascii")}
 
 
 def _png(image: Image.Image, notice: str) -> bytes:

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medreasoner.events import NOTICE
 from medreasoner.geometry import Box, Grounding, Point
+from medreasoner.output.contours import contours
 
 # Okabe and Ito, "Color Universal Design", 2008; the rest is the viewer's quiet ground.
 COLOURS = {
@@ -65,9 +66,9 @@ def overlay(
     line = max(2, round(max(canvas.size) / 400))
     if mask is not None and mask.any():
         _fill(canvas, mask)
-        _stroke(canvas, [_round_off(p * scale) for p in outlines(mask)], COLOURS["mask"], line)
+        _stroke(canvas, [_smooth(contour * scale) for contour in contours(mask)], COLOURS["mask"], line)
     if truth is not None and truth.any():
-        paths = [_round_off(p * scale) for p in outlines(truth)]
+        paths = [_smooth(contour * scale) for contour in contours(truth)]
         _stroke(
             canvas, [dash for p in paths for dash in _dashes(p, 6 * line, 4 * line)], COLOURS["truth"], line
         )
@@ -78,47 +79,16 @@ def overlay(
     return _with_notice(canvas) if notice else canvas
 
 
-def outlines(mask: np.ndarray) -> list[Path]:
-    """The closed outlines of a boolean mask (H, W), holes included, through the middles of the pixel edges between inside and outside.
+def _smooth(contour: Path) -> Path:
+    """Take the steps of the pixel grid out of a closed contour.
 
-    Each is (N, 2) float xy in pixels of the mask, its first vertex repeated at the end.
+    The vertices move to the middles of the pixel edges, then three times half-way to the mean of their
+    neighbours, less often where the contour is so short that this would shrink it.
     """
-    padded = np.pad(mask.astype(bool), 1)
-    inside = padded[1:-1, 1:-1]
-    steps: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    sides = (  # of a pixel: the neighbours beyond it, and from which corner (dx, dy) to which its edge runs, the inside on the right
-        (padded[:-2, 1:-1], 0, 0, 1, 0),
-        (padded[1:-1, 2:], 1, 0, 1, 1),
-        (padded[2:, 1:-1], 1, 1, 0, 1),
-        (padded[1:-1, :-2], 0, 1, 0, 0),
-    )
-    for beyond, ax, ay, bx, by in sides:
-        for y, x in np.argwhere(inside & ~beyond).tolist():
-            steps.setdefault((x + ax, y + ay), []).append((x + bx, y + by))
-    loops = []
-    while steps:
-        start = corner = next(iter(steps))
-        loop = [start]
-        while corner in steps:
-            onward = steps[corner]
-            following = onward.pop()
-            if not onward:
-                del steps[corner]
-            loop.append(following)
-            corner = following
-        corners = np.array(loop, dtype=float)
-        middles = (corners[:-1] + corners[1:]) / 2
-        loops.append(np.concatenate([middles, middles[:1]]))
-    return loops
-
-
-def _round_off(path: Path) -> Path:
-    """Take the steps of the pixel grid out of a closed path: each vertex moves half-way to the mean of its neighbours, three times unless
-    the path is so short that this would shrink it."""
-    ring = path[:-1]
-    for _ in range(min(3, len(ring) // 8)):
-        ring = (np.roll(ring, 1, axis=0) + 2 * ring + np.roll(ring, -1, axis=0)) / 4
-    return np.concatenate([ring, ring[:1]])
+    vertices = (contour[:-1] + contour[1:]) / 2
+    for _ in range(min(3, len(vertices) // 8)):
+        vertices = (np.roll(vertices, 1, axis=0) + 2 * vertices + np.roll(vertices, -1, axis=0)) / 4
+    return np.concatenate([vertices, vertices[:1]])
 
 
 def _dashes(path: Path, on: float, off: float) -> list[Path]:

@@ -3,9 +3,8 @@
 Is: which files fit this image, and one of them as a data URL. Is not: their contents (`medreasoner.export`), nor a file on the server.
 """
 
-import base64
-
 from medreasoner.output import files as export
+from medreasoner.output.data_url import data_url
 from medreasoner.page.session import Session
 
 # name -> what the button says, the media type
@@ -36,4 +35,4 @@ def make(session: Session, name: str) -> dict:
         "clicks": [list(click) for click in session.clicks],
     }
     data = export.export(name, session.done, session.loaded, session.provenance, session.truth, corrections)
-    return {"name": name, "url": f"data:{BUTTONS[name][1]};base64,{base64.b64encode(data).decode('ascii')}"}
+    return {"name": name, "url": data_url(data, BUTTONS[name][1])}

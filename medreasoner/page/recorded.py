@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
-from pycocotools import mask as coco
 
 from medreasoner.events import Done, Event, Located, Segmented, Thinking
 from medreasoner.geometry import Grounding
 from medreasoner.imaging.read import load_image
 from medreasoner.output.files import as_json
+from medreasoner.output.rle import rle_to_mask
 from medreasoner.page.examples import load_examples
 from medreasoner.reasoners.replay import image_key
 
@@ -74,7 +73,7 @@ def _recording(run: dict) -> Recording:
         think=run["think"],
         answer_text=run["answer_text"],
         grounding=Grounding(tuple(run["box_xyxy"]), (first, second)),
-        mask=coco.decode(run["mask_rle"]).astype(np.bool_),
+        mask=rle_to_mask(run["mask_rle"]),
         mask_score=run["mask_score"],
         image_wh=tuple(run["image_wh"]),
         notes=tuple(run["notes"]),

@@ -4,8 +4,6 @@ Is: Loaded image and Event -> what the viewer, the layers, the status line and t
 Is not: parsing or judging an answer (`answer.py`, `geometry.py`), nor HTML; the `.js` files beside this one put the values on the page.
 """
 
-import base64
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +16,8 @@ from medreasoner.geometry import Box, Grounding, Point, mask_to_box
 from medreasoner.imaging.read import load_image
 from medreasoner.imaging.types import LoadedImage
 from medreasoner.metrics import AGREES, agreement, box_iou, dice, mask_iou
-from medreasoner.output.contours import outline
+from medreasoner.output.contours import svg_path
+from medreasoner.output.data_url import image_data_url
 from medreasoner.page.examples import Example
 from medreasoner.sampling import TEMPERATURE
 from medreasoner.segmenters.base import Click
@@ -30,19 +29,12 @@ THUMBNAIL = 200
 Spacing = tuple[float, float] | None  # mm per pixel (x, y)
 
 
-def data_url(image: Image.Image, longest: int = SHOWN) -> str:
-    """`image` RGB as a data URL, never larger than `longest`: PNG if it is grey, else JPEG at a quality that shows no loss."""
-    shown = image.copy()
-    shown.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    red, green, blue = (np.asarray(band) for band in shown.split())
-    out = io.BytesIO()
+def shown_url(image: Image.Image, longest: int = SHOWN) -> str:
+    """`image` RGB as a data URL, at most `longest` pixels on a side: PNG if it is grey, else JPEG without visible loss."""
+    red, green, blue = (np.asarray(band) for band in image.split())
     if np.array_equal(red, green) and np.array_equal(green, blue):
-        shown.getchannel(0).save(out, "PNG", compress_level=3)
-        kind = "png"
-    else:
-        shown.save(out, "JPEG", quality=95, subsampling=0)
-        kind = "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
+        return image_data_url(image.getchannel(0), longest=longest, compress_level=3)
+    return image_data_url(image, "JPEG", longest, quality=95, subsampling=0)
 
 
 def picture(loaded: LoadedImage, credit: str = "", truth: np.ndarray | None = None) -> dict:
@@ -54,20 +46,20 @@ def picture(loaded: LoadedImage, credit: str = "", truth: np.ndarray | None = No
         facts.append(f"{loaded.spacing_mm[0]:.3g} × {loaded.spacing_mm[1]:.3g} mm a pixel")
     caption = [" · ".join(facts), credit, *loaded.notes]
     return {
-        "src": data_url(loaded.image),
+        "src": shown_url(loaded.image),
         "width": width,
         "height": height,
         "caption": [line for line in caption if line],
         "letters": loaded.orientation,
         "view": asdict(loaded.view),
         "choices": asdict(loaded.choices),
-        "truth": None if truth is None else outline(truth),
+        "truth": None if truth is None else svg_path(truth),
     }
 
 
 def thumbnail(example: Example) -> dict:
     """An example as the strip shows it."""
-    small = data_url(load_image(example.image).image, THUMBNAIL)
+    small = shown_url(load_image(example.image).image, THUMBNAIL)
     return {"thumbnail": small, "modality": example.modality, "question": example.question}
 
 
@@ -83,7 +75,7 @@ def layers(
         "box": list(grounding.box),
         "points": [list(point) for point in grounding.points],
         "clicks": [list(click) for click in clicks],
-        "mask": None if mask is None else outline(mask),
+        "mask": None if mask is None else svg_path(mask),
         "spoken": spoken(grounding, image_wh, mask),
     }
 

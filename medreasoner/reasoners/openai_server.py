@@ -8,8 +8,6 @@ Is not: a server. A local one: `vllm serve Qwen/Qwen2.5-VL-7B-Instruct --port 80
     reasoner = load_reasoner("openai:gpt-4o")      # the key from OPENAI_API_KEY, another address from OPENAI_BASE_URL
 """
 
-import base64
-import io
 import json
 import os
 import threading
@@ -25,6 +23,7 @@ from PIL import Image
 
 from medreasoner.answer import TAGS, StreamParser
 from medreasoner.manifest import first_line
+from medreasoner.output.data_url import image_data_url
 from medreasoner.prompts import Prompt, messages, prompt_for
 from medreasoner.reasoners.base import Completion, EncodedImage, ReasonerError
 from medreasoner.reasoners.dialects import in_our_format
@@ -109,7 +108,7 @@ class EndpointReasoner:
     def request(self, look: EncodedImage, question: str, think: bool) -> openai.Stream:
         """The open stream of one completion."""
         chat = messages(self.prompt.text(question, think), self.prompt.system)
-        chat[-1]["content"][0] = {"type": "image_url", "image_url": {"url": data_url(look.image)}}
+        chat[-1]["content"][0] = {"type": "image_url", "image_url": {"url": image_data_url(look.image)}}
         return self._client.chat.completions.create(
             model=self._model,
             messages=chat,
@@ -200,13 +199,6 @@ def _piece(delta: object, thinking: bool) -> tuple[str, bool]:
     if written and thinking:
         return f"{piece}{TAGS[1]}{written}", False
     return piece + written, thinking
-
-
-def data_url(image: Image.Image) -> str:
-    """The image as a lossless PNG inside a URL."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _why(error: Exception) -> str:

@@ -5,15 +5,12 @@ next: a dict that `desk.js` draws. What cannot be done changes nothing and comes
 Is not: the server (`page.py`), nor the place where decisions are kept (`data/reviews.py`).
 """
 
-import base64
-import io
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from medreasoner.data.build import checks as check
 from medreasoner.data.build.writers.base import Words
@@ -21,7 +18,8 @@ from medreasoner.data.publish.reviews import EDIT, REASONS, REJECT, VERDICTS, Le
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.data.taxonomy import Category, categories, find
 from medreasoner.imaging.read import ImageError
-from medreasoner.output.overlay import outlines
+from medreasoner.output.contours import svg_path
+from medreasoner.output.data_url import image_data_url
 
 SHOWN = 1600  # longest side sent to the browser, pixels; coordinates stay those of the image
 OF_GEOMETRY = (check.LOOSE, check.OUTSIDE)  # not the words' fault, and nothing an edit of words could mend
@@ -163,20 +161,10 @@ def _picture(sample: Sample) -> dict:
             f"its mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image {image.width} x {image.height}"
         )
     return {
-        "src": _data_url(image),
+        "src": image_data_url(image, longest=SHOWN, compress_level=1),
         "width": image.width,
         "height": image.height,
         "box": list(truth.box),
         "points": [list(point) for point in truth.points],
-        "mask": ""
-        if mask is None
-        else "".join(f"M{' '.join(f'{x:g},{y:g}' for x, y in path)}Z" for path in outlines(mask)),
+        "mask": "" if mask is None else svg_path(mask),
     }
-
-
-def _data_url(image: Image.Image) -> str:
-    shown = image.copy()
-    shown.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    shown.save(out, "PNG", compress_level=1)
-    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"

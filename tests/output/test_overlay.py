@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from medreasoner.geometry import Grounding, mask_to_box, mask_to_points
-from medreasoner.output.overlay import COLOURS, FILL, SMALLEST, outlines, overlay
+from medreasoner.output.overlay import COLOURS, FILL, SMALLEST, overlay
 
 GRAY = (90, 90, 90)
 IMAGE = Image.new("RGB", (600, 500), GRAY)
@@ -142,38 +142,6 @@ def test_a_mask_of_another_size_is_refused(name):
 
 def test_an_empty_mask_draws_nothing():
     assert overlay(IMAGE, mask=MASK & False, truth=MASK & False, notice=False).tobytes() == IMAGE.tobytes()
-
-
-def area(path: np.ndarray) -> float:
-    """Signed, positive where the inside is on the right."""
-    x, y = path.T
-    return float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum() / 2)
-
-
-def test_outlines_are_closed_and_enclose_the_mask():
-    (path,) = outlines(MASK)
-    assert np.array_equal(path[0], path[-1])
-    assert area(path) == 200 * 250 - 4 / 8  # four corners, cut half-way along their edges
-    assert (path.min(axis=0).tolist(), path.max(axis=0).tolist()) == ([200, 150], [450, 350])
-
-
-def test_a_hole_and_a_second_part_have_outlines_of_their_own():
-    mask = MASK.copy()
-    mask[200:300, 250:400] = False
-    mask[400:410, 20:30] = True
-    areas = sorted(area(path) for path in outlines(mask))
-    assert areas == [-(100 * 150 - 0.5), 10 * 10 - 0.5, 200 * 250 - 0.5]
-
-
-@pytest.mark.parametrize(
-    "mask", [np.eye(9, dtype=bool), np.ones((1, 1), bool), np.indices((9, 9)).sum(axis=0) % 2 == 0]
-)
-def test_outlines_of_pixels_that_touch_at_corners_close(mask):
-    paths = outlines(mask)
-    assert all(np.array_equal(path[0], path[-1]) for path in paths)
-    assert sum(len(path) - 1 for path in paths) == sum(
-        np.count_nonzero(np.diff(np.pad(mask, 1).astype(int), axis=axis)) for axis in (0, 1)
-    )
 
 
 def test_colours_of_layers_differ_in_lightness_or_hue_and_never_pair_red_with_green():

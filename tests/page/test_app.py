@@ -19,9 +19,6 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import app
@@ -30,7 +27,6 @@ from medreasoner.geometry import Grounding
 from medreasoner.imaging.read import load_image
 from medreasoner.imaging.types import ImageError
 from medreasoner.model import MedReasoner
-from medreasoner.output.contours import outline
 from medreasoner.output.files import Provenance
 from medreasoner.page import files, gpu, views
 from medreasoner.page.examples import load_examples
@@ -60,38 +56,6 @@ def image_file(tmp_path_factory) -> Path:
     return path
 
 
-# The outline
-
-
-def filled(path: str, height: int, width: int) -> np.ndarray:
-    """The pixels an even-odd fill of `path` covers: those with an odd number of vertical edges to their left."""
-    crossings = np.zeros((height, width + 1), dtype=int)
-    x = y = 0
-    for command, numbers in re.findall(r"([Mhvz])([^Mhvz]*)", path):
-        values = [int(number) for number in numbers.split()]
-        if command == "M":
-            x, y = start = values
-        elif command == "h":
-            x += values[0]
-        else:
-            to = start[1] if command == "z" else y + values[0]
-            crossings[min(y, to) : max(y, to), x] += 1
-            y = to
-    return np.cumsum(crossings, axis=1)[:, :width] % 2 == 1
-
-
-@settings(deadline=None)
-@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
-def test_the_outline_filled_even_odd_is_exactly_the_mask(mask):
-    assert np.array_equal(filled(outline(mask), *mask.shape), mask)
-
-
-def test_the_outline_of_a_rectangle_is_four_corners():
-    mask = np.zeros((10, 10), dtype=bool)
-    mask[2:6, 3:9] = True
-    assert outline(mask) == "M3 2h6v4h-6z"
-
-
 # What is shown
 
 
@@ -100,7 +64,7 @@ def test_the_picture_keeps_grey_pixels_exactly_and_a_large_one_is_made_smaller(i
     assert shown["src"].startswith("data:image/png") and (shown["width"], shown["height"]) == (320, 240)
     assert shown["caption"] == ["320 × 240 px", "CC0"]
     large = views.picture(load_image(np.zeros((3000, 5000), np.uint8)))
-    with_size = views.data_url(Image.new("RGB", (5000, 3000)))
+    with_size = views.shown_url(Image.new("RGB", (5000, 3000)))
     assert (large["width"], large["height"]) == (5000, 3000) and large["src"] == with_size
 
 

@@ -3,8 +3,6 @@
 Is: the best, the middle and the worst answers, and those that failed, chosen by score alone. Is not: drawing (`draw.py`).
 """
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +10,12 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.data.sample import Sample, SampleError
-from medreasoner.evaluation.scoring import Record, unpacked
+from medreasoner.evaluation.scoring import Record
 from medreasoner.geometry import Grounding
 from medreasoner.imaging.read import ImageError
+from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
+from medreasoner.output.rle import rle_to_mask
 
 EACH = 3  # cases of a kind
 FAILED = 6
@@ -73,8 +73,8 @@ def _shown(kind: str, record: Record, samples: Mapping[str, Sample] | None) -> S
     grounding = (
         Grounding(tuple(record["box"]), tuple(map(tuple, record["points"]))) if record["box"] else None
     )
-    mask = unpacked(record["mask_rle"]) if record.get("mask_rle") else None
-    return Shown(kind, record, data_url(_drawn(image, grounding, mask, truth)))
+    mask = rle_to_mask(record["mask_rle"]) if record.get("mask_rle") else None
+    return Shown(kind, record, image_data_url(_drawn(image, grounding, mask, truth), "JPEG", quality=QUALITY))
 
 
 def _drawn(
@@ -94,10 +94,3 @@ def _drawn(
         )
         grounding = Grounding(tuple(box), tuple(points))
     return overlay(image.resize(size, Image.Resampling.LANCZOS), grounding, *masks, notice=False)
-
-
-def data_url(image: Image.Image) -> str:
-    """The image inside a URL."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -17,6 +17,7 @@ from medreasoner.data.build.writers.endpoint import Endpoint, IMAGE_TOKENS, toke
 from medreasoner.data.build.stages import digest
 from medreasoner.data.taxonomy import Category, Supercategory, modalities, modality_of
 from medreasoner.data.build.writers.base import Description, Format, Picture, Words, WriterError
+from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
 from medreasoner.text.places import place_phrase
 
@@ -156,6 +157,4 @@ def _pictures(image: Image.Image, mask: np.ndarray) -> list[dict]:
 def _part(image: Image.Image) -> dict:
     image = image.copy()
     image.thumbnail((LONGEST, LONGEST))
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=92)
-    return {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()}}
+    return {"type": "image_url", "image_url": {"url": image_data_url(image, "JPEG", quality=92)}}
