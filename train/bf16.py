@@ -1,7 +1,7 @@
 """bfloat16 on a CPU: whether it is fast there, and a rollout in it.
 
 Is: what every command that offers bf16 asks first. A CPU without instructions for it took 85 times as long for a product in bf16 as in fp32
-(LOG.md), so there fp32 is used instead, and said.
+(docs/experiments/speed.md), so there fp32 is used instead, and said.
 Is not: bf16 on a GPU, which torch and TRL see to.
 """
 
@@ -28,7 +28,7 @@ def usable_on_cpu(wanted: bool) -> bool:
 
 def rollout(model):
     """`model.generate` in bf16 on a CPU: the Trainer's autocast does not reach it, and torch's fused attention is slow there for one new
-    token over a cache (figures in LOG.md)."""
+    token over a cache (figures in docs/experiments/speed.md)."""
     generate, usual = model.generate, model.config.get_text_config()._attn_implementation
 
     @functools.wraps(generate)

@@ -3,8 +3,8 @@
 Is: one command from built samples and cached maps to a segmenter folder (mask decoder and prompt encoder only; the encoder's weights
 live once, with the CRM). One mask a prompt. In a share of the batches a click follows, where the first mask was wrong, as a visitor of the
 page corrects it. With `--looks 2` each mask is drawn again with the first in view, in training as on the page. With `--keep` below 1 the
-tuned weights are drawn back towards the untuned ones (better with true prompts and clicks, worse with the CRM's own boxes: LOG.md). With
-`--answers` half of the prompts are as wrong as a CRM's own answers are (no gain: LOG.md).
+tuned weights are drawn back towards the untuned ones (better with true prompts and clicks, worse with the CRM's own boxes: docs/experiments). With
+`--answers` half of the prompts are as wrong as a CRM's own answers are (no gain: docs/experiments).
 Scores of held-back cases are printed at the end; `--steps 0` trains nothing.
 Is not: a trainer of the encoder.
 
