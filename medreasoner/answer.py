@@ -27,10 +27,17 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """What a text turned out to be.
+class Absence:
+    """The answer that names no place: the target is not in the image, or the message asks for none. All three keys are null."""
 
-    `answer` is None exactly when `reason` is not: "no answer block", "not closed", "not JSON", "missing key", "wrong shape",
+    think: str | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a text turned out to be: an `answer`, an absence (`absent` is True), or a failure with its `reason`; exactly one of the three.
+
+    `reason` is one of "no answer block", "not closed", "not JSON", "missing key", "wrong shape",
     "not a number". `detail` is the sentence for a person; `met` names tolerated oddities: "single quotes", "code fence", "text around the
     object", "no think block", "several answer blocks", "text outside the blocks".
     """
@@ -40,12 +47,16 @@ class Parsed:
     reason: str | None = None
     detail: str | None = None
     met: tuple[str, ...] = ()
+    absent: bool = False
 
 
-def render(answer: Answer) -> str:
-    """The text a model should write for `answer`; `parse(render(a)).answer == a`. Whole numbers are written without a decimal point."""
-    body = {"bbox": answer.bbox, "points_1": answer.points[0], "points_2": answer.points[1]}
-    text = json.dumps({key: [_plain(v) for v in values] for key, values in body.items()})
+def render(answer: Answer | Absence) -> str:
+    """The text a model should write for `answer`; `parse` reads the same from it. Whole numbers are written without a decimal point."""
+    if isinstance(answer, Absence):
+        text = json.dumps(dict.fromkeys(KEYS))
+    else:
+        values = (answer.bbox, *answer.points)
+        text = json.dumps({key: [_plain(v) for v in row] for key, row in zip(KEYS, values, strict=True)})
     head = "" if answer.think is None else f"<think>{answer.think}</think>"
     return f"{head}<answer>{text}</answer>"
 
@@ -126,6 +137,8 @@ def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
     missing = [key for key in KEYS if key not in fields]
     if missing:
         return failed("missing key", f"The answer lacks {', '.join(missing)}.")
+    if all(fields[key] is None for key in KEYS):
+        return Parsed(None, think, met=tuple(met), absent=True)
     for key in KEYS:
         values = fields[key]
         if not isinstance(values, list) or len(values) != LENGTHS[key]:

@@ -1,8 +1,7 @@
 """What happens during one grounding run, as values.
 
-Is: frozen dataclasses and their order: `Thinking* (Located Segmented Done | Located? Failed)`. All of them pickle (ZeroGPU carries them
-between processes) and hold CPU data only.
-Is not: presentation; the page and the command line decide what an event looks like.
+Their order is `Thinking* (Located Segmented Done | Absent | Located? Failed)`. All are frozen, pickle (ZeroGPU carries them between
+processes) and hold CPU data only.
 """
 
 from dataclasses import dataclass, field
@@ -66,6 +65,32 @@ class Done:
         None  # in which the model writes coordinates, for those in `think`; None where it was not recorded
     )
     input_wh: tuple[int, int] | None = None  # of the resized input; None with `frame`
+    confidence: float | None = (
+        None  # calibrated chance, 0..1, that the box overlaps the target by half; None: not known
+    )
+
+    found = True  # as `Absent.found`
+
+
+@dataclass(frozen=True)
+class Absent:
+    """The model's answer is that the target is not in the image, or that the message asks for none. An answer, not an error.
+
+    The fields are those of `Done`; `confidence` is the calibrated chance, 0..1, that the target is really not there.
+    """
+
+    think: str
+    answer_text: str
+    image_wh: tuple[int, int]
+    notes: tuple[str, ...]
+    timings_s: dict[str, float]  # read, first_token, total; seconds
+    tokens_per_s: float | None
+    model: str
+    segmenter: str
+    notice: str = NOTICE
+    confidence: float | None = None
+
+    found = False
 
 
 @dataclass(frozen=True)
@@ -78,4 +103,4 @@ class Failed:
     text: str = ""
 
 
-Event = Thinking | Located | Segmented | Done | Failed
+Event = Thinking | Located | Segmented | Done | Absent | Failed

@@ -19,7 +19,7 @@ from medreasoner.geometry import FRAMES, Frame
 FORMAT = 1
 TYPES = {
     "frame": str, "square": int, "max_pixels": int, "prompt_sha256": str, "segmenter": str, "multimask": bool, "specks": float,
-    "looks": int,
+    "looks": int, "absence": bool,
 }  # fmt: skip
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
@@ -36,6 +36,7 @@ class Manifest:
         segmenter: the one that belongs to this model: a subfolder, which may share the model's vision tower, or "owner/name" on the Hub.
         multimask: for a segmenter: choose the best of three masks (True), or take the single one (False).
         specks: for a segmenter: regions and holes smaller than this share of the mask are taken out, see `segmenters/cleanup.py`.
+        absence: whether the model was taught to answer that the target is not in the image.
         looks: for a segmenter: how often the mask is drawn, each time with the one before in view; 1 or more.
     """
 
@@ -47,6 +48,7 @@ class Manifest:
     multimask: bool | None = None
     specks: float | None = None
     looks: int | None = None
+    absence: bool | None = None
 
     @staticmethod
     def read(folder: str | Path) -> "Manifest":

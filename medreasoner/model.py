@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from medreasoner.events import Done, Event, Failed
+from medreasoner.events import Absent, Done, Event, Failed
 from medreasoner.geometry import Grounding
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import fetch_folder
@@ -158,10 +158,10 @@ class MedReasoner:
         """What makes the answer to `question` now, for the files of a run."""
         return Provenance.of(self.reasoner.prompt, question, self.revision, self.segmenter_revision)
 
-    def ground(self, image: Source, question: str, think: bool = True) -> Done:
-        """The last event of `stream`. Errors: GroundingFailed where that is a Failed, ImageError."""
+    def ground(self, image: Source, question: str, think: bool = True) -> Done | Absent:
+        """The last event of `stream`; `found` says which of the two it is. Errors: GroundingFailed where that is a Failed, ImageError."""
         *_, last = self.stream(image, question, think)
-        if not isinstance(last, Done):
+        if isinstance(last, Failed):
             raise GroundingFailed(last)
         return last
 

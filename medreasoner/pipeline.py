@@ -19,7 +19,7 @@ from dataclasses import replace
 from PIL import Image
 
 from medreasoner.answer import Answer, Closing, Parsed, StreamParser
-from medreasoner.events import Done, Event, Failed, Located, Segmented, Thinking
+from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, Thinking
 from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 from medreasoner.refine import ImageCache
@@ -124,6 +124,9 @@ class _Run:
         yield Thinking("")
         encoded = self.pool.submit(self.segmenter.encode, self.image, look.features)
         parsed = yield from self.think(look, question, think)
+        if parsed.absent:
+            yield self.absent(parsed)
+            return
         if parsed.answer is None:
             if self.stop.is_set():
                 yield self.failed("stopped", "Stopped before an answer was given.")
@@ -153,9 +156,7 @@ class _Run:
     def locate(self, look: EncodedImage, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
         """Box and points in pixels of the original image, and what had to be mended."""
         grounding, notes = in_pixels(parsed.answer, look, self.reasoner.frame, self.image.size)
-        oddities = [oddity for oddity in parsed.met if oddity != "no think block"]
-        if oddities:
-            notes += (f"The answer's form was off ({', '.join(oddities)}); it could be read all the same.",)
+        notes += _oddities(parsed)
         return grounding, notes
 
     def outline(
@@ -168,7 +169,6 @@ class _Run:
             notes += ("The segmenter found nothing to outline in the box.",)
         yield Segmented(mask, score, total)
         times = self.timings
-        speaking = times["last_token"] - times["first_token"]
         seconds = {name: times[name] for name in ("read", "first_token", "located")}
         yield Done(
             think=parsed.think or "",
@@ -179,7 +179,7 @@ class _Run:
             image_wh=self.image.size,
             notes=notes,
             timings_s={**seconds, "mask_after_last_token": total - times["last_token"], "total": total},
-            tokens_per_s=(self.pieces - 1) / speaking if speaking > 0 else None,
+            tokens_per_s=self.tokens_per_s(),
             model=self.reasoner.name,
             segmenter=self.segmenter.name,
             coordinate_probability=self.probability,
@@ -187,5 +187,32 @@ class _Run:
             input_wh=self.kept.look.input_wh,
         )
 
+    def absent(self, parsed: Parsed) -> Absent:
+        return Absent(
+            think=parsed.think or "",
+            answer_text=self.parser.text,
+            image_wh=self.image.size,
+            notes=_oddities(parsed),
+            timings_s={**{name: self.timings[name] for name in ("read", "first_token")}, "total": self.now()},
+            tokens_per_s=self.tokens_per_s(),
+            model=self.reasoner.name,
+            segmenter=self.segmenter.name,
+        )
+
+    def tokens_per_s(self) -> float | None:
+        """Pieces of text a second from the first to the last; None for a single piece."""
+        speaking = self.timings["last_token"] - self.timings["first_token"]
+        return (self.pieces - 1) / speaking if speaking > 0 else None
+
     def failed(self, reason: str, message: str) -> Failed:
         return Failed(reason, message, self.parser.finish().think or "", self.parser.text)
+
+
+def _oddities(parsed: Parsed) -> tuple[str, ...]:
+    """One sentence about what was unusual in the answer's form, () if nothing was."""
+    oddities = [oddity for oddity in parsed.met if oddity != "no think block"]
+    return (
+        (f"The answer's form was off ({', '.join(oddities)}); it could be read all the same.",)
+        if oddities
+        else ()
+    )

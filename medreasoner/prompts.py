@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medreasoner.answer import ANSWER, EXAMPLE, KEYS, THINK
+from medreasoner.answer import ANSWER, EXAMPLE, KEYS, THINK, Absence, render
 from medreasoner.geometry import FRAMES, INPUT_PIXELS, Frame
 
 _TASK = """You look at a medical image (X-ray, CT, MRI, ultrasound, endoscopy, fundus, pathology, dermoscopy, mammography or OCT) \
@@ -25,6 +25,7 @@ the alternatives out. When the words and the image disagree, trust the image. Th
 {_ANSWER_TAGS}, as JSON. """
 _DIRECT = f"Give one region inside {_ANSWER_TAGS}, as JSON, and nothing else. "
 _SHAPE = "\nExample of the form, not of the content:\n"
+_ABSENT = "\nIf the image does not show the region, or the message asks for none, answer so:\n"
 
 
 def _keys(frame: Frame) -> str:
@@ -49,12 +50,19 @@ def coordinates(frame: Frame) -> str:
     return f"Coordinates are whole numbers from 0 to {frame.limit:g}, where {frame.limit:g} is the far edge of the image{order}."
 
 
-def _templates(frame: Frame) -> tuple[str, str]:
-    """(with reasoning, answer alone); braces are doubled except those of `{question}`."""
-    whole, alone = (
-        text.replace("{", "{{").replace("}", "}}") for text in (EXAMPLE, EXAMPLE[EXAMPLE.index(ANSWER[0]) :])
-    )
-    return _TASK + _REASON + _keys(frame) + _SHAPE + whole, _TASK + _DIRECT + _keys(frame) + _SHAPE + alone
+def _doubled(text: str) -> str:
+    """`text` with its braces doubled, so that they are no placeholder of a template."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _templates(frame: Frame, absence: bool = False) -> tuple[str, str]:
+    """(with reasoning, answer alone); braces are doubled except those of `{question}`. `absence` also says how to answer
+    that the region is not there."""
+    nowhere = _ABSENT + _doubled(render(Absence())) if absence else ""
+    whole, alone = (_doubled(text) for text in (EXAMPLE, EXAMPLE[EXAMPLE.index(ANSWER[0]) :]))
+    return _TASK + _REASON + _keys(frame) + _SHAPE + whole + nowhere, _TASK + _DIRECT + _keys(
+        frame
+    ) + _SHAPE + alone + nowhere
 
 
 THINK_TEMPLATE, DIRECT_TEMPLATE = _templates(INPUT_PIXELS)
@@ -99,9 +107,10 @@ class Prompt:
         return Prompt(**fields)
 
 
-def prompt_for(frame: Frame) -> Prompt:
-    """The project's prompt for a model that writes coordinates in `frame`."""
-    return Prompt(*_templates(frame))
+def prompt_for(frame: Frame, absence: bool = False) -> Prompt:
+    """The project's prompt for a model that writes coordinates in `frame`. `absence` is for models that were taught to answer that the
+    region is not there (`absence` in `medreasoner.json`); others are not asked for it."""
+    return Prompt(*_templates(frame, absence))
 
 
 def misfit(prompt: Prompt, frame: Frame) -> str | None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medreasoner.answer import EXAMPLE, MAX_BODY, TAGS, Answer, Parsed, StreamParser, parse, render
-from medreasoner.prompts import Prompt, messages
+from medreasoner.answer import EXAMPLE, MAX_BODY, TAGS, Absence, Answer, Parsed, StreamParser, parse, render
+from medreasoner.geometry import INPUT_PIXELS
+from medreasoner.prompts import Prompt, messages, prompt_for
 
 MANY = settings(deadline=None, max_examples=100, database=None, derandomize=True)
 
@@ -36,6 +37,28 @@ def test_what_is_rendered_is_parsed_back_exactly(answer):
     assert parsed.answer == answer
     assert parsed.reason is None and parsed.detail is None
     assert parsed.met == (("no think block",) if answer.think is None else ())
+
+
+@pytest.mark.parametrize("think", [None, "", "it is a hand, not a chest"])
+def test_an_absence_is_an_answer_of_its_own(think):
+    parsed = parse(render(Absence(think)))
+    assert parsed.absent and parsed.answer is None and parsed.reason is None and parsed.think == think
+    assert not parse(render(ANSWER)).absent
+
+
+def test_only_part_of_the_keys_null_is_no_absence():
+    parsed = parse(wrapped('{"bbox": null, "points_1": [5, 6], "points_2": [7, 8]}'))
+    assert not parsed.absent and parsed.reason == "wrong shape"
+
+
+def test_only_models_that_were_taught_it_are_asked_for_an_absence():
+    asked, plain = prompt_for(INPUT_PIXELS, absence=True), prompt_for(INPUT_PIXELS)
+    assert plain == Prompt() and render(Absence()) not in plain.text("where?") + plain.text(
+        "where?", think=False
+    )
+    assert render(Absence()) in asked.text("where?") and render(Absence()) in asked.text(
+        "where?", think=False
+    )
 
 
 def test_whole_numbers_are_written_without_a_decimal_point():

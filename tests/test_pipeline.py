@@ -16,7 +16,7 @@ from PIL import Image
 
 from medreasoner import GroundingFailed, MedReasoner, ReasonerError, SegmenterError
 from medreasoner import model as model_module
-from medreasoner.events import NOTICE, Done, Failed, Located, Segmented, Thinking
+from medreasoner.events import NOTICE, Absent, Done, Failed, Located, Segmented, Thinking
 from medreasoner.geometry import Grounding
 from medreasoner.imaging.read import ImageError
 from medreasoner.pipeline import MAX_QUESTION, ground
@@ -364,3 +364,13 @@ def test_importing_the_package_imports_no_torch():
         subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode
         == 0
     )
+
+
+def test_an_absence_ends_the_run_without_a_box_or_a_mask():
+    text = '<think>This is a hand.</think><answer>{"bbox": null, "points_1": null, "points_2": null}</answer>'
+    events = list(ground(PICTURE, QUESTION, recorded(text[:9], text[9:40], text[40:]), Box()))
+    *before, last = events
+    assert isinstance(last, Absent) and not last.found and last.think == "This is a hand."
+    assert all(isinstance(event, Thinking) for event in before) and last.model.startswith("someone")
+    assert MedReasoner(recorded(text), Box()).ground(PICTURE, QUESTION).found is False
+    assert pickle.loads(pickle.dumps(last)) == last

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 from medreasoner.commands.base import FINE, OURS, Models, UsageError, argument, make_folder, option, whole
 
 if TYPE_CHECKING:
-    from medreasoner.events import Done, Event, Failed
+    from medreasoner.events import Absent, Done, Event, Failed
+
+
+NOT_FOUND = "The model sees nothing in this image that the question describes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +65,12 @@ class Ground(Models):
         if self.json:
             sys.stdout.write(written)
         else:
-            print(
-                f"Box {', '.join(f'{v:.1f}' for v in last.grounding.box)}; wrote {', '.join(map(str, files))}\n{last.notice}"
-            )
+            found = f"Box {', '.join(f'{v:.1f}' for v in last.grounding.box)}" if last.found else NOT_FOUND
+            print(f"{found}; wrote {', '.join(map(str, files))}\n{last.notice}")
         return FINE
 
 
-def think_aloud(events: "Iterable[Event]", talk: TextIO) -> "Done | Failed":
+def think_aloud(events: "Iterable[Event]", talk: TextIO) -> "Done | Absent | Failed":
     """Write the reasoning to `talk` as it comes; returns the last event."""
     from medreasoner.events import Thinking
 

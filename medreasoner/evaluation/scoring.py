@@ -109,14 +109,15 @@ def answered(case: OpenedSample, events: Iterable[Event], input_wh: tuple[int, i
             said += last.text
         elif isinstance(last, Located):
             grounding = last.grounding
-    text = last.answer_text if isinstance(last, Done) else last.text
+    text = last.text if isinstance(last, Failed) else last.answer_text
     failure = last.reason if isinstance(last, Failed) else None
     mask = last.mask if isinstance(last, Done) else None
     record = {
         **about(case),
         "failure": "refusal" if failure in UNREADABLE and refused(text) else failure,
         "message": last.message if isinstance(last, Failed) else None,
-        "well_formed": parse(text).answer is not None,
+        "well_formed": not isinstance(last, Failed) or parse(text).answer is not None,
+        "found": None if isinstance(last, Failed) else last.found,
         "think": said,
         "answer_text": text,
         "input_wh": input_wh,
@@ -134,6 +135,7 @@ def answered(case: OpenedSample, events: Iterable[Event], input_wh: tuple[int, i
             "coordinate_probability": last.coordinate_probability,
             "notes": last.notes,
         }
+    if not isinstance(last, Failed):
         record |= {"timings_s": last.timings_s, "tokens_per_s": last.tokens_per_s}
     return record
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from medreasoner.events import Done
+from medreasoner.events import Absent, Done
 from medreasoner.imaging.types import LoadedImage
 from medreasoner.output.overlay import overlay
 from medreasoner.output.rle import mask_to_rle
@@ -72,12 +72,13 @@ def prompt_sha256(prompt: Prompt) -> str:
 
 
 def as_json(
-    done: Done,
+    done: Done | Absent,
     loaded: LoadedImage | None = None,
     provenance: Provenance = NOT_TOLD,
     more: Mapping[str, object] | None = None,
 ) -> dict:
-    """The run as plain JSON values. Coordinates are pixels of the original image: `box_xyxy` half-open, `points_xy` two [x, y],
+    """The run as plain JSON values. `found` says whether the model located a target; where it did not, box, points and mask are null.
+    Coordinates are pixels of the original image: `box_xyxy` half-open, `points_xy` two [x, y],
     `image_wh` [width, height]; `mask` is the name of the mask's file beside it; `mask_rle` the mask itself in COCO's run-length code
     ({"size": [height, width], "counts": text}, as pycocotools reads it); `timings_s` are seconds; `coordinate_probability` as in `Done`.
 
@@ -86,14 +87,11 @@ def as_json(
         more: further values of the caller's.
     """
     return {
+        "found": done.found,
         "think": done.think,
-        "box_xyxy": list(done.grounding.box),
-        "points_xy": [list(point) for point in done.grounding.points],
         "image_wh": list(done.image_wh),
-        "mask": MASK,
-        "mask_rle": mask_to_rle(done.mask),
-        "mask_score": done.mask_score,
-        "coordinate_probability": done.coordinate_probability,
+        **(_place(done) if isinstance(done, Done) else dict.fromkeys(_PLACE)),
+        "confidence": done.confidence,
         "model": done.model,
         "model_revision": provenance.model_revision,
         "segmenter": done.segmenter,
@@ -113,8 +111,18 @@ def as_json(
     }
 
 
+_PLACE = ("box_xyxy", "points_xy", "mask", "mask_rle", "mask_score", "coordinate_probability")
+
+
+def _place(done: Done) -> dict:
+    """Box, points and mask of a run as JSON values, under the keys of `_PLACE`."""
+    box, points = list(done.grounding.box), [list(point) for point in done.grounding.points]
+    values = (box, points, MASK, mask_to_rle(done.mask), done.mask_score, done.coordinate_probability)
+    return dict(zip(_PLACE, values, strict=True))
+
+
 def dumps(
-    done: Done,
+    done: Done | Absent,
     loaded: LoadedImage | None = None,
     provenance: Provenance = NOT_TOLD,
     more: Mapping[str, object] | None = None,
@@ -123,15 +131,17 @@ def dumps(
     return json.dumps(as_json(done, loaded, provenance, more), allow_nan=False, indent=1) + "\n"
 
 
-def names(loaded: LoadedImage) -> tuple[str, ...]:
-    """The files that a run on this image can be taken home as."""
+def names(loaded: LoadedImage, found: bool = True) -> tuple[str, ...]:
+    """The files that a run on this image can be taken home as; where nothing was found, the JSON alone."""
+    if not found:
+        return (JSON,)
     own = OWN_FORMAT.get(loaded.kind)
     return (JSON, MASK, OVERLAY) if own is None else (JSON, MASK, OVERLAY, own)
 
 
 def export(
     name: str,
-    done: Done,
+    done: Done | Absent,
     loaded: LoadedImage,
     provenance: Provenance = NOT_TOLD,
     truth: np.ndarray | None = None,
@@ -153,7 +163,7 @@ def export(
 
 
 def exports(
-    done: Done,
+    done: Done | Absent,
     loaded: LoadedImage,
     provenance: Provenance = NOT_TOLD,
     truth: np.ndarray | None = None,
@@ -161,7 +171,7 @@ def exports(
 ) -> dict[str, bytes]:
     """All of `names(loaded)`, name -> contents, see `export`. One that cannot be made is left out, and the JSON's `left_out` says why."""
     made, left_out = {JSON: b""}, []
-    for name in names(loaded)[1:]:
+    for name in names(loaded, done.found)[1:]:
         try:
             made[name] = export(name, done, loaded, provenance, truth)
         except ExportError as error:
@@ -171,17 +181,17 @@ def exports(
 
 
 def save(
-    done: Done, image: Image.Image | LoadedImage, folder: Path, provenance: Provenance = NOT_TOLD
+    done: Done | Absent, image: Image.Image | LoadedImage, folder: Path, provenance: Provenance = NOT_TOLD
 ) -> tuple[Path, ...]:
     """Write the files into `folder`, which is made where it is missing; returns their paths: JSON, mask, overlay, and the mask in the
     source's own format where it has one and `image` is a `LoadedImage`. `image` is the picture that was asked about.
 
-    All are made before the first is written, so that nothing of an earlier run is lost to an error. A mask in another format that an
-    earlier run left there is taken away: it would belong to another image than the rest.
+    All are made before the first is written, so that nothing of an earlier run is lost to an error. A file of another
+    run that this one does not write is taken away: it would belong to another image or question.
     """
     made = exports(done, image if isinstance(image, LoadedImage) else LoadedImage(image, "image"), provenance)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in set(OWN_FORMAT.values()) - set(made):
+    for name in {MASK, OVERLAY, *OWN_FORMAT.values()} - set(made):
         (folder / name).unlink(missing_ok=True)
     for name, data in made.items():
         (folder / name).write_bytes(data)

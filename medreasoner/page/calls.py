@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import spaces
 from PIL import Image
 
-from medreasoner.events import Done, Event
+from medreasoner.events import Absent, Done, Event
 from medreasoner.geometry import Grounding
 from medreasoner.output.files import Provenance
 from medreasoner.page.gpu import FIRST_REFINEMENT, FIRST_RUN, FIRST_SAMPLES, Pace
@@ -87,7 +87,7 @@ class Calls:
         """The model's events. Errors: gr.Error of ZeroGPU."""
         with closing(self._gpu_events(image, question, kept)) as events:
             for event in events:
-                if isinstance(event, Done):
+                if isinstance(event, (Absent, Done)):
                     self._run_pace.add(event.timings_s["total"])
                 yield event
 

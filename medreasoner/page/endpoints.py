@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from medreasoner.events import NOTICE, Done, Event, Failed, Located, Thinking
+from medreasoner.events import NOTICE, Absent, Done, Event, Failed, Located, Thinking
 from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.imaging.read import load_image
 from medreasoner.imaging.types import ImageError, LoadedImage
@@ -47,7 +47,7 @@ class Endpoints:
             button.click(self.ground_stream, [image, question], [answer], api_name="ground_stream", **model)
             button.click(self.refine, [image, *place], [answer, mask], api_name="refine")
 
-    def ground(self, image: str, question: str) -> tuple[dict, Image.Image]:
+    def ground(self, image: str, question: str) -> tuple[dict, Image.Image | None]:
         """Find the place in a medical image that a question is about. Research use only. Not for diagnosis.
 
         Args:
@@ -55,13 +55,14 @@ class Endpoints:
             question: what to look for, in a clinician's words.
 
         Returns:
-            The contents of `grounding.json` (reasoning, box and points in pixels of the image, times), and the mask: 0/255 grey, in the
-            image's size.
+            The contents of `grounding.json` (`found`, reasoning, box and points in pixels of the image, times), and the mask: 0/255
+            grey, in the image's size. Where `found` is false, box, points and mask are null.
         """
         loaded = _open(image)
         *_, last = self._ground(loaded.image, question)
         done = _done(last)
-        return as_json(done, loaded, self._provenance(question)), _grey(done.mask)
+        mask = _grey(done.mask) if isinstance(done, Done) else None
+        return as_json(done, loaded, self._provenance(question)), mask
 
     def ground_stream(self, image: str, question: str) -> Iterator[dict]:
         """The same as `ground`, told while it happens: the reasoning as it grows, box and points as soon as they are known, then what
@@ -83,7 +84,7 @@ class Endpoints:
                     yield {"state": "thinking", "think": think}
                 case Located(grounding):
                     yield {"state": "located", "think": think, **_place(grounding)}
-                case Done() | Failed():
+                case Done() | Absent() | Failed():
                     yield {"state": "done", **as_json(_done(event), loaded, self._provenance(question))}
 
     def refine(self, image: str, box: list, points: list, clicks: list) -> tuple[dict, Image.Image]:
@@ -135,7 +136,7 @@ def _open(path: str) -> LoadedImage:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _done(event: Event) -> Done:
+def _done(event: Event) -> Done | Absent:
     if isinstance(event, Failed):
         raise gr.Error(event.message, print_exception=False)
     return event

@@ -7,7 +7,7 @@ which component a name stands for.
 import time
 from collections.abc import Iterator
 
-from medreasoner.events import Done, Event, Failed, Located, Segmented, Thinking
+from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, Thinking
 from medreasoner.page import files, views
 from medreasoner.page.session import Session
 from medreasoner.refine import Refined
@@ -48,6 +48,11 @@ def run_values(events: Iterator[Event], session: Session) -> Iterator[Values]:
                 session.end(event)
                 offers = {"take": files.offer(session), "sure": {"offered": True}}
                 yield {"status": views.status("done", "Done"), "reading": done_reading(session), **offers}
+            case Absent():
+                yield {
+                    "status": views.status("done", "Not seen in this image"),
+                    "reading": views.reading(event.think, [], event.notes),
+                }
             case Failed():
                 rows = views.answer(located.grounding, loaded.spacing_mm) if located else []
                 status, reading = views.failure(event, think, rows)

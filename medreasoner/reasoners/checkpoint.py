@@ -51,7 +51,7 @@ def fitting_prompt(folder: Path, manifest: Manifest, frame: Frame, asked: Prompt
     Errors: ReasonerError where it is not the one the checkpoint was trained with (unless `asked` for), or speaks of another frame.
     """
     path = folder / "prompt.json"
-    prompt = asked or (_read_prompt(path) if path.exists() else prompt_for(frame))
+    prompt = asked or (_read_prompt(path) if path.exists() else prompt_for(frame, bool(manifest.absence)))
     if asked is None and manifest.prompt_sha256 not in (None, prompt.sha256):
         source = str(path) if path.exists() else "this version's own prompt"
         raise ReasonerError(

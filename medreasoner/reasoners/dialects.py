@@ -86,7 +86,8 @@ def find(text: str, dialects: Sequence[str]) -> Found | None:
 def translate(text: str, dialects: Sequence[str]) -> str | None:
     """The answer that `text` means, in the project's format, to be written after it; None where `text` keeps to the format already or
     means no box. Without points two inside the box stand in, and `NO_POINTS` says so."""
-    if parse(text).answer is not None:
+    parsed = parse(text)
+    if parsed.answer is not None or parsed.absent:
         return None
     found = find(text, dialects)
     if found is None:

@@ -11,8 +11,10 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from medreasoner.cli import main
+from medreasoner.commands.ground import NOT_FOUND
 from tests import tiny
 from tests.medical import GRAY, dicom, nifti
 
@@ -27,6 +29,15 @@ def model(tmp_path_factory) -> Path:
 
 def ground(image: Path, model: Path, out: Path, *options: object) -> int:
     return main([str(part) for part in ("ground", image, QUESTION, "--model", model, "--out", out, *options)])
+
+
+def test_an_absence_is_told_and_is_no_error(tmp_path, capsys):
+    script = '<think>No.</think><answer>{"bbox": null, "points_1": null, "points_2": null}</answer>'
+    model, path, out = tiny.embedded(tmp_path / "model", script), tmp_path / "image.png", tmp_path / "out"
+    Image.new("RGB", (64, 48), "grey").save(path)
+    assert ground(path, model, out) == 0
+    assert NOT_FOUND in capsys.readouterr().out
+    assert json.loads((out / "grounding.json").read_text())["found"] is False
 
 
 def test_a_slice_of_a_volume_is_asked_about_and_its_mask_put_back(model, tmp_path, capsys):

@@ -15,7 +15,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from medreasoner.events import NOTICE, Done
+from medreasoner.events import NOTICE, Absent, Done
 from medreasoner.geometry import Grounding
 from medreasoner.imaging.read import LoadedImage, load_image
 from medreasoner.output.files import (
@@ -58,7 +58,17 @@ GAINED = {
     "view",
     "spacing_mm",
 }
-GAINED |= {"orientation", "left_out", "coordinate_probability"}
+GAINED |= {"orientation", "left_out", "coordinate_probability", "found", "confidence"}
+ABSENT = Absent(
+    "Nothing of it is here.",
+    "<answer>…</answer>",
+    (60, 40),
+    (),
+    {"total": 1.5},
+    80.0,
+    "a model",
+    "a segmenter",
+)
 
 
 def finished(width: int = 60, height: int = 40) -> tuple[Done, Image.Image]:
@@ -80,6 +90,22 @@ def finished(width: int = 60, height: int = 40) -> tuple[Done, Image.Image]:
         80.0,
         *names,
     ), image
+
+
+def test_an_absence_has_the_same_keys_with_null_for_the_place(tmp_path):
+    values = as_json(ABSENT)
+    assert (
+        set(values) == CONTRACT | GAINED
+        and values["found"] is False
+        and as_json(finished()[0])["found"] is True
+    )
+    assert [values[key] for key in ("box_xyxy", "points_xy", "mask", "mask_rle", "mask_score")] == [None] * 5
+    done, image = finished()
+    save(done, image, tmp_path)
+    assert [path.name for path in save(ABSENT, image, tmp_path)] == ["grounding.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["grounding.json"], (
+        "nothing of the run before is left"
+    )
 
 
 def test_the_json_has_the_agreed_keys_and_plain_values():
