@@ -132,7 +132,7 @@ class Page:
     def _answered(self, session: Session, question: str) -> Iterator[Values]:
         """What the first model says or, where it gets no GPU, what it said when the example was recorded."""
         try:
-            with closing(self.first.events(session.loaded.image, question, session.kept)) as events:
+            with closing(self.first.events(session.loaded.image, question, session.cache)) as events:
                 yield from run_values(events, session)
         except gr.Error as error:
             recording = (
@@ -172,7 +172,7 @@ class Page:
             return
         if session.done is None:
             return
-        samples = self.first.samples(session.loaded.image, session.provenance.question, session.kept)
+        samples = self.first.samples(session.loaded.image, session.provenance.question, session.cache)
         told = self._told(sure_values(samples, session), "done")
         with session.watched(), closing(told):
             for values in told:
@@ -187,7 +187,7 @@ class Page:
         run = session.run
         try:
             refined = self.first.refine(
-                session.loaded.image, *prompt(event.box, event.points, event.clicks), session.kept
+                session.loaded.image, *prompt(event.box, event.points, event.clicks), session.cache
             )
         except (GroundingError, SegmenterError) as error:
             return self._update({"status": views.status("done", f"{error}.")}, session)

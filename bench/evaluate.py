@@ -58,7 +58,7 @@ def decoding(pair: MedReasoner, samples: Sequence[Sample], rounds: int) -> list[
     for sample in samples:
         image = sample.load_image()
         encoded, asked = (
-            pair.segmenter.encode(image, pair.reasoner.look(image).features),
+            pair.segmenter.encode(image, pair.reasoner.encode(image).features),
             prompts(sample.truth()),
         )
         for number in range(rounds + 1):  # the first is a warm-up

@@ -20,19 +20,19 @@ from medreasoner.events import Done
 QUESTION = "Which part of this breast scan would you put the biopsy needle into?"
 
 
-def plain_seconds(pair: MedReasoner, look) -> tuple[float, int]:
+def plain_seconds(pair: MedReasoner, encoded) -> tuple[float, int]:
     """(seconds, tokens) of the same answer through `generate` alone, the image already encoded; the same number of tokens as streamed."""
     reasoner = pair.reasoner
     stop = reasoner._processor.tokenizer.convert_tokens_to_ids("</answer>")
     started = time.perf_counter()
-    inputs = reasoner._inputs(look, QUESTION, True)
+    inputs = reasoner._inputs(encoded, QUESTION, True)
     out = reasoner._model.generate(**inputs, eos_token_id=stop)
     return time.perf_counter() - started, out.shape[1] - inputs["input_ids"].shape[1]
 
 
-def streamed_seconds(pair: MedReasoner, look) -> tuple[float, int]:
+def streamed_seconds(pair: MedReasoner, encoded) -> tuple[float, int]:
     started, count = time.perf_counter(), 0
-    for _ in pair.reasoner.stream(look, QUESTION):
+    for _ in pair.reasoner.stream(encoded, QUESTION):
         count += 1
     return time.perf_counter() - started, count
 
@@ -60,8 +60,8 @@ def main() -> None:
     print(f"tokens per second           {middle(r.tokens_per_s for r in runs):6.0f}")
     print(f"mask after the last token   {middle(r.timings_s['mask_after_last_token'] for r in runs):6.3f} s")
     print(f"whole run                   {middle(r.timings_s['total'] for r in runs):6.2f} s")
-    look = pair.reasoner.look(image)
-    pairs = [(streamed_seconds(pair, look), plain_seconds(pair, look)) for _ in range(args.runs)]
+    encoded = pair.reasoner.encode(image)
+    pairs = [(streamed_seconds(pair, encoded), plain_seconds(pair, encoded)) for _ in range(args.runs)]
     ratio = middle((s / n) / (p / m) for (s, n), (p, m) in pairs)
     print(f"streaming / plain generate  {ratio:6.3f} (seconds per token, pair by pair)")
     print(

@@ -42,7 +42,7 @@ def scores(data: Path, split: str, untuned: Path) -> list[dict]:
     for sample in tqdm(sorted(load(data, split), key=lambda s: str(s.image)), mininterval=20):
         if sample.image != last:
             image, last = sample.load_image(), sample.image
-            features = pair.reasoner.look(image).features
+            features = pair.reasoner.encode(image).features
             encoded = {name: segmenter.encode(image, features) for name, segmenter in segmenters.items()}
         mask = sample.load_mask()
         truth = Grounding(mask_to_box(mask), mask_to_points(mask))

@@ -89,7 +89,8 @@ class MedReasoner:
         folder = _folder(EMBEDDED_FOLDER if embedded else model, revision) if in_files else None
         reasoner = load_reasoner(folder or name, device, prompt, name=name, family=family)
         asked = EMBEDDED_SEGMENTER if str(segmenter) == EMBEDDED_NAME else segmenter
-        if asked is None or (reasoner.eye is not None and asked == reasoner.eye.segmenter):
+        paired = reasoner.paired_segmenter
+        if asked is None or (paired is not None and asked == paired.segmenter):
             masks = _own_segmenter(reasoner, device, segmenter_revision, allow_pickle)
         elif asked == EMBEDDED_SEGMENTER:
             masks = _embedded_segmenter(device)
@@ -113,10 +114,10 @@ class MedReasoner:
         question: str,
         think: bool = True,
         stop: threading.Event | None = None,
-        kept: ImageCache | None = None,
+        cache: ImageCache | None = None,
     ) -> Iterator[Event]:
         """The events of one run, see `pipeline.ground`. `image` is whatever `images.load_image` reads. Errors: ImageError."""
-        return ground(_picture(image), question, self.reasoner, self.segmenter, think, stop, kept)
+        return ground(_picture(image), question, self.reasoner, self.segmenter, think, stop, cache)
 
     @property
     def name(self) -> str:
@@ -136,23 +137,23 @@ class MedReasoner:
         temperature: float = TEMPERATURE,
         think: bool = True,
         stop: threading.Event | None = None,
-        kept: ImageCache | None = None,
+        cache: ImageCache | None = None,
     ) -> Iterator[Sampled]:
         """The same question answered `number` times by chance, see `sampling.sampled`; `metrics.agreement` says how much they agree.
 
         Errors: ReasonerError, ValueError, ImageError.
         """
-        return sampled(_picture(image), question, self.reasoner, number, temperature, think, stop, kept)
+        return sampled(_picture(image), question, self.reasoner, number, temperature, think, stop, cache)
 
     def refine(
         self,
         image: Source,
         grounding: Grounding,
         clicks: Sequence[Click] = (),
-        kept: ImageCache | None = None,
+        cache: ImageCache | None = None,
     ) -> Refined:
         """The mask for a corrected `grounding`, see `refine.refine`. Errors: GroundingError, SegmenterError, ImageError."""
-        return refine(_picture(image), self.segmenter, grounding, clicks, kept)
+        return refine(_picture(image), self.segmenter, grounding, clicks, cache)
 
     def provenance(self, question: str) -> Provenance:
         """What makes the answer to `question` now, for the files of a run."""
@@ -181,11 +182,13 @@ def _own_segmenter(
     reasoner: Reasoner, device: str | None, revision: str | None, allow_pickle: bool
 ) -> Segmenter:
     """The segmenter that was made for `reasoner`, MedSAM2 if there is none."""
-    eye = reasoner.eye
-    if eye is None:
+    paired = reasoner.paired_segmenter
+    if paired is None:
         return _medsam2(device, revision, allow_pickle)
-    name = eye.segmenter if isinstance(eye.segmenter, str) else f"{reasoner.name}/{eye.segmenter.name}"
-    return load_segmenter(eye.segmenter, device, eye.tower, revision, allow_pickle, name)
+    name = (
+        paired.segmenter if isinstance(paired.segmenter, str) else f"{reasoner.name}/{paired.segmenter.name}"
+    )
+    return load_segmenter(paired.segmenter, device, paired.tower, revision, allow_pickle, name)
 
 
 def _medsam2(device: str | None, revision: str | None, allow_pickle: bool) -> Segmenter:

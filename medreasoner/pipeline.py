@@ -35,7 +35,7 @@ def ground(
     segmenter: Segmenter,
     think: bool = True,
     stop: threading.Event | None = None,
-    kept: ImageCache | None = None,
+    cache: ImageCache | None = None,
 ) -> Iterator[Event]:
     """Ground `question` in `image`.
 
@@ -44,11 +44,11 @@ def ground(
         question: up to 4,000 characters with at least one letter or digit.
         think: False asks for the answer alone.
         stop: set it from anywhere to end the run; closing the generator does the same.
-        kept: of this very image; filled once both have taken the image in, for `refine.refine` and `sampling.sampled`.
+        cache: of this very image; filled once both have taken the image in, for `refine.refine` and `sampling.sampled`.
 
     Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of `answer.Parsed`.
     """
-    run = _Run(image, reasoner, segmenter, stop or threading.Event(), kept or ImageCache())
+    run = _Run(image, reasoner, segmenter, stop or threading.Event(), cache or ImageCache())
     refusal = refuse(question)
     if refusal is not None:
         yield Failed("question", refusal)
@@ -80,10 +80,10 @@ def clean(question: str) -> str:
 
 
 def in_pixels(
-    answer: Answer, look: EncodedImage, frame: Frame, image_wh: tuple[int, int]
+    answer: Answer, encoded: EncodedImage, frame: Frame, image_wh: tuple[int, int]
 ) -> tuple[Grounding, tuple[str, ...]]:
     """What a model wrote in `frame`, in pixels of the original image, made usable, and what had to be mended. Errors: GroundingError."""
-    return repair(to_image(answer.bbox, answer.points, frame, image_wh, look.input_wh), image_wh)
+    return repair(to_image(answer.bbox, answer.points, frame, image_wh, encoded.input_wh), image_wh)
 
 
 class _Run:
@@ -95,14 +95,14 @@ class _Run:
         reasoner: Reasoner,
         segmenter: Segmenter,
         stop: threading.Event,
-        kept: ImageCache,
+        cache: ImageCache,
     ):
-        self.image, self.reasoner, self.segmenter, self.stop, self.kept = (
+        self.image, self.reasoner, self.segmenter, self.stop, self.cache = (
             image,
             reasoner,
             segmenter,
             stop,
-            kept,
+            cache,
         )
         self.parser = StreamParser()
         self.pool = ThreadPoolExecutor(1, "encode")
@@ -116,14 +116,14 @@ class _Run:
         return time.perf_counter() - self.started
 
     def events(self, question: str, think: bool) -> Iterator[Event]:
-        look = self.reasoner.look(self.image)
-        self.kept.look = replace(
-            look, features=None
+        encoded = self.reasoner.encode(self.image)
+        self.cache.reasoner_encoding = replace(
+            encoded, features=None
         )  # what the segmenter makes of the features is kept instead
         self.timings["read"] = self.now()
         yield Thinking("")
-        encoded = self.pool.submit(self.segmenter.encode, self.image, look.features)
-        parsed = yield from self.think(look, question, think)
+        encoding = self.pool.submit(self.segmenter.encode, self.image, encoded.features)
+        parsed = yield from self.think(encoded, question, think)
         if parsed.absent:
             yield self.absent(parsed)
             return
@@ -133,14 +133,14 @@ class _Run:
             else:
                 yield self.failed(parsed.reason, parsed.detail)
             return
-        grounding, notes = self.locate(look, parsed)
+        grounding, notes = self.locate(encoded, parsed)
         self.timings["located"] = self.now()
         yield Located(grounding, notes, self.timings["located"])
-        yield from self.outline(encoded, grounding, parsed, notes)
+        yield from self.outline(encoding, grounding, parsed, notes)
 
-    def think(self, look: EncodedImage, question: str, think: bool) -> Generator[Event, None, Parsed]:
+    def think(self, encoded: EncodedImage, question: str, think: bool) -> Generator[Event, None, Parsed]:
         """Read the model's text until its answer closes; nothing after that is waited for."""
-        with closing(self.reasoner.stream(look, question, think, self.stop)) as pieces:
+        with closing(self.reasoner.stream(encoded, question, think, self.stop)) as pieces:
             for piece in pieces:
                 self.pieces += 1
                 self.timings["last_token"] = self.now()
@@ -153,17 +153,17 @@ class _Run:
                     break
         return self.parser.finish()
 
-    def locate(self, look: EncodedImage, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
+    def locate(self, encoded: EncodedImage, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
         """Box and points in pixels of the original image, and what had to be mended."""
-        grounding, notes = in_pixels(parsed.answer, look, self.reasoner.frame, self.image.size)
+        grounding, notes = in_pixels(parsed.answer, encoded, self.reasoner.frame, self.image.size)
         notes += _oddities(parsed)
         return grounding, notes
 
     def outline(
-        self, encoded: Future, grounding: Grounding, parsed: Parsed, notes: tuple[str, ...]
+        self, encoding: Future, grounding: Grounding, parsed: Parsed, notes: tuple[str, ...]
     ) -> Iterator[Event]:
-        self.kept.encoded = encoded.result()
-        mask, score = self.segmenter.segment(self.kept.encoded, grounding)
+        self.cache.segmenter_encoding = encoding.result()
+        mask, score = self.segmenter.segment(self.cache.segmenter_encoding, grounding)
         total = self.now()
         if not mask.any():
             notes += ("The segmenter found nothing to outline in the box.",)
@@ -184,7 +184,7 @@ class _Run:
             segmenter=self.segmenter.name,
             coordinate_probability=self.probability,
             frame=self.reasoner.frame,
-            input_wh=self.kept.look.input_wh,
+            input_wh=self.cache.reasoner_encoding.input_wh,
         )
 
     def absent(self, parsed: Parsed) -> Absent:

@@ -3,9 +3,9 @@
 Is: box, two points and further clicks -> mask, from an image that the segmenter has already taken in, or takes in now.
 Is not: an editor; the page keeps the history of what was moved.
 
-    kept = Kept()
-    done = model.ground("scan.png", question, kept=kept)
-    refined = model.refine(image, done.grounding, [(120, 80, True), (40, 60, False)], kept)
+    cache = ImageCache()
+    done = model.ground("scan.png", question, cache=cache)
+    refined = model.refine(image, done.grounding, [(120, 80, True), (40, 60, False)], cache)
 """
 
 import math
@@ -25,12 +25,16 @@ MAX_CLICKS = 64
 
 @dataclass
 class ImageCache:
-    """What a model made of one image: `encoded` by its segmenter, so that each further mask costs one decode, and `look` by its reasoner,
-    so that a question can be asked again. Of one pair only; it lives as long as whoever holds it; in another process it stays empty, and
-    the image is taken in again."""
+    """The encodings of one image by one reasoner and its segmenter, so that a further mask costs one decode and a further question no
+    encoding. The caller owns it. A call that runs in another process leaves it empty; the image is then encoded again.
 
-    encoded: object = None
-    look: EncodedImage | None = None
+    Args:
+        segmenter_encoding: what `Segmenter.encode` returned.
+        reasoner_encoding: what `Reasoner.encode` returned, without its `features`.
+    """
+
+    segmenter_encoding: object = None
+    reasoner_encoding: EncodedImage | None = None
 
 
 @dataclass(frozen=True)
@@ -51,24 +55,24 @@ def refine(
     segmenter: Segmenter,
     grounding: Grounding,
     clicks: Sequence[Click] = (),
-    kept: ImageCache | None = None,
+    cache: ImageCache | None = None,
 ) -> Refined:
     """Draw the mask for `grounding` and `clicks`.
 
     Args:
         image: RGB. grounding: in pixels of `image`; what lies outside is cut at the edge.
         clicks: up to 64 of (x, y, positive) in pixels of `image`: this belongs to the target, or does not.
-        kept: of this very image; filled if it is empty.
+        cache: of this very image; filled if it is empty.
 
     Errors: GroundingError for numbers that mean no place in the image, SegmenterError.
     """
     started = time.perf_counter()
     usable, notes = repair(grounding, image.size)
     clicks = _inside(clicks, image.size)
-    kept = ImageCache() if kept is None else kept
-    if kept.encoded is None:
-        kept.encoded = segmenter.encode(image)
-    mask, score = segmenter.segment(kept.encoded, usable, clicks)
+    cache = ImageCache() if cache is None else cache
+    if cache.segmenter_encoding is None:
+        cache.segmenter_encoding = segmenter.encode(image)
+    mask, score = segmenter.segment(cache.segmenter_encoding, usable, clicks)
     if not mask.any():
         notes += ("The segmenter found nothing to outline there.",)
     return Refined(usable, clicks, mask, score, notes, time.perf_counter() - started)

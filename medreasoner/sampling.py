@@ -46,14 +46,14 @@ def sampled(
     temperature: float = TEMPERATURE,
     think: bool = True,
     stop: threading.Event | None = None,
-    kept: ImageCache | None = None,
+    cache: ImageCache | None = None,
 ) -> Iterator[Sampled]:
     """Ask `question` about `image` `number` times, one after the other; each sample as soon as it is there.
 
     Args:
         image: RGB. number: at least 1. temperature: above 0; the reasoning is drawn at it too.
         stop: set it from anywhere to end, or close the generator; a sample that is not finished is left out.
-        kept: of this very image and reasoner; the image is not taken in again where it holds a look.
+        cache: of this very image and reasoner; filled if it is empty.
 
     Samples come from torch's own generator: `torch.manual_seed` before the call makes them the same again.
 
@@ -71,20 +71,22 @@ def sampled(
             f"expected at least one sample and a temperature above 0, got {number} and {temperature}"
         )
     stop = stop or threading.Event()
-    kept = ImageCache() if kept is None else kept
-    if kept.look is None:
-        kept.look = reasoner.look(image)
+    cache = ImageCache() if cache is None else cache
+    if cache.reasoner_encoding is None:
+        cache.reasoner_encoding = reasoner.encode(image)
     for _ in range(number):
         started = time.perf_counter()
-        parsed = _heard(reasoner, kept.look, clean(question), think, stop, temperature)
+        parsed = _heard(reasoner, cache.reasoner_encoding, clean(question), think, stop, temperature)
         if stop.is_set():
             return
-        yield Sampled(_grounding(parsed, kept.look, reasoner, image.size), time.perf_counter() - started)
+        yield Sampled(
+            _grounding(parsed, cache.reasoner_encoding, reasoner, image.size), time.perf_counter() - started
+        )
 
 
 def _heard(
     reasoner: SamplingReasoner,
-    look: EncodedImage,
+    encoded: EncodedImage,
     question: str,
     think: bool,
     stop: threading.Event,
@@ -92,7 +94,7 @@ def _heard(
 ) -> Parsed:
     """One sample, as far as its answer."""
     parser = StreamParser()
-    with closing(reasoner.sample(look, question, think, stop, temperature)) as pieces:
+    with closing(reasoner.sample(encoded, question, think, stop, temperature)) as pieces:
         for piece in pieces:
             parser.feed(piece)
             if parser.parsed is not None:
@@ -101,9 +103,9 @@ def _heard(
 
 
 def _grounding(
-    parsed: Parsed, look: EncodedImage, reasoner: Reasoner, image_wh: tuple[int, int]
+    parsed: Parsed, encoded: EncodedImage, reasoner: Reasoner, image_wh: tuple[int, int]
 ) -> Grounding | None:
     try:
-        return parsed.answer and in_pixels(parsed.answer, look, reasoner.frame, image_wh)[0]
+        return parsed.answer and in_pixels(parsed.answer, encoded, reasoner.frame, image_wh)[0]
     except GroundingError:  # numbers that mean no place in the image
         return None

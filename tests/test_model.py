@@ -62,7 +62,7 @@ def copy(tmp_path):
 
 def said(folder: Path | str) -> str:
     reasoner = load_reasoner(folder, device="cpu")
-    return "".join(reasoner.stream(reasoner.look(PICTURE), QUESTION))
+    return "".join(reasoner.stream(reasoner.encode(PICTURE), QUESTION))
 
 
 def test_reasoner_and_segmenter_of_one_repository_load_by_its_id(hub, pair):
@@ -138,7 +138,7 @@ def test_lingshu_and_medsam2_as_published_ground_an_image_by_their_ids(
         commit,
     )
     assert model.reasoner._model.dtype == torch.bfloat16 and model.reasoner.frame == INPUT_PIXELS
-    assert model.reasoner.look(PICTURE).input_wh == (840, 840)
+    assert model.reasoner.encode(PICTURE).input_wh == (840, 840)
     # 64..192 of 840 pixels, in an image of 128 x 96
     assert done.grounding.box == pytest.approx(
         (64 * 128 / 840, 32 * 96 / 840, 192 * 128 / 840, 128 * 96 / 840), abs=0.01
@@ -225,7 +225,7 @@ def test_an_adapters_own_prompt_goes_before_its_bases(qwen, adapter, copy):
         Manifest(square=112, prompt_sha256=Prompt.load(mine / "prompt.json").sha256).dumps()
     )
     reasoner = load_reasoner(mine, device="cpu")
-    assert reasoner.prompt.think == tiny.PROMPT["think"] and reasoner.look(PICTURE).input_wh == (112, 112)
+    assert reasoner.prompt.think == tiny.PROMPT["think"] and reasoner.encode(PICTURE).input_wh == (112, 112)
 
 
 def other_shape(folder: Path) -> None:
@@ -313,7 +313,7 @@ def test_a_size_that_the_processor_would_change_is_refused(qwen, copy):
     mine = copy(qwen)
     for side in (112, 840):
         manifest(mine, square=side)
-        assert load_reasoner(mine, device="cpu").look(PICTURE).input_wh == (side, side)
+        assert load_reasoner(mine, device="cpu").encode(PICTURE).input_wh == (side, side)
     manifest(mine, square=850)
     with pytest.raises(
         ReasonerError, match=r"sees 850 x 850 pixels, but its image processor makes that 840 x 840"

@@ -30,22 +30,22 @@ def test_without_clicks_the_mask_is_the_one_of_the_first_run(segmenter, picture)
 
 
 def test_clicks_of_both_kinds_change_what_the_decoder_is_told(segmenter, picture):
-    kept = ImageCache()
+    cache = ImageCache()
     x, y, _ = CLICKS[0]
     scores = {
-        refine(picture, segmenter, WHERE, clicks, kept).score
+        refine(picture, segmenter, WHERE, clicks, cache).score
         for clicks in ([], CLICKS, [(x, y, True)], [(x, y, False)])
     }
     assert len(scores) == 4
 
 
 def test_the_image_is_taken_in_once(segmenter, picture, monkeypatch):
-    kept = ImageCache()
-    refine(picture, segmenter, WHERE, kept=kept)
-    encoded = kept.encoded
+    cache = ImageCache()
+    refine(picture, segmenter, WHERE, cache=cache)
+    encoded = cache.segmenter_encoding
     monkeypatch.setattr(segmenter, "encode", lambda *_: pytest.fail("the image was taken in again"))
-    refine(picture, segmenter, WHERE, CLICKS, kept)
-    assert kept.encoded is encoded
+    refine(picture, segmenter, WHERE, CLICKS, cache)
+    assert cache.segmenter_encoding is encoded
 
 
 def test_what_lies_outside_is_cut_at_the_edge_and_said(segmenter, picture):

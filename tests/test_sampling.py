@@ -131,7 +131,7 @@ def test_the_probability_of_digit_tokens_is_that_of_the_models_logits(qwen):
 def test_a_run_ends_with_the_probability_that_generate_itself_gives(pair):
     reasoner = pair.reasoner
     done = pair.ground(PICTURE, QUESTION)
-    inputs = reasoner._inputs(reasoner.look(PICTURE), QUESTION, think=True)
+    inputs = reasoner._inputs(reasoner.encode(PICTURE), QUESTION, think=True)
     out = reasoner._model.generate(**inputs, return_dict_in_generate=True, output_logits=True)
     written = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
     chosen = [
@@ -184,7 +184,7 @@ def test_nearly_without_chance_every_sample_is_the_answer(pair):
 def test_by_much_chance_samples_differ_and_what_cannot_be_read_is_none(pair):
     torch.manual_seed(0)
     texts = {
-        "".join(pair.reasoner.sample(pair.reasoner.look(PICTURE), QUESTION, temperature=5.0))
+        "".join(pair.reasoner.sample(pair.reasoner.encode(PICTURE), QUESTION, temperature=5.0))
         for _ in range(3)
     }
     assert len(texts) == 3
@@ -192,21 +192,21 @@ def test_by_much_chance_samples_differ_and_what_cannot_be_read_is_none(pair):
 
 
 def test_the_same_seed_gives_the_same_samples(pair):
-    look = pair.reasoner.look(PICTURE)
+    encoded = pair.reasoner.encode(PICTURE)
     torch.manual_seed(3)
-    first = "".join(pair.reasoner.sample(look, QUESTION))
+    first = "".join(pair.reasoner.sample(encoded, QUESTION))
     torch.manual_seed(3)
-    assert "".join(pair.reasoner.sample(look, QUESTION)) == first
+    assert "".join(pair.reasoner.sample(encoded, QUESTION)) == first
 
 
 def test_the_image_is_not_taken_in_again_where_a_run_has_kept_it(pair, monkeypatch):
-    kept = ImageCache()
-    *_, done = pair.stream(PICTURE, QUESTION, kept=kept)
-    assert kept.look.features is None, "the feature maps would be held twice"
+    cache = ImageCache()
+    *_, done = pair.stream(PICTURE, QUESTION, cache=cache)
+    assert cache.reasoner_encoding.features is None, "the feature maps would be held twice"
     monkeypatch.setattr(
-        type(pair.reasoner), "look", lambda self, image: pytest.fail("the image was taken in again")
+        type(pair.reasoner), "encode", lambda self, image: pytest.fail("the image was taken in again")
     )
-    [sample] = pair.samples(PICTURE, QUESTION, 1, temperature=0.01, kept=kept)
+    [sample] = pair.samples(PICTURE, QUESTION, 1, temperature=0.01, cache=cache)
     assert sample.grounding == done.grounding
 
 

@@ -33,12 +33,12 @@ class CachingReasoner:
 
     def __init__(self, reasoner: Reasoner, frame: Frame | None = None):
         self.name, self.revision, self.prompt = reasoner.name, reasoner.revision, reasoner.prompt
-        self.frame, self.eye = frame or reasoner.frame, None
+        self.frame, self.paired_segmenter = frame or reasoner.frame, None
         self.reasoner = reasoner
         self._kept: tuple[Image.Image, EncodedImage] | None = None
         self._encoded: dict[bytes, EncodedImage] = {}
 
-    def look(self, image: Image.Image) -> EncodedImage:
+    def encode(self, image: Image.Image) -> EncodedImage:
         if self._kept is None or self._kept[0] is not image:
             self._kept = None  # the old one may go before the new one comes
             self._kept = image, self._seen(image)
@@ -48,19 +48,19 @@ class CachingReasoner:
         key = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
         if key in self._encoded:
             return self._encoded[key]
-        look = self.reasoner.look(image)
-        if look.inputs and len(self._encoded) < KEEP:
-            self._encoded[key] = replace(look, features=None)
-        return look
+        encoded = self.reasoner.encode(image)
+        if encoded.inputs and len(self._encoded) < KEEP:
+            self._encoded[key] = replace(encoded, features=None)
+        return encoded
 
     def input_wh(self, image: Image.Image) -> tuple[int, int] | None:
         """The size in which `image` was looked at last, None if it was not."""
         return self._kept[1].input_wh if self._kept is not None and self._kept[0] is image else None
 
     def stream(
-        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+        self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
-        return self.reasoner.stream(look, question, think, stop)
+        return self.reasoner.stream(encoded, question, think, stop)
 
 
 class ReplayedAnswer:
@@ -71,17 +71,17 @@ class ReplayedAnswer:
         frame: in which its numbers are to be read.
     """
 
-    eye = None
+    paired_segmenter = None
 
     def __init__(self, like: CachingReasoner, text: str, input_wh: tuple[int, int], error: str | None = None):
         self.name, self.revision, self.frame, self.prompt = like.name, like.revision, like.frame, like.prompt
         self._text, self._error, self._input_wh = text, error, input_wh
 
-    def look(self, image: Image.Image) -> EncodedImage:
+    def encode(self, image: Image.Image) -> EncodedImage:
         return EncodedImage(image, self._input_wh)
 
     def stream(
-        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+        self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
         yield self._text
         if self._error is not None:

@@ -139,7 +139,7 @@ class Evaluator:
             together, work = 1, lambda cases: (self._again(case, pen) for case in cases)
         elif self.stages.at_once > 1 and isinstance(self.eye.reasoner, BatchReasoner):
             together = self.stages.at_once * (
-                AHEAD if self.eye.eye is None else 1
+                AHEAD if self.eye.paired_segmenter is None else 1
             )  # encodings held for a shared segmenter are large
             work = _timed(lambda cases: self._batch(cases, pen, think))
         else:
@@ -190,7 +190,7 @@ class Evaluator:
     def _taken(self, case: OpenedSample, pen: object) -> "_Taken":
         """The image of `case` as both models take it in; the segmenter's part only where it adopts what the reasoner saw."""
         try:
-            look = self.eye.look(case.image)
+            look = self.eye.encode(case.image)
         except ReasonerError as error:
             return _Taken(error=str(error))
         if look.features is None or not isinstance(pen, CachingSegmenter):
@@ -224,7 +224,7 @@ class Evaluator:
         ):
             pen = pen.seeing("box")
         record = answered(
-            case, ground(case.image, case.sample.question, told, pen), told.look(case.image).input_wh
+            case, ground(case.image, case.sample.question, told, pen), told.encode(case.image).input_wh
         )
         record |= _without_model(case, pen)
         return {key: value for key, value in record.items() if key not in ("timings_s", "tokens_per_s")}

@@ -34,7 +34,7 @@ class Model(Protocol):
         question: str,
         think: bool = True,
         stop: threading.Event | None = None,
-        kept: ImageCache | None = None,
+        cache: ImageCache | None = None,
     ) -> Iterator[Event]:
         """The events of one run; see `pipeline.ground`."""
 
@@ -46,7 +46,7 @@ class Model(Protocol):
         temperature: float = TEMPERATURE,
         think: bool = True,
         stop: threading.Event | None = None,
-        kept: ImageCache | None = None,
+        cache: ImageCache | None = None,
     ) -> Iterator[Sampled]:
         """Answers by chance; see `sampling.sampled`. Asked for only where `can_sample`."""
 
@@ -55,7 +55,7 @@ class Model(Protocol):
         image: Image.Image,
         grounding: Grounding,
         clicks: tuple[Click, ...] = (),
-        kept: ImageCache | None = None,
+        cache: ImageCache | None = None,
     ) -> Refined:
         """The mask for a corrected grounding; see `refine.refine`."""
 
@@ -83,9 +83,9 @@ class Calls:
         """The model's id, or the last two parts of its folder: a visitor need not know this server's disk."""
         return "/".join(self.model.name.rstrip("/").split("/")[-2:])
 
-    def events(self, image: Image.Image, question: str, kept: ImageCache | None = None) -> Iterator[Event]:
+    def events(self, image: Image.Image, question: str, cache: ImageCache | None = None) -> Iterator[Event]:
         """The model's events. Errors: gr.Error of ZeroGPU."""
-        with closing(self._gpu_events(image, question, kept)) as events:
+        with closing(self._gpu_events(image, question, cache)) as events:
             for event in events:
                 if isinstance(event, (Absent, Done)):
                     self._run_pace.add(event.timings_s["total"])
@@ -96,35 +96,37 @@ class Calls:
         image: Image.Image,
         grounding: Grounding,
         clicks: tuple[Click, ...],
-        kept: ImageCache | None = None,
+        cache: ImageCache | None = None,
     ) -> Refined:
         """Errors: GroundingError, SegmenterError, gr.Error of ZeroGPU."""
-        refined = self._gpu_refine(image, grounding, clicks, kept)
+        refined = self._gpu_refine(image, grounding, clicks, cache)
         self._refine_pace.add(refined.seconds)
         return refined
 
-    def samples(self, image: Image.Image, question: str, kept: ImageCache | None = None) -> Iterator[Sampled]:
+    def samples(
+        self, image: Image.Image, question: str, cache: ImageCache | None = None
+    ) -> Iterator[Sampled]:
         """Errors: ReasonerError, gr.Error of ZeroGPU."""
         seconds = 0.0
-        with closing(self._gpu_samples(image, question, kept)) as samples:
+        with closing(self._gpu_samples(image, question, cache)) as samples:
             for number, sample in enumerate(samples, start=1):
                 seconds += sample.seconds
                 if number == SAMPLES:
                     self._samples_pace.add(seconds)
                 yield sample
 
-    def _events(self, image: Image.Image, question: str, kept: ImageCache | None) -> Iterator[Event]:
+    def _events(self, image: Image.Image, question: str, cache: ImageCache | None) -> Iterator[Event]:
         stop = threading.Event()
-        yield from _until_left(self.model.stream(image, question, think=True, stop=stop, kept=kept), stop)
+        yield from _until_left(self.model.stream(image, question, think=True, stop=stop, cache=cache), stop)
 
     def _refine(
-        self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...], kept: ImageCache | None
+        self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...], cache: ImageCache | None
     ) -> Refined:
-        return self.model.refine(image, grounding, clicks, kept)
+        return self.model.refine(image, grounding, clicks, cache)
 
-    def _samples(self, image: Image.Image, question: str, kept: ImageCache | None) -> Iterator[Sampled]:
+    def _samples(self, image: Image.Image, question: str, cache: ImageCache | None) -> Iterator[Sampled]:
         stop = threading.Event()
-        yield from _until_left(self.model.samples(image, question, stop=stop, kept=kept), stop)
+        yield from _until_left(self.model.samples(image, question, stop=stop, cache=cache), stop)
 
 
 def _until_left(run: Generator[T], stop: threading.Event) -> Iterator[T]:

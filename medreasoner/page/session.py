@@ -33,7 +33,7 @@ class Session:
     data: bytes | None = field(default=None, repr=False)
     credit: str = ""
     truth: np.ndarray | None = field(default=None, repr=False)
-    kept: ImageCache = field(default_factory=ImageCache, repr=False)
+    cache: ImageCache = field(default_factory=ImageCache, repr=False)
     run: str | None = None
     broken: str | None = None
     provenance: Provenance = NOT_TOLD

@@ -19,7 +19,7 @@ from medreasoner.prompts import Prompt
 @dataclass
 class EncodedImage:
     """One image as the reasoner saw it. `input_wh` is the (width, height) after its own resizing; `features` whatever a segmenter that
-    shares the eye can reuse (else None)."""
+    shares the vision tower can reuse (else None)."""
 
     image: Image.Image
     input_wh: tuple[int, int]
@@ -42,13 +42,13 @@ class Reasoner(Protocol):
     )  # commit on the Hub that the weights (of an adapter: the adapter) come from, None for local ones
     frame: Frame
     prompt: Prompt
-    eye: PairedSegmenter | None  # None where no segmenter was made for it
+    paired_segmenter: PairedSegmenter | None  # None where no segmenter was made for it
 
-    def look(self, image: Image.Image) -> EncodedImage:
+    def encode(self, image: Image.Image) -> EncodedImage:
         """Take in an RGB image: preprocess, and encode it where the encoding can be shared."""
 
     def stream(
-        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+        self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
         """Yield the answer's text piece by piece as it is generated; ends within two tokens of `stop` being set. The piece that closes the
         answer is an `answer.Closing` where the reasoner can tell how probable its numbers were.
@@ -63,7 +63,7 @@ class SamplingReasoner(Reasoner, Protocol):
 
     def sample(
         self,
-        look: EncodedImage,
+        encoded: EncodedImage,
         question: str,
         think: bool = True,
         stop: threading.Event | None = None,
@@ -98,7 +98,7 @@ class BatchReasoner(Reasoner, Protocol):
     """A reasoner that can answer many questions faster than one after the other."""
 
     def answer_batch(
-        self, looks: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
+        self, encoded: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
     ) -> Iterator[Completion]:
         """One `Completion` per question in their order, each as soon as it is there; never more than `at_once` are under way.
 

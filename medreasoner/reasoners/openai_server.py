@@ -53,7 +53,7 @@ class EndpointReasoner:
         client: of the server. model: its name there. family: how it sees and writes.
     """
 
-    eye = None
+    paired_segmenter = None
     revision = None
 
     def __init__(self, client: openai.OpenAI, model: str, family: Family, prompt: Prompt | None = None):
@@ -74,27 +74,27 @@ class EndpointReasoner:
         client = openai.OpenAI(base_url=url or None, api_key=key, timeout=TIMEOUT, max_retries=TRIES - 1)
         return EndpointReasoner(client, model, FAMILIES[family], prompt)
 
-    def look(self, image: Image.Image) -> EncodedImage:
-        """See `Reasoner.look`: only resized, to sides the server will not change where coordinates are pixels of its input."""
+    def encode(self, image: Image.Image) -> EncodedImage:
+        """See `Reasoner.encode`: only resized, to sides the server will not change where coordinates are pixels of its input."""
         size = self._size(*image.size)
         return EncodedImage(
             image if size == image.size else image.resize(size, Image.Resampling.BICUBIC), size
         )
 
     def stream(
-        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+        self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
         """See `Reasoner.stream`."""
-        with closing(_Run(self, look, question, think).pieces(stop)) as pieces:
+        with closing(_Run(self, encoded, question, think).pieces(stop)) as pieces:
             yield from in_our_format(pieces, self._family.dialect)
 
     def answer_batch(
-        self, looks: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
+        self, encoded: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
     ) -> Iterator[Completion]:
         """See `BatchReasoner.answer_batch`: so many requests at once. One that fails for good is a `Completion` with its error."""
         with ThreadPoolExecutor(at_once, "request") as threads:
             runs = [
-                _Run(self, look, question, think) for look, question in zip(looks, questions, strict=True)
+                _Run(self, image, question, think) for image, question in zip(encoded, questions, strict=True)
             ]
             futures = [threads.submit(run.said) for run in runs]
             try:
@@ -105,10 +105,10 @@ class EndpointReasoner:
                 for future in futures:
                     future.cancel()
 
-    def request(self, look: EncodedImage, question: str, think: bool) -> openai.Stream:
+    def request(self, encoded: EncodedImage, question: str, think: bool) -> openai.Stream:
         """The open stream of one completion."""
         chat = messages(self.prompt.text(question, think), self.prompt.system)
-        chat[-1]["content"][0] = {"type": "image_url", "image_url": {"url": image_data_url(look.image)}}
+        chat[-1]["content"][0] = {"type": "image_url", "image_url": {"url": image_data_url(encoded.image)}}
         return self._client.chat.completions.create(
             model=self._model,
             messages=chat,
@@ -130,8 +130,8 @@ class EndpointReasoner:
 class _Run:
     """One question on its way."""
 
-    def __init__(self, reasoner: EndpointReasoner, look: EncodedImage, question: str, think: bool):
-        self.reasoner, self.asked = reasoner, (look, question, think)
+    def __init__(self, reasoner: EndpointReasoner, encoded: EncodedImage, question: str, think: bool):
+        self.reasoner, self.asked = reasoner, (encoded, question, think)
         self.first_token_s: float | None = None
         self.usage = None
 

@@ -28,15 +28,15 @@ def image_key(image: Image.Image) -> str:
 
 def record(reasoner: Reasoner, image: Image.Image, question: str, think: bool = True) -> dict:
     """Let `reasoner` answer, and return the run as `ReplayReasoner` reads it."""
-    look = reasoner.look(image)
+    encoded = reasoner.encode(image)
     return {
         "image_sha256": image_key(image),
         "question": question,
         "think": think,
-        "pieces": list(reasoner.stream(look, question, think)),
+        "pieces": list(reasoner.stream(encoded, question, think)),
         "model": reasoner.name,
         "frame": reasoner.frame.name,
-        "input_wh": list(look.input_wh),
+        "input_wh": list(encoded.input_wh),
     }
 
 
@@ -67,7 +67,7 @@ class ReplayReasoner:
         self.name, self.revision = f"{model} (recorded)", None
         self.frame: Frame = FRAMES[frame]
         self.prompt = prompt_for(self.frame)
-        self.eye = None
+        self.paired_segmenter = None
         self._runs = {(run["image_sha256"], run["question"], run["think"]): run for run in runs}
         self._seconds = seconds_per_piece
 
@@ -82,7 +82,7 @@ class ReplayReasoner:
             raise ReasonerError(f"the recording {path} must be a list of runs, got {type(runs).__name__}")
         return ReplayReasoner(runs, seconds_per_piece)
 
-    def look(self, image: Image.Image) -> EncodedImage:
+    def encode(self, image: Image.Image) -> EncodedImage:
         key = image_key(image)
         for (recorded, _, _), run in self._runs.items():
             if recorded == key:
@@ -92,9 +92,9 @@ class ReplayReasoner:
         )
 
     def stream(
-        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+        self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
-        run = self._runs.get((look.inputs["key"], question, think))
+        run = self._runs.get((encoded.inputs["key"], question, think))
         if run is None:
             raise ReasonerError(
                 f"{self.name} was not asked this question about this image; only the recorded examples can be played back"

@@ -27,7 +27,7 @@ MOST_WORDS = 32  # tokens the text encoder reads
 class Sam3Reasoner:
     """See `reasoner.Reasoner`. Coordinates are pixels of the original image."""
 
-    frame, eye, revision = INPUT_PIXELS, None, None
+    frame, paired_segmenter, revision = INPUT_PIXELS, None, None
     prompt = Prompt("{question}", "{question}")
 
     def __init__(self, model: Sam3Model, processor: Sam3Processor, name: str):
@@ -49,8 +49,8 @@ class Sam3Reasoner:
         model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval().requires_grad_(False)
         return Sam3Reasoner(model, processor, name)
 
-    def look(self, image: Image.Image) -> EncodedImage:
-        """See `Reasoner.look`."""
+    def encode(self, image: Image.Image) -> EncodedImage:
+        """See `Reasoner.encode`."""
         try:
             pixels = self._processor(images=image, return_tensors="pt")["pixel_values"]
             with torch.no_grad():
@@ -62,7 +62,7 @@ class Sam3Reasoner:
         return EncodedImage(image, image.size, inputs={"vision_embeds": seen})
 
     def stream(
-        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+        self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
         """See `Reasoner.stream`; one piece."""
         words = self._processor.tokenizer(
@@ -71,9 +71,9 @@ class Sam3Reasoner:
         try:
             with torch.no_grad():
                 out = self._model(
-                    **look.inputs, input_ids=words["input_ids"], attention_mask=words["attention_mask"]
+                    **encoded.inputs, input_ids=words["input_ids"], attention_mask=words["attention_mask"]
                 )
-                size = look.image.size[::-1]
+                size = encoded.image.size[::-1]
                 (found,) = self._processor.post_process_instance_segmentation(
                     out, threshold=LIKELY, target_sizes=[size]
                 )

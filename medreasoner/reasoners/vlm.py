@@ -4,9 +4,9 @@ Is: one class for every family; what differs between families is data (`families
 Is not: training or serving.
 
     reasoner = load_reasoner("lingshu-medical-mllm/Lingshu-7B")
-    for piece in reasoner.stream(reasoner.look(image), "What explains the bright focus?"): ...
+    for piece in reasoner.stream(reasoner.encode(image), "What explains the bright focus?"): ...
 
-A LLaVA model whose vision tower is SAM 2's (`sam2_vision_model`) shares its eye: the image is encoded once in `look`, and the maps a
+A LLaVA model whose vision tower is SAM 2's (`sam2_vision_model`) shares its tower with the segmenter: the image is encoded once in `encode`, and the maps a
 SAM 2 mask decoder reads come out of the same pass as `EncodedImage.features`.
 """
 
@@ -73,10 +73,12 @@ class VlmReasoner:
         dialects: tuple[str, ...] = (),
     ):
         self.name, self.revision, self.frame, self.prompt = name, None, frame, prompt
-        self.eye = (
+        self.paired_segmenter = (
             None
             if segmenter is None
-            else PairedSegmenter(model.model.vision_tower if shares_eye(model.config) else None, segmenter)
+            else PairedSegmenter(
+                model.model.vision_tower if shares_vision_tower(model.config) else None, segmenter
+            )
         )
         self._model, self._processor = model, processor
         self._square, self._max_pixels, self._dialects = square, max_pixels, dialects
@@ -120,13 +122,13 @@ class VlmReasoner:
         segmenter = _segmenter_of(folders, manifest, config)
         return VlmReasoner(model, processor, name, frame, prompt, square, max_pixels, segmenter, dialects)
 
-    def look(self, image: Image.Image) -> EncodedImage:
-        """See `Reasoner.look`. An image larger than the model takes is resized here; `EncodedImage.image` is what the model gets."""
+    def encode(self, image: Image.Image) -> EncodedImage:
+        """See `Reasoner.encode`. An image larger than the model takes is resized here; `EncodedImage.image` is what the model gets."""
         image = self._resized(image)
         try:
             pixels = self._processor.image_processor(images=[image], return_tensors="pt")
             input_wh = _input_wh(pixels, self._processor)
-            if not shares_eye(self._model.config):
+            if not shares_vision_tower(self._model.config):
                 return EncodedImage(image, input_wh)
             with torch.no_grad():
                 seen = self._model.get_image_features(self._placed(pixels)["pixel_values"], return_dict=True)
@@ -144,35 +146,37 @@ class VlmReasoner:
         )
 
     def stream(
-        self, look: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
+        self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
         """See `Reasoner.stream`. One piece per token; closing the generator ends the run and waits for it (one token at most, but
         reading a long prompt cannot be interrupted)."""
-        with closing(self._pieces(look, question, think, stop or threading.Event())) as pieces:
+        with closing(self._pieces(encoded, question, think, stop or threading.Event())) as pieces:
             yield from in_our_format(pieces, self._dialects)
 
     def sample(
         self,
-        look: EncodedImage,
+        encoded: EncodedImage,
         question: str,
         think: bool = True,
         stop: threading.Event | None = None,
         temperature: float = 1.0,
     ) -> Iterator[str]:
         """See `SamplingReasoner.sample`."""
-        with closing(self._pieces(look, question, think, stop or threading.Event(), temperature)) as pieces:
+        with closing(
+            self._pieces(encoded, question, think, stop or threading.Event(), temperature)
+        ) as pieces:
             yield from in_our_format(pieces, self._dialects)
 
     def _pieces(
         self,
-        look: EncodedImage,
+        encoded: EncodedImage,
         question: str,
         think: bool,
         stop: threading.Event,
         temperature: float | None = None,
     ) -> Iterator[str]:
         listener = TextListener(self._processor.tokenizer, stop)
-        inputs = self._inputs(look, question, think)
+        inputs = self._inputs(encoded, question, think)
         with ThreadPoolExecutor(1, "generate") as thread:
             run = thread.submit(self._generate, inputs, listener, temperature)
             run.add_done_callback(lambda _: listener.end())
@@ -203,11 +207,13 @@ class VlmReasoner:
             self._running.release()
 
     def answer_batch(
-        self, looks: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
+        self, encoded: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
     ) -> Iterator[Completion]:
         """See `BatchReasoner.answer_batch`: one `generate` for every `at_once` questions, padded on the left."""
-        for begin in range(0, len(looks), at_once):
-            part = list(zip(looks[begin : begin + at_once], questions[begin : begin + at_once], strict=True))
+        for begin in range(0, len(encoded), at_once):
+            part = list(
+                zip(encoded[begin : begin + at_once], questions[begin : begin + at_once], strict=True)
+            )
             inputs = self._batch_inputs(part, think)
             try:
                 with self._running:
@@ -217,9 +223,9 @@ class VlmReasoner:
             for one in said:
                 yield replace(one, text="".join(in_our_format(iter([one.text]), self._dialects)))
 
-    def _inputs(self, look: EncodedImage, question: str, think: bool) -> dict:
-        """What `generate` takes: token ids and either the pixels or, from a shared eye, the image tokens."""
-        return self._batch_inputs([(look, question)], think)
+    def _inputs(self, encoded: EncodedImage, question: str, think: bool) -> dict:
+        """What `generate` takes: token ids and either the pixels or, from a shared vision tower, the image tokens."""
+        return self._batch_inputs([(encoded, question)], think)
 
     def _batch_inputs(self, asked: Sequence[tuple[EncodedImage, str]], think: bool) -> dict:
         options = (
@@ -227,24 +233,24 @@ class VlmReasoner:
             if len(asked) == 1
             else {"return_tensors": "pt", "padding": True, "padding_side": "left"}
         )
-        chats = [self._chat(look, question, think) for look, question in asked]
+        chats = [self._chat(encoded, question, think) for encoded, question in asked]
         try:
             inputs = self._processor.apply_chat_template(
                 chats, add_generation_prompt=True, tokenize=True, return_dict=True, processor_kwargs=options
             )
         except (RuntimeError, ValueError) as error:
             raise ReasonerError(f"{self.name} cannot take in this question: {first_line(error)}") from error
-        shared = joined([look.inputs for look, _ in asked])
+        shared = joined([encoded.inputs for encoded, _ in asked])
         if shared:
             del inputs["pixel_values"]
         return {**self._placed(inputs), **shared}
 
-    def _chat(self, look: EncodedImage, question: str, think: bool) -> list[dict]:
+    def _chat(self, encoded: EncodedImage, question: str, think: bool) -> list[dict]:
         for token in self._control_tokens:
             # a question that spells a control token stays words: with a space inside it no longer is one
             question = question.replace(token, f"{token[0]} {token[1:]}")
         chat = messages(self.prompt.text(question, think), self.prompt.system)
-        chat[-1]["content"][0]["image"] = look.image
+        chat[-1]["content"][0]["image"] = encoded.image
         return chat
 
     def _placed(self, inputs: BatchFeature) -> BatchFeature:
@@ -260,8 +266,8 @@ class VlmReasoner:
         return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
-def shares_eye(config: PreTrainedConfig) -> bool:
-    """Whether the model looks through SAM 2's image encoder."""
+def shares_vision_tower(config: PreTrainedConfig) -> bool:
+    """Whether the model's vision tower is SAM 2's image encoder."""
     return config.model_type == "llava" and config.vision_config.model_type == "sam2_vision_model"
 
 
@@ -271,7 +277,7 @@ def _segmenter_of(folders: Sequence[Path], manifest: Manifest, config: PreTraine
     if named is None or "/" in named:
         return named
     folder = next((folder for folder in folders if (folder / named).is_dir()), None)
-    if folder is None and not shares_eye(config):
+    if folder is None and not shares_vision_tower(config):
         raise ReasonerError(
             f"{folders[0]}/medreasoner.json names the segmenter {named!r}, but there is no such folder, and this {config.model_type} has "
             "no SAM 2 vision tower to share"
@@ -294,8 +300,8 @@ def _check_square(square: int | None, processor: ProcessorMixin, folder: Path) -
 
 
 def _dtype(config: PreTrainedConfig, device: str) -> torch.dtype | str:
-    """As stored, but never half precision on a CPU (slow) or in a shared eye (masks differ visibly)."""
-    if shares_eye(config) or (device == "cpu" and config.dtype != torch.bfloat16):
+    """As stored, but never half precision on a CPU (slow) or in a shared vision tower (masks differ visibly)."""
+    if shares_vision_tower(config) or (device == "cpu" and config.dtype != torch.bfloat16):
         return torch.float32
     return "auto"
 

@@ -94,13 +94,13 @@ def train(tmp_path_factory) -> list[Sample]:
 class Looker:
     """Finds the colour that the question names; counts what it does."""
 
-    name, revision, frame, prompt, eye = "looker", None, THOUSAND, Prompt(), None
+    name, revision, frame, prompt, paired_segmenter = "looker", None, THOUSAND, Prompt(), None
 
     def __init__(self):
-        self.looks, self.questions = 0, 0
+        self.encodings, self.questions = 0, 0
 
-    def look(self, image: Image.Image) -> EncodedImage:
-        self.looks += 1
+    def encode(self, image: Image.Image) -> EncodedImage:
+        self.encodings += 1
         return EncodedImage(image, image.size)
 
     def colour(self, question: str) -> str:
@@ -112,18 +112,18 @@ class Looker:
             return Grounding(centre_box(image.size), ((30, 20), (40, 30)))
         return Grounding(mask_to_box(mask), mask_to_points(mask))
 
-    def stream(self, look, question, think=True, stop=None) -> Iterator[str]:
+    def stream(self, encoded, question, think=True, stop=None) -> Iterator[str]:
         self.questions += 1
-        found = self.see(look.image, self.colour(question))
-        sx, sy = 1000 / look.image.width, 1000 / look.image.height
+        found = self.see(encoded.image, self.colour(question))
+        sx, sy = 1000 / encoded.image.width, 1000 / encoded.image.height
         x1, y1, x2, y2 = found.box
         points = tuple((x * sx, y * sy) for x, y in found.points)
         yield from re.findall(
             ".{1,7}",
-            render(Answer((x1 * sx, y1 * sy, x2 * sx, y2 * sy), points, think=self.thought(look, found))),
+            render(Answer((x1 * sx, y1 * sy, x2 * sx, y2 * sy), points, think=self.thought(encoded, found))),
         )
 
-    def thought(self, look: EncodedImage, found: Grounding) -> str:
+    def thought(self, encoded: EncodedImage, found: Grounding) -> str:
         return "It is bright."
 
 
@@ -209,7 +209,7 @@ def test_a_record_says_what_was_asked_answered_and_true(samples, tmp_path):
 def test_questions_about_one_image_encode_it_once(samples, tmp_path):
     looker = Looker()
     evaluate(samples, looker, Painter(), tmp_path)
-    assert (looker.looks, looker.questions) == (8, 16)
+    assert (looker.encodings, looker.questions) == (8, 16)
 
 
 def test_samples_that_hold_their_pictures_as_bytes_score_the_same(samples, tmp_path):
@@ -219,7 +219,7 @@ def test_samples_that_hold_their_pictures_as_bytes_score_the_same(samples, tmp_p
     ]
     looker = Looker()
     result = evaluate(held, looker, Painter(), tmp_path)
-    assert result["overall"]["mask_dice"]["mean"] == 1 and (looker.looks, looker.questions) == (8, 16)
+    assert result["overall"]["mask_dice"]["mean"] == 1 and (looker.encodings, looker.questions) == (8, 16)
 
 
 def test_without_a_segmenter_only_boxes_are_scored(samples, tmp_path):
@@ -230,11 +230,11 @@ def test_without_a_segmenter_only_boxes_are_scored(samples, tmp_path):
 
 def test_failed_answers_count_zero_and_are_told_by_reason(samples, tmp_path):
     class Mute(Looker):
-        def stream(self, look, question, think=True, stop=None):
+        def stream(self, encoded, question, think=True, stop=None):
             if "green" in question:
                 yield "<think>It is green.</think>I would rather not say."
             else:
-                yield from super().stream(look, question, think, stop)
+                yield from super().stream(encoded, question, think, stop)
 
     result = evaluate(samples, Mute(), Painter(), tmp_path)
     assert result["failures"] == {"no answer block": 8}
@@ -272,7 +272,7 @@ def test_a_mask_that_fails_leaves_the_box_its_score(samples, tmp_path):
 
 def test_claims_about_the_place_are_held_against_the_box(samples, tmp_path):
     class Talker(Looker):
-        def thought(self, look, found):
+        def thought(self, encoded, found):
             return "I see it in the upper left of the image."
 
     result = evaluate(samples, Talker(), None, tmp_path)
@@ -283,10 +283,10 @@ def test_claims_about_the_place_are_held_against_the_box(samples, tmp_path):
 
 def test_a_killed_run_goes_on_where_it_was(samples, tmp_path):
     class Killed(Looker):
-        def stream(self, look, question, think=True, stop=None):
+        def stream(self, encoded, question, think=True, stop=None):
             if self.questions == 5:
                 raise KeyboardInterrupt
-            yield from super().stream(look, question, think, stop)
+            yield from super().stream(encoded, question, think, stop)
 
     with pytest.raises(KeyboardInterrupt):
         evaluate(samples, Killed(), Painter(), tmp_path)
@@ -302,7 +302,7 @@ def test_a_killed_run_goes_on_where_it_was(samples, tmp_path):
     )
     third = Looker()
     again = evaluate(samples, third, Painter(), tmp_path)
-    assert third.questions == third.looks == 0 and again == result
+    assert third.questions == third.encodings == 0 and again == result
 
 
 def test_a_sample_whose_truth_was_mended_is_answered_anew(samples, tmp_path):
@@ -371,11 +371,11 @@ class Clerk(Looker):
         super().__init__()
         self.batches, self.lost = [], lost
 
-    def answer_batch(self, looks, questions, think=True, at_once=1) -> Iterator[Completion]:
-        self.batches.append(len(looks))
-        for look, question in zip(looks, questions, strict=True):
+    def answer_batch(self, encoded, questions, think=True, at_once=1) -> Iterator[Completion]:
+        self.batches.append(len(encoded))
+        for encoded, question in zip(encoded, questions, strict=True):
             lost = self.questions == self.lost
-            text = "".join(self.stream(look, question, think))
+            text = "".join(self.stream(encoded, question, think))
             yield Completion(
                 "" if lost else text, 0.5, None, 900, 60, "the server answered 500" if lost else None
             )
@@ -405,8 +405,8 @@ def test_many_at_once_score_as_one_after_the_other(samples, tmp_path):
 class Encoder(Clerk):
     """Shares its encoding of an image with the segmenter, as the embedded model does."""
 
-    def look(self, image: Image.Image) -> EncodedImage:
-        return replace(super().look(image), features="maps", inputs={"tokens": "of the image"})
+    def encode(self, image: Image.Image) -> EncodedImage:
+        return replace(super().encode(image), features="maps", inputs={"tokens": "of the image"})
 
 
 class Adopter(Painter):
@@ -427,17 +427,17 @@ def test_all_passes_and_controls_together_encode_each_image_once(samples, train,
     assert {"question_shuffled", "image_swapped", "image_blanked", "direct", "oracle", "oracle_box"} <= set(
         result["controls"]
     )
-    assert (encoder.questions, encoder.looks) == (16 * 5, 8 + 1), "eight images and one grey square"
+    assert (encoder.questions, encoder.encodings) == (16 * 5, 8 + 1), "eight images and one grey square"
     assert (adopter.adopted, adopter.encoded) == (8, 0)
 
 
 def test_an_image_that_the_model_cannot_take_in_fails_alone_in_a_batch_too(samples, tmp_path):
     class Picky(Clerk):
-        def look(self, image):
-            if self.looks == 3:
-                self.looks += 1
+        def encode(self, image):
+            if self.encodings == 3:
+                self.encodings += 1
                 raise ReasonerError("this image is too long")
-            return super().look(image)
+            return super().encode(image)
 
     result = evaluate(samples, Picky(), Painter(), tmp_path, stages=Stages(at_once=4))
     assert result["failures"] == {"model": 1} and result["n"] == 16
@@ -515,7 +515,7 @@ def test_answers_that_are_not_there_are_named(samples, train, tmp_path):
 
 def test_failures_of_the_model_are_told_again_as_such(samples, tmp_path):
     class Dying(Looker):
-        def stream(self, look, question, think=True, stop=None):
+        def stream(self, encoded, question, think=True, stop=None):
             yield "<think>It"
             raise ReasonerError("out of memory")
 
@@ -559,7 +559,7 @@ def test_the_published_scoring_reads_the_same_answers_without_conversion(samples
 
 def test_refusals_are_told_from_answers_that_cannot_be_read(samples, tmp_path):
     class Shy(Looker):
-        def stream(self, look, question, think=True, stop=None):
+        def stream(self, encoded, question, think=True, stop=None):
             yield (
                 "I'm sorry, but I can't help with medical images."
                 if "red" in question
@@ -571,8 +571,8 @@ def test_refusals_are_told_from_answers_that_cannot_be_read(samples, tmp_path):
 
 def test_points_that_a_dialect_does_not_have_are_not_scored(samples, tmp_path):
     class Boxer(Clerk):
-        def answer_batch(self, looks, questions, think=True, at_once=1):
-            for said in super().answer_batch(looks, questions, think, at_once):
+        def answer_batch(self, encoded, questions, think=True, at_once=1):
+            for said in super().answer_batch(encoded, questions, think, at_once):
                 yield replace(
                     said, text=translate(f"[{', '.join(map(str, parse(said.text).answer.bbox))}]", ("list",))
                 )
@@ -591,12 +591,12 @@ def test_an_image_without_its_target_counts_for_presence_alone(samples, tmp_path
     class Careful(Looker):
         """Does not find what it was asked for the first time."""
 
-        def stream(self, look, question, think=True, stop=None):
+        def stream(self, encoded, question, think=True, stop=None):
             if self.questions < 3:
                 self.questions += 1
                 yield "It is not in this image."
             else:
-                yield from super().stream(look, question, think, stop)
+                yield from super().stream(encoded, question, think, stop)
 
     result = evaluate(absent, Careful(), None, tmp_path / "absent")
     assert result["overall"]["box_iou"] is None and result["presence"]["specificity"]["mean"] == 0.5
@@ -706,9 +706,9 @@ def test_answering_without_reasoning_and_the_box_alone_are_rows_too(samples, tra
     class Thinker(Looker):
         """Sees nothing where it may not think."""
 
-        def stream(self, look, question, think=True, stop=None):
+        def stream(self, encoded, question, think=True, stop=None):
             yield from super().stream(
-                look if think else replace(look, image=Image.new("RGB", look.image.size)),
+                encoded if think else replace(encoded, image=Image.new("RGB", encoded.image.size)),
                 question,
                 think,
                 stop,
@@ -754,7 +754,7 @@ def test_a_prior_learnt_from_the_evaluated_samples_is_refused_before_anything_ru
     looker = Looker()
     with pytest.raises(DataError, match="the training samples hold.*--train"):
         evaluate(samples, looker, None, tmp_path, train=[*train, samples[3]])
-    assert looker.looks == 0
+    assert looker.encodings == 0
 
 
 def test_the_prior_is_the_mean_box_in_shares_of_the_sides(train):

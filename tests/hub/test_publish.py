@@ -317,7 +317,7 @@ def test_a_folder_that_cannot_be_published_is_the_users_fault(hub, tmp_path, cap
 
 def test_a_recording_has_nothing_to_publish():
     class Recording:
-        name, revision, eye = "r (recorded)", None, None
+        name, revision, paired_segmenter = "r (recorded)", None, None
 
     with pytest.raises(HubError, match="no model with files"):
         MedReasoner(Recording(), None).push_to_hub(NAME)

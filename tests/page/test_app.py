@@ -221,7 +221,7 @@ class Endless:
         return Provenance(question)
 
     def stream(
-        self, image: Image.Image, question: str, think: bool, stop: threading.Event, kept: object
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
     ) -> Iterator[Event]:
         self.stop = stop
         try:
@@ -232,7 +232,7 @@ class Endless:
             self.closed.set()
 
     def samples(
-        self, image: Image.Image, question: str, stop: threading.Event, kept: object
+        self, image: Image.Image, question: str, stop: threading.Event, cache: object
     ) -> Iterator[Sampled]:
         self.stop = stop
         try:
@@ -332,7 +332,7 @@ class Breaks(Endless):
     """A model with a bug."""
 
     def stream(
-        self, image: Image.Image, question: str, think: bool, stop: threading.Event, kept: object
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
     ) -> Iterator[Event]:
         yield Thinking("word ")
         raise AssertionError("the bug, which this test wants")
@@ -370,25 +370,25 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
     session = Session(load_image(image_file), truth=np.ones((240, 320), dtype=bool))
     session.begin("a run", model.provenance("What is bright?"))
     shown = list(
-        run_values(model.stream(session.loaded.image, "What is bright?", kept=session.kept), session)
+        run_values(model.stream(session.loaded.image, "What is bright?", cache=session.cache), session)
     )
-    assert session.done is not None and session.kept.encoded is not None
+    assert session.done is not None and session.cache.segmenter_encoding is not None
     assert [kind["kind"] for kind in shown[-1]["take"]["kinds"]] == [
         "mask.png",
         "overlay.png",
         "grounding.json",
     ]
     shown_names = [row["name"] for row in shown[-1]["reading"]["rows"]]
-    encoded = session.kept.encoded
+    encoded = session.cache.segmenter_encoding
     refined = model.refine(
         session.loaded.image,
         Grounding((40, 30, 200, 180), ((100, 90), (150, 120))),
         [(60, 60, False)],
-        session.kept,
+        session.cache,
     )
     session.correct(refined)
     values = refined_values(session, refined, 3)
-    assert session.kept.encoded is encoded and values["layers"]["edit"] == 3
+    assert session.cache.segmenter_encoding is encoded and values["layers"]["edit"] == 3
     rows = {row["name"]: row["text"] for row in values["reading"]["rows"]}
     assert "Coordinates" in shown_names and "Coordinates" not in rows, (
         "the probability is of the model's own numbers"
@@ -451,13 +451,13 @@ class NoQuota:
         return Provenance(question)
 
     def stream(
-        self, image: Image.Image, question: str, think: bool, stop: threading.Event, kept: object
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
     ) -> Iterator[Event]:
         raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
         yield
 
     def samples(
-        self, image: Image.Image, question: str, stop: threading.Event, kept: object
+        self, image: Image.Image, question: str, stop: threading.Event, cache: object
     ) -> Iterator[Sampled]:
         raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
         yield

@@ -63,8 +63,8 @@ def test_a_batch_says_what_each_question_would_get_alone(tmp_path, family):
     reasoner = load_reasoner(folder, device="cpu")
     assert isinstance(reasoner, BatchReasoner)
     reasoner._model.generation_config.max_new_tokens = 8
-    looks = [reasoner.look(picture(300, 200, 1)), reasoner.look(picture(120, 200, 2))]
-    asked = list(zip(looks, ("Which?", "Where would fluid collect, if at all?"), strict=True))
+    encoded = [reasoner.encode(picture(300, 200, 1)), reasoner.encode(picture(120, 200, 2))]
+    asked = list(zip(encoded, ("Which?", "Where would fluid collect, if at all?"), strict=True))
     alone = ["".join(reasoner.stream(*one)) for one in asked]
     together = list(reasoner.answer_batch(*zip(*asked, strict=True), at_once=2))
     assert [said.text for said in together] == alone
@@ -73,17 +73,19 @@ def test_a_batch_says_what_each_question_would_get_alone(tmp_path, family):
 
 def test_a_batch_ends_each_row_with_its_own_answer(scripted):
     reasoner = load_reasoner(scripted["qwen3_vl"], device="cpu")
-    looks = [reasoner.look(picture(seed=seed)) for seed in range(3)]
-    said = list(reasoner.answer_batch(looks, ["Where?"] * 3, at_once=2))
+    encoded = [reasoner.encode(picture(seed=seed)) for seed in range(3)]
+    said = list(reasoner.answer_batch(encoded, ["Where?"] * 3, at_once=2))
     assert [one.text for one in said] == [SCRIPT] * 3 and all(one.error is None for one in said)
 
 
 @pytest.mark.parametrize("family", ["qwen3_vl", "llava"])
 def test_a_batch_knows_the_probability_of_the_coordinates_as_a_stream_does(scripted, family):
     reasoner = load_reasoner(scripted[family], device="cpu")
-    looks = [reasoner.look(picture(300, 200, 1)), reasoner.look(picture(120, 200, 2))]
-    *_, closing = reasoner.stream(looks[0], "Where?")
-    said = list(reasoner.answer_batch(looks, ["Where?", "Where would fluid collect, if at all?"], at_once=2))
+    encoded = [reasoner.encode(picture(300, 200, 1)), reasoner.encode(picture(120, 200, 2))]
+    *_, closing = reasoner.stream(encoded[0], "Where?")
+    said = list(
+        reasoner.answer_batch(encoded, ["Where?", "Where would fluid collect, if at all?"], at_once=2)
+    )
     assert closing.coordinate_probability > 0
     assert [one.coordinate_probability for one in said] == pytest.approx(
         [closing.coordinate_probability] * 2, rel=1e-3
@@ -93,7 +95,7 @@ def test_a_batch_knows_the_probability_of_the_coordinates_as_a_stream_does(scrip
 def test_the_shared_eye_answers_in_batches_too(tmp_path):
     reasoner = load_reasoner(tiny.embedded(tmp_path / "m", max_new_tokens=8), device="cpu")
     asked = [
-        (reasoner.look(picture(300, 200, seed)), question)
+        (reasoner.encode(picture(300, 200, seed)), question)
         for seed, question in ((1, "Which?"), (2, "Where would fluid collect?"))
     ]
     alone = ["".join(reasoner.stream(*one)) for one in asked]
@@ -107,12 +109,12 @@ def test_a_family_can_be_named_where_the_configuration_says_another(scripted):
 def test_sam_3_is_asked_in_words_and_answers_with_an_instance_or_none(tmp_path):
     reasoner = load_reasoner(tiny_families.sam3(tmp_path / "sam3"), device="cpu")
     assert isinstance(reasoner, Sam3Reasoner)
-    look = reasoner.look(picture())
+    encoded = reasoner.encode(picture())
     question = (
         "Which part explains a cough that does not go away, and where would fluid collect if the heart were weak? "
         * 3
     )
-    text = "".join(reasoner.stream(look, question))
+    text = "".join(reasoner.stream(encoded, question))
     assert parse(text).answer or text == "No instance of it is likely enough."
     reasoner._model.forward = always(reasoner._model.forward)
     *_, last = ground(picture(), question, reasoner, NoSegmenter())

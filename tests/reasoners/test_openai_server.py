@@ -121,13 +121,13 @@ def reasoner(server: Server, model: str = "gpt-4o", **options):
 
 def ask(server: Server, model: str = "gpt-4o", image: Image.Image | None = None) -> str:
     crm = reasoner(server, model)
-    return "".join(crm.stream(crm.look(image or picture()), "Where?"))
+    return "".join(crm.stream(crm.encode(image or picture()), "Where?"))
 
 
 def test_the_text_streams_and_the_server_gets_image_prompt_and_key(server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     crm = reasoner(server)
-    pieces = list(crm.stream(crm.look(picture()), "Where is it?"))
+    pieces = list(crm.stream(crm.encode(picture()), "Where is it?"))
     assert "".join(pieces) == ANSWER and len(pieces) > 3
     assert crm.name == "openai:gpt-4o" and isinstance(crm, BatchReasoner)
     sent = server.requests[0]
@@ -144,9 +144,9 @@ def test_the_text_streams_and_the_server_gets_image_prompt_and_key(server, monke
 
 
 def test_a_family_that_counts_pixels_of_its_input_gets_the_size_it_counts_in(server):
-    assert reasoner(server, "Qwen/Qwen2.5-VL-7B-Instruct").look(picture()).input_wh == (840, 840)
-    assert reasoner(server, "gpt-4o").look(picture()).input_wh == (300, 200)
-    wide = reasoner(server, "gpt-4o").look(picture(4000, 1000)).input_wh
+    assert reasoner(server, "Qwen/Qwen2.5-VL-7B-Instruct").encode(picture()).input_wh == (840, 840)
+    assert reasoner(server, "gpt-4o").encode(picture()).input_wh == (300, 200)
+    wide = reasoner(server, "gpt-4o").encode(picture(4000, 1000)).input_wh
     assert wide[0] * wide[1] <= 1024 * 1024 * 1.01 and wide[0] / wide[1] == pytest.approx(4, rel=0.01)
 
 
@@ -164,7 +164,7 @@ def test_reasoning_that_a_server_sends_apart_comes_between_the_tags(server):
 def test_stop_ends_the_stream(server):
     stop = threading.Event()
     crm = reasoner(server)
-    pieces = crm.stream(crm.look(picture()), "Where?", stop=stop)
+    pieces = crm.stream(crm.encode(picture()), "Where?", stop=stop)
     next(pieces)
     stop.set()
     assert len(list(pieces)) <= 2
@@ -191,7 +191,7 @@ def test_no_server_is_one_sentence(monkeypatch):
     monkeypatch.setattr(endpoint, "TRIES", 1)
     crm = load_reasoner("openai:gpt-4o@http://127.0.0.1:9/v1")
     with pytest.raises(ReasonerError, match="cannot be reached; is it running"):
-        list(crm.stream(crm.look(picture()), "Where?"))
+        list(crm.stream(crm.encode(picture()), "Where?"))
 
 
 def test_an_unknown_model_must_name_its_family():
@@ -206,7 +206,7 @@ def batch(server: Server, number: int, at_once: int, model: str = "gpt-4o"):
     crm = reasoner(server, model)
     return list(
         crm.answer_batch(
-            [crm.look(picture())] * number, [f"Question {i}?" for i in range(number)], at_once=at_once
+            [crm.encode(picture())] * number, [f"Question {i}?" for i in range(number)], at_once=at_once
         )
     )
 

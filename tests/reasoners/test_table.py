@@ -49,7 +49,7 @@ def test_the_table_holds_every_published_row():
 def test_a_row_gets_its_familys_prompt_size_and_reading(server, name):  # noqa: F811
     family = FAMILIES[family_of(TABLE[name].model)]
     crm = load_reasoner(f"openai:{TABLE[name].model}@{server.url}")
-    input_wh = crm.look(picture()).input_wh
+    input_wh = crm.encode(picture()).input_wh
     bbox, points = from_image(TRUTH, family.frame, (300, 200), input_wh)
     for dialect in family.dialect:
         box, pair = (

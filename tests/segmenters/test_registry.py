@@ -188,9 +188,9 @@ def test_a_group_is_decoded_as_each_of_it_is_alone(tmp_path, picture, looks):
 
 def test_adopted_features_give_the_mask_that_encoding_anew_gives(tmp_path, picture):
     reasoner = load_reasoner(tiny.embedded(tmp_path / "pair"), device="cpu")
-    shared = load_segmenter(tmp_path / "pair" / "segmenter", tower=reasoner.eye.tower)
+    shared = load_segmenter(tmp_path / "pair" / "segmenter", tower=reasoner.paired_segmenter.tower)
     alone = load_segmenter(tmp_path / "pair" / "segmenter", device="cpu")
-    adopted = shared.segment(shared.encode(picture, reasoner.look(picture).features), GROUNDING)
+    adopted = shared.segment(shared.encode(picture, reasoner.encode(picture).features), GROUNDING)
     encoded = shared.segment(shared.encode(picture), GROUNDING)
     separate = alone.segment(alone.encode(picture, features="of another eye"), GROUNDING)
     assert adopted[0].any()

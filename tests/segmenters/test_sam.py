@@ -122,7 +122,7 @@ def test_upstream_compat_runs_medsam2_at_1024(tmp_path):
         {key: value.half().contiguous() for key, value in model.state_dict().items()},
         tmp_path / "medsam2.safetensors",
     )
-    compat = choose.open_upstream(tmp_path / "medsam2.safetensors", "upstream-compat:medsam2", "cpu")
+    compat = sam2_package.open_upstream(tmp_path / "medsam2.safetensors", "upstream-compat:medsam2", "cpu")
     assert compat._predictor.model.image_size == 1024 and compat._predictor._bb_feat_sizes == [
         (256, 256),
         (128, 128),
@@ -130,7 +130,7 @@ def test_upstream_compat_runs_medsam2_at_1024(tmp_path):
     ]
     save_file({"nothing": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(SegmenterError, match="does not fit SAM 2.1 hiera-tiny"):
-        choose.open_upstream(tmp_path / "other.safetensors", "x", "cpu")
+        sam2_package.open_upstream(tmp_path / "other.safetensors", "x", "cpu")
 
 
 def test_half_a_folder_is_refused_in_one_sentence(folders, tmp_path):

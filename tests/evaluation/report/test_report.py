@@ -36,8 +36,8 @@ from tests.evaluation.test_run import write as make_image
 class Fickle(Looker):
     """Right, half right, shy or mute, by turns."""
 
-    def stream(self, look, question, think=True, stop=None):
-        text = "".join(super().stream(look, question, think, stop))
+    def stream(self, encoded, question, think=True, stop=None):
+        text = "".join(super().stream(encoded, question, think, stop))
         if self.questions % 4 == 0:
             yield "I'm sorry, but I can't help with <b>this</b>."
         else:
