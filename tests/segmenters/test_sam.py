@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from transformers import SamConfig, SamModel
 
 from medreasoner.geometry import Grounding
-from medreasoner.segmenters import registry as choose
 from medreasoner.segmenters import sam2_package
 from medreasoner.segmenters.base import SegmenterError
 from medreasoner.segmenters.registry import load_segmenter
