@@ -23,6 +23,7 @@ from medreasoner.data.sample import Sample
 from medreasoner.evaluation.evaluator import Evaluator, Stages
 from medreasoner.evaluation.records import Shard
 from medreasoner.geometry import Grounding
+from medreasoner.segmenters.base import SegmenterPrompt
 
 BATCHES = (1, 4, 8, 16)
 PROMPTS = 8  # in one image
@@ -49,7 +50,7 @@ def seconds(work: Callable[[], object]) -> float:
 def prompts(truth: Grounding) -> list[Grounding]:
     """The truth moved a little, so that no two are alike."""
     x1, y1, x2, y2 = truth.box
-    return [Grounding((x1 - by, y1 - by, x2 + by, y2 + by), truth.points) for by in range(PROMPTS)]
+    return [SegmenterPrompt((x1 - by, y1 - by, x2 + by, y2 + by), truth.points) for by in range(PROMPTS)]
 
 
 def decoding(pair: MedReasoner, samples: Sequence[Sample], rounds: int) -> list[tuple[float, float]]:

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from medreasoner import MedReasoner
 from medreasoner.data.load import load
-from medreasoner.geometry import Grounding, mask_to_box, mask_to_points
+from medreasoner.geometry import mask_to_box, mask_to_points
 from medreasoner.metrics import dice, paired, summary
+from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.sam2 import Sam2Segmenter
 from train.embedded.sam2 import load_sam2
 
@@ -45,7 +46,7 @@ def scores(data: Path, split: str, untuned: Path) -> list[dict]:
             features = pair.reasoner.encode(image).features
             encoded = {name: segmenter.encode(image, features) for name, segmenter in segmenters.items()}
         mask = sample.load_mask()
-        truth = Grounding(mask_to_box(mask), mask_to_points(mask))
+        truth = SegmenterPrompt(mask_to_box(mask), mask_to_points(mask))
         record = {"id": sample.id, "case": sample.case, "modality": sample.modality}
         records.append(
             record

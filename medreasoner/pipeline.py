@@ -23,7 +23,7 @@ from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, 
 from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 from medreasoner.refine import ImageCache
-from medreasoner.segmenters.base import Segmenter, SegmenterError
+from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
 
 MAX_QUESTION = 4000  # characters
 
@@ -163,7 +163,7 @@ class _Run:
         self, encoding: Future, grounding: Grounding, parsed: Parsed, notes: tuple[str, ...]
     ) -> Iterator[Event]:
         self.cache.segmenter_encoding = encoding.result()
-        mask, score = self.segmenter.segment(self.cache.segmenter_encoding, grounding)
+        mask, score = self.segmenter.segment(self.cache.segmenter_encoding, SegmenterPrompt.of(grounding))
         total = self.now()
         if not mask.any():
             notes += ("The segmenter found nothing to outline in the box.",)

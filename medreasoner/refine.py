@@ -18,7 +18,7 @@ from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError, repair
 from medreasoner.reasoners.base import EncodedImage
-from medreasoner.segmenters.base import Click, Segmenter
+from medreasoner.segmenters.base import Click, Segmenter, SegmenterPrompt
 
 MAX_CLICKS = 64
 
@@ -72,7 +72,7 @@ def refine(
     cache = ImageCache() if cache is None else cache
     if cache.segmenter_encoding is None:
         cache.segmenter_encoding = segmenter.encode(image)
-    mask, score = segmenter.segment(cache.segmenter_encoding, usable, clicks)
+    mask, score = segmenter.segment(cache.segmenter_encoding, SegmenterPrompt.of(usable, clicks))
     if not mask.any():
         notes += ("The segmenter found nothing to outline there.",)
     return Refined(usable, clicks, mask, score, notes, time.perf_counter() - started)

@@ -23,7 +23,7 @@ from medreasoner.model import MedReasoner
 from medreasoner.prompts import Prompt, prompt_for
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.registry import load_reasoner
-from medreasoner.segmenters.base import SegmenterError
+from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.registry import MEDSAM2, PICKLED, load_segmenter
 from tests import tiny, upstream
 from tests.hub_server import USER, Hub
@@ -158,7 +158,7 @@ def test_lingshu_and_medsam2_as_published_ground_an_image_by_their_ids(
     )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     encoded = (again := load_segmenter("wanglab/MedSAM2", device="cpu")).encode(PICTURE)
-    assert (again.segment(encoded, done.grounding)[0] == done.mask).all()
+    assert (again.segment(encoded, SegmenterPrompt.of(done.grounding))[0] == done.mask).all()
     monkeypatch.setitem(PICKLED, MEDSAM2, (medsam2.name, "of another file"))
     with pytest.raises(SegmenterError, match="is not the file that is known"):
         load_segmenter("wanglab/MedSAM2", device="cpu")

@@ -17,10 +17,10 @@ from PIL import Image
 from medreasoner import GroundingFailed, MedReasoner, ReasonerError, SegmenterError
 from medreasoner import model as model_module
 from medreasoner.events import NOTICE, Absent, Done, Failed, Located, Segmented, Thinking
-from medreasoner.geometry import Grounding
 from medreasoner.imaging.read import ImageError
 from medreasoner.pipeline import MAX_QUESTION, ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
+from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
 
@@ -59,9 +59,9 @@ class Box:
         self.features, self.thread = features, threading.current_thread()
         return image
 
-    def segment(self, encoded: Image.Image, grounding: Grounding) -> tuple[np.ndarray, float]:
+    def segment(self, encoded: Image.Image, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         mask = np.zeros(encoded.size[::-1], bool)
-        x1, y1, x2, y2 = map(round, grounding.box)
+        x1, y1, x2, y2 = map(round, prompt.box)
         mask[y1:y2, x1:x2] = True
         return mask, 0.5
 
@@ -259,7 +259,7 @@ def test_a_failing_segmenter_leaves_box_and_reasoning(where):
 
 def test_programming_errors_are_not_hidden():
     class Wrong(Box):
-        def segment(self, encoded, grounding):
+        def segment(self, encoded, prompt):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -291,7 +291,7 @@ def test_a_shared_eye_hands_its_features_on(pair):
 
 def test_an_empty_mask_is_said():
     class Blind(Box):
-        def segment(self, encoded, grounding):
+        def segment(self, encoded, prompt):
             return np.zeros(encoded.size[::-1], bool), 0.1
 
     done = list(ground(PICTURE, QUESTION, recorded(answer()), Blind()))[-1]

@@ -6,6 +6,7 @@ from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.refine import MAX_CLICKS, ImageCache, refine
+from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
 
@@ -25,7 +26,7 @@ def segmenter(tmp_path_factory):
 
 def test_without_clicks_the_mask_is_the_one_of_the_first_run(segmenter, picture):
     refined = refine(picture, segmenter, WHERE)
-    mask, score = segmenter.segment(segmenter.encode(picture), WHERE)
+    mask, score = segmenter.segment(segmenter.encode(picture), SegmenterPrompt.of(WHERE))
     assert np.array_equal(refined.mask, mask) and refined.score == score and refined.mask.shape == (240, 320)
 
 

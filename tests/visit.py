@@ -8,7 +8,7 @@ alike. Is not: a test. Any test that visits fails on a console error or a reques
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nibabel
@@ -19,12 +19,11 @@ from pydicom.uid import CTImageStorage
 
 import app
 from medreasoner.answer import Answer, render
-from medreasoner.geometry import Grounding
 from medreasoner.imaging.read import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import Example
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
-from medreasoner.segmenters.base import Click
+from medreasoner.segmenters.base import SegmenterPrompt
 from tests import chromium
 from tests.medical import dicom, uid
 
@@ -69,13 +68,11 @@ class Oval:
     def encode(self, image: Image.Image, features: object = None) -> object:
         return image.size
 
-    def segment(
-        self, encoded: tuple[int, int], grounding: Grounding, clicks: Sequence[Click] = ()
-    ) -> tuple[np.ndarray, float]:
-        assert grounding.box != (0, 0, 1, 1), "the bug in the corner, which this test wants"
+    def segment(self, encoded: tuple[int, int], prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
+        assert prompt.box != (0, 0, 1, 1), "the bug in the corner, which this test wants"
         canvas = Image.new("1", encoded)
-        ImageDraw.Draw(canvas).ellipse(grounding.box, fill=1)
-        for x, y, positive in clicks:
+        ImageDraw.Draw(canvas).ellipse(prompt.box, fill=1)
+        for x, y, positive in prompt.clicks:
             ImageDraw.Draw(canvas).ellipse((x - 10, y - 10, x + 10, y + 10), fill=int(positive))
         return np.asarray(canvas), 0.87
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.geometry import Grounding
-from medreasoner.segmenters.base import Segmenter
+from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
 from medreasoner.segmenters.sam2 import Encoded, Sam2Segmenter, image_processor
 from train.embedded.features import SHAPES, FeatureCache, content_key
 from train.embedded.sam2 import SIDE
@@ -50,7 +50,8 @@ class MaskReward:
             encoded, Encoded
         ):  # the decoder works in shares of the sides: let it answer in the original's size at once
             encoded = Encoded(encoded.maps, size)
-            return [mask for mask, _ in self.segmenter.segment_many(encoded, [g for _, g, _ in rows])]
+            prompts = [SegmenterPrompt.of(grounding) for _, grounding, _ in rows]
+            return [mask for mask, _ in self.segmenter.segment_many(encoded, prompts)]
         return [self._resized(encoded, image.size, g, size) for _, g, _ in rows]
 
     def _resized(
@@ -58,10 +59,10 @@ class MaskReward:
     ) -> np.ndarray:
         sx, sy = seen[0] / size[0], seen[1] / size[1]
         x1, y1, x2, y2 = grounding.box
-        placed = Grounding(
+        prompt = SegmenterPrompt(
             (x1 * sx, y1 * sy, x2 * sx, y2 * sy), tuple((x * sx, y * sy) for x, y in grounding.points)
         )
-        mask, _ = self.segmenter.segment(encoded, placed)
+        mask, _ = self.segmenter.segment(encoded, prompt)
         return (
             np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR))
             > 127

@@ -63,7 +63,7 @@ class Score:
         """The segmenter on one row's picture. Errors: UsageError."""
         from medreasoner.imaging.read import load_image
         from medreasoner.manifest import EMBEDDED_FOLDER
-        from medreasoner.segmenters.base import SegmenterError
+        from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
         from medreasoner.segmenters.registry import load_segmenter
 
         try:
@@ -73,7 +73,7 @@ class Score:
         except SegmenterError as error:
             raise UsageError(str(error)) from error
         return lambda images, groundings, sizes: [
-            segmenter.segment(segmenter.encode(load_image(image).image), grounding)[0]
+            segmenter.segment(segmenter.encode(load_image(image).image), SegmenterPrompt.of(grounding))[0]
             for image, grounding in zip(images, groundings, strict=True)
         ]
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from medreasoner.geometry import Frame, Grounding
+from medreasoner.geometry import Frame
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 from medreasoner.reasoners.dialects import NO_POINTS
-from medreasoner.segmenters.base import PROMPTS, Segmenter
+from medreasoner.segmenters.base import PROMPTS, Segmenter, SegmenterPrompt
 
 KEEP = 512  # images whose encoding is kept for later passes: 1.6 MB each for the embedded model
 
@@ -115,8 +115,8 @@ class CachingSegmenter:
         """Take `encoded`, which this segmenter made of `image` before, for its latest encoding."""
         self._kept[:] = [(image, encoded)]
 
-    def segment(self, encoded: object, grounding: Grounding) -> tuple[np.ndarray, float]:
-        return self.segmenter.segment(encoded, only(grounding, self.prompts))
+    def segment(self, encoded: object, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
+        return self.segmenter.segment(encoded, only(prompt, self.prompts))
 
     def seeing(self, prompts: str) -> "CachingSegmenter":
         """The same, with its latest encoding, drawing from `prompts`."""
@@ -125,11 +125,11 @@ class CachingSegmenter:
         return other
 
 
-def only(grounding: Grounding, prompts: str) -> Grounding:
-    """What a segmenter may see: `points` is () without points, `box` None without a box."""
+def only(prompt: SegmenterPrompt, prompts: str) -> SegmenterPrompt:
+    """The part of `prompt` that `prompts` ("both", "box" or "points") lets a segmenter see."""
     if prompts == "box":
-        return replace(grounding, points=())
-    return replace(grounding, box=None) if prompts == "points" else grounding
+        return replace(prompt, points=())
+    return replace(prompt, box=None) if prompts == "points" else prompt
 
 
 def draws_from(segmenter: Segmenter) -> tuple[str, ...]:
@@ -150,5 +150,5 @@ class NoSegmenter:
     def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
         return image.size
 
-    def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
+    def segment(self, encoded: tuple[int, int], prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         return np.ones(encoded[::-1], bool), 0.0

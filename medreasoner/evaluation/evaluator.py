@@ -24,14 +24,14 @@ from medreasoner.evaluation.adapters import (
 from medreasoner.evaluation.controls import centre_box, whole_box
 from medreasoner.evaluation.records import EvaluationRecords, Shard, Tell, Unanswered, read_records, resume
 from medreasoner.evaluation.scoring import OpenedSample, Opener, Record, answered, mask_scores
-from medreasoner.geometry import FRAMES, Frame, Grounding
+from medreasoner.geometry import FRAMES, Frame
 from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.model import EMBEDDED_NAME
 from medreasoner.pipeline import ground
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import BatchReasoner, EncodedImage, Reasoner, ReasonerError
 from medreasoner.reasoners.families import UPSTREAM_RAW
-from medreasoner.segmenters.base import Segmenter, SegmenterError
+from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
 
 AHEAD = 8  # batches that are opened at a time, so that a server never waits for the slowest answer of one
 FORMAT = 2  # of records; those of another format are not continued
@@ -257,19 +257,19 @@ def _without_model(case: OpenedSample, pen: object) -> Record:
     where there is no mask to hold it against. The image has been encoded by now, so that each costs one decode."""
     if case.mask is None or case.truth is None or not isinstance(pen, CachingSegmenter):
         return {}
-    box = Grounding(case.truth.box, ())
-    whole, centre = Grounding(whole_box(case.image.size), ()), Grounding(centre_box(case.image.size), ())
+    box = SegmenterPrompt(case.truth.box)
+    whole, centre = SegmenterPrompt(whole_box(case.image.size)), SegmenterPrompt(centre_box(case.image.size))
     seen = {
-        "oracle": ("both", case.truth),
+        "oracle": ("both", SegmenterPrompt.of(case.truth)),
         "oracle_box": ("box", box),
         "whole_image": ("box", whole),
         "centre_box": ("box", centre),
     }
     drawn = {}
-    for name, (prompts, grounding) in seen.items():
+    for name, (prompts, prompt) in seen.items():
         if prompts in draws_from(pen.segmenter):
             try:
-                mask, _ = pen.segmenter.segment(pen.encode(case.image), grounding)
+                mask, _ = pen.segmenter.segment(pen.encode(case.image), prompt)
             except SegmenterError:
                 mask = None
             drawn[name] = mask_scores(mask, case)

@@ -7,8 +7,7 @@ MedSAM: 1024 x 1024 without keeping the aspect, values stretched to 0..1 per ima
 MedSAM_Inference.py). The published evaluation gave it SAM's preprocessing and three masks; `upstream-compat:` does that again.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,8 @@ from safetensors import SafetensorError
 from torch.nn.functional import interpolate, pad
 from transformers import AutoConfig, Sam3TrackerModel, SamModel
 
-from medreasoner.geometry import Grounding
 from medreasoner.manifest import first_line
-from medreasoner.segmenters.base import PROMPTS, Click, SegmenterError
+from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -101,23 +99,17 @@ class SamSegmenter:
             ) from error
         return Encoded(maps, image.size)
 
-    def segment(
-        self, encoded: Encoded, grounding: Grounding, clicks: Sequence[Click] = ()
-    ) -> tuple[np.ndarray, float]:
-        """See `Segmenter.segment`. A grounding without points, or with None as its box, leaves that out."""
+    def segment(self, encoded: Encoded, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
+        """See `Segmenter.segment`. A model that `draws_from` no points is not shown those of the prompt, only the clicks."""
         width, height = encoded.image_wh
         across, down = self._scale(width, height)
         by, device = torch.tensor([across, down]), self._model.device
-        points = [*(grounding.points if "points" in self.draws_from else ()), *((x, y) for x, y, _ in clicks)]
-        labels = [
-            *(1 for _ in points[: len(points) - len(clicks)]),
-            *(int(positive) for _, _, positive in clicks),
-        ]
+        if "points" not in self.draws_from:
+            prompt = replace(prompt, points=())
+        points, labels = prompt.labelled_points()
         prompts = {}
-        if grounding.box is not None:
-            prompts["input_boxes"] = (
-                (torch.tensor(grounding.box).reshape(2, 2) * by).reshape(1, 1, 4).to(device)
-            )
+        if prompt.box is not None:
+            prompts["input_boxes"] = (torch.tensor(prompt.box).reshape(2, 2) * by).reshape(1, 1, 4).to(device)
         if points:
             prompts["input_points"] = (torch.tensor(points) * by).reshape(1, 1, -1, 2).to(device)
             prompts["input_labels"] = torch.tensor(labels, dtype=torch.int).reshape(1, 1, -1).to(device)

@@ -17,9 +17,8 @@ from safetensors import SafetensorError, safe_open
 from torch.nn.functional import interpolate
 from transformers import CLIPImageProcessor, Sam2Config, Sam2Model, Sam2VisionConfig, Sam2VisionModel
 
-from medreasoner.geometry import Grounding
 from medreasoner.manifest import Manifest, first_line, read_json
-from medreasoner.segmenters.base import PROMPTS, Click, SegmenterError
+from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.cleanup import tidy
 
 ENCODER = "vision_encoder."
@@ -105,47 +104,25 @@ class Sam2Segmenter:
                 ) from error
         return Encoded(maps, image.size)
 
-    def segment(
-        self, encoded: Encoded, grounding: Grounding, clicks: Sequence[Click] = ()
-    ) -> tuple[np.ndarray, float]:
+    def segment(self, encoded: Encoded, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""
-        return self._decode(encoded, [grounding], clicks)[0]
+        return self.segment_many(encoded, [prompt])[0]
 
     def segment_many(
-        self, encoded: Encoded, groundings: Sequence[Grounding]
+        self, encoded: Encoded, prompts: Sequence[SegmenterPrompt]
     ) -> list[tuple[np.ndarray, float]]:
-        """`segment` of several groundings in the same image, decoded in one batch."""
-        return self._decode(encoded, groundings)
-
-    def _decode(
-        self, encoded: Encoded, groundings: Sequence[Grounding], clicks: Sequence[Click] = ()
-    ) -> list[tuple[np.ndarray, float]]:
+        """`segment` for several prompts in the same image, decoded in one batch. All have a box or none has, and the same number of
+        points and clicks."""
         width, height = encoded.image_wh
-        scale = torch.tensor([self._side / width, self._side / height])
-        clicked = [(x, y) for x, y, _ in clicks]
-        given = len(groundings[0].points)  # none where a box alone is evaluated
-        boxes = (
-            None
-            if groundings[0].box is None
-            else torch.tensor([g.box for g in groundings]).reshape(-1, 2, 2) * scale
-        )
-        points = (
-            torch.tensor([[*g.points, *clicked] for g in groundings]) * scale if given or clicked else None
-        )
-        labels = torch.tensor(
-            [[1] * given + [int(positive) for _, _, positive in clicks]] * len(groundings), dtype=torch.int
-        )
-        device = self._model.device
+        tensors = _prompt_tensors(prompts, torch.tensor([self._side / width, self._side / height]))
         with torch.no_grad():
             try:
                 logits, scores = draw(
                     self._model,
-                    [maps.expand(len(groundings), -1, -1, -1) for maps in encoded.maps],
+                    [maps.expand(len(prompts), -1, -1, -1) for maps in encoded.maps],
                     self._looks,
                     self._multimask,
-                    input_boxes=None if boxes is None else boxes.reshape(-1, 1, 4).to(device),
-                    input_points=None if points is None else points[:, None].to(device),
-                    input_labels=None if points is None else labels[:, None].to(device),
+                    **{name: tensor.to(self._model.device) for name, tensor in tensors.items()},
                 )
                 return [
                     (self._mask(one, (height, width)), float(score.clamp(0, 1)))
@@ -188,6 +165,26 @@ def draw(
         scores.append(out.iou_scores[each, 0, best])
         before = drawn[-1].detach().clamp(-CERTAIN, CERTAIN)
     return torch.stack(drawn).mean(0), torch.stack(scores).mean(0)
+
+
+def _prompt_tensors(prompts: Sequence[SegmenterPrompt], scale: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The prompts as `Sam2Model.forward` takes them, in pixels of its input; `scale` (2,) is input pixels per image pixel, (x, y).
+
+    Errors: ValueError for prompts of different shapes.
+    """
+    points, labels = zip(*(prompt.labelled_points() for prompt in prompts), strict=True)
+    if len({(prompt.box is None, len(one)) for prompt, one in zip(prompts, labels, strict=True)}) > 1:
+        raise ValueError(
+            "prompts of one batch must all have a box or none, and as many points as one another"
+        )
+    tensors = {}
+    if prompts[0].box is not None:
+        boxes = torch.tensor([prompt.box for prompt in prompts]).reshape(-1, 2, 2) * scale
+        tensors["input_boxes"] = boxes.reshape(-1, 1, 4)
+    if points[0]:
+        tensors["input_points"] = (torch.tensor(points) * scale)[:, None]
+        tensors["input_labels"] = torch.tensor(labels, dtype=torch.int)[:, None]
+    return tensors
 
 
 def image_processor(side: int) -> CLIPImageProcessor:

@@ -5,7 +5,6 @@ Is not: video; the memory modules are built with the model but their weights may
 """
 
 import copy
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,8 @@ from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
 
-from medreasoner.geometry import Grounding
 from medreasoner.manifest import first_line
-from medreasoner.segmenters.base import PROMPTS, Click, SegmenterError
+from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.pickled import read_pickle
 from medreasoner.segmenters.sam2_keys import MEMORY
 
@@ -81,17 +79,14 @@ class PackageSegmenter:
             ) from error
         return predictor
 
-    def segment(
-        self, encoded: SAM2ImagePredictor, grounding: Grounding, clicks: Sequence[Click] = ()
-    ) -> tuple[np.ndarray, float]:
+    def segment(self, encoded: SAM2ImagePredictor, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""
-        points = [*grounding.points, *((x, y) for x, y, _ in clicks)]
-        labels = [1] * len(grounding.points) + [int(positive) for _, _, positive in clicks]
+        points, labels = prompt.labelled_points()
         try:
             masks, scores, _ = encoded.predict(
                 point_coords=np.asarray(points) if points else None,
                 point_labels=np.asarray(labels) if points else None,
-                box=None if grounding.box is None else np.asarray(grounding.box),
+                box=None if prompt.box is None else np.asarray(prompt.box),
                 multimask_output=self._multimask,
             )
         except RuntimeError as error:

@@ -39,7 +39,7 @@ from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import Completion, EncodedImage, ReasonerError
 from medreasoner.reasoners.dialects import translate
 from medreasoner.reasoners.families import UPSTREAM_RAW
-from medreasoner.segmenters.base import SegmenterError
+from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
 
 COLOURS = ("red", "green")
 
@@ -159,10 +159,10 @@ class Painter:
     def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
         return image.size
 
-    def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
+    def segment(self, encoded: tuple[int, int], prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         mask = np.zeros(encoded[::-1], bool)
         x1, y1, x2, y2 = (
-            round(v) for v in grounding.box or (*grounding.points[0], *(v + 1 for v in grounding.points[1]))
+            round(v) for v in prompt.box or (*prompt.points[0], *(v + 1 for v in prompt.points[1]))
         )
         mask[y1:y2, x1:x2] = True
         return mask, 0.9
@@ -259,7 +259,7 @@ def test_failed_answers_count_zero_and_are_told_by_reason(samples, tmp_path):
 
 def test_a_mask_that_fails_leaves_the_box_its_score(samples, tmp_path):
     class Broken(Painter):
-        def segment(self, encoded, grounding):
+        def segment(self, encoded, prompt):
             raise SegmenterError("Out of ink.")
 
     result = evaluate(samples, Looker(), Broken(), tmp_path)
@@ -485,7 +485,7 @@ def test_another_runs_answers_are_drawn_by_another_segmenter_and_left_as_they_ar
     class Emptier(Painter):
         name = "emptier"
 
-        def segment(self, encoded, grounding):
+        def segment(self, encoded, prompt):
             return np.zeros(encoded[::-1], bool), 0.1
 
     answers = SavedAnswers.read(tmp_path / "asked")
@@ -533,9 +533,9 @@ def test_the_segmenter_sees_what_it_is_allowed_to(samples, tmp_path, prompts, bo
     class Watcher(Painter):
         draws_from = (prompts,)
 
-        def segment(self, encoded, grounding):
-            seen.append((grounding.box is not None, len(grounding.points)))
-            return super().segment(encoded, grounding)
+        def segment(self, encoded, prompt):
+            seen.append((prompt.box is not None, len(prompt.points)))
+            return super().segment(encoded, prompt)
 
     result = evaluate(samples, Looker(), Watcher(), tmp_path, stages=Stages(prompts=prompts))
     assert (

@@ -17,16 +17,15 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import Sam2Config, Sam2Model
 
-from medreasoner.geometry import Grounding
 from medreasoner.reasoners.registry import load_reasoner
 from medreasoner.segmenters import sam2_keys, sam2_package
-from medreasoner.segmenters.base import SegmenterError
+from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.segmenters.sam2 import Sam2Segmenter
 from tests import tiny
 
 REAL = Path(__file__).parents[3] / "shared" / "weights" / "sam2_hiera_tiny_image_fp16.safetensors"
-GROUNDING = Grounding((120.0, 90.0, 380.0, 400.0), ((250.0, 240.0), (300.0, 300.0)))
+PROMPT = SegmenterPrompt((120.0, 90.0, 380.0, 400.0), ((250.0, 240.0), (300.0, 300.0)))
 SMALL_TRUNK = (
     "++model.image_encoder.trunk.embed_dim=16",
     "++model.image_encoder.trunk.stages=[1,1,2,1]",
@@ -86,16 +85,16 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
 def same_masks(one, other, picture: Image.Image) -> None:
     encoded = [(segmenter, segmenter.encode(picture)) for segmenter in (one, other)]
     clicked = ((300.0, 150.0, True), (200.0, 380.0, False))
-    box_alone, points_alone = replace(GROUNDING, points=()), replace(GROUNDING, box=None)
-    for grounding, clicks in (
-        (GROUNDING, ()),
-        (GROUNDING, clicked),
-        (box_alone, ()),
-        (box_alone, clicked),
-        (points_alone, ()),
+    box_alone, points_alone = replace(PROMPT, points=()), replace(PROMPT, box=None)
+    for prompt in (
+        PROMPT,
+        replace(PROMPT, clicks=clicked),
+        box_alone,
+        replace(box_alone, clicks=clicked),
+        points_alone,
     ):
         (first, first_score), (second, second_score) = (
-            segmenter.segment(seen, grounding, clicks) for segmenter, seen in encoded
+            segmenter.segment(seen, prompt) for segmenter, seen in encoded
         )
         assert first.shape == second.shape == (512, 512)
         assert first.dtype == second.dtype == bool
@@ -130,8 +129,8 @@ def test_a_second_look_is_the_mean_of_two_masks_the_second_prompted_with_the_fir
     )
     predictor = sam2_package.PackageSegmenter(package_model, "package").encode(picture)
     prompts = {
-        "box": np.asarray(GROUNDING.box),
-        "point_coords": np.asarray(GROUNDING.points),
+        "box": np.asarray(PROMPT.box),
+        "point_coords": np.asarray(PROMPT.points),
         "point_labels": np.ones(2),
     }
     drawn, scores, before = [], [], None
@@ -146,10 +145,10 @@ def test_a_second_look_is_the_mean_of_two_masks_the_second_prompted_with_the_fir
         torch.nn.functional.interpolate(mean, (512, 512), mode="bilinear", align_corners=False)[0, 0].numpy()
         > 0
     )
-    mask, score = segmenter.segment(segmenter.encode(picture), GROUNDING)
+    mask, score = segmenter.segment(segmenter.encode(picture), PROMPT)
     assert iou(mask, expected) >= 0.999 and score == pytest.approx(np.clip(np.mean(scores), 0, 1), abs=1e-3)
     once = Sam2Segmenter(segmenter._model, "one look", shared=False, multimask=multimask)
-    assert iou(mask, once.segment(once.encode(picture), GROUNDING)[0]) < 0.999
+    assert iou(mask, once.segment(once.encode(picture), PROMPT)[0]) < 0.999
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs the SAM 2 weights in ../shared")
@@ -177,22 +176,30 @@ def test_a_group_is_decoded_as_each_of_it_is_alone(tmp_path, picture, looks):
     segmenter = load_segmenter(folder, device="cpu")
     encoded = segmenter.encode(picture)
     group = [
-        GROUNDING,
-        replace(GROUNDING, box=(20.0, 30.0, 200.0, 240.0)),
-        replace(GROUNDING, points=((130.0, 100.0), (200.0, 350.0))),
+        PROMPT,
+        replace(PROMPT, box=(20.0, 30.0, 200.0, 240.0)),
+        replace(PROMPT, points=((130.0, 100.0), (200.0, 350.0))),
     ]
-    for (mask, score), grounding in zip(segmenter.segment_many(encoded, group), group, strict=True):
-        alone, alone_score = segmenter.segment(encoded, grounding)
+    for (mask, score), prompt in zip(segmenter.segment_many(encoded, group), group, strict=True):
+        alone, alone_score = segmenter.segment(encoded, prompt)
         assert np.array_equal(mask, alone) and score == pytest.approx(alone_score, abs=1e-5)
+
+
+def test_a_group_of_prompts_that_cannot_be_decoded_together_is_refused(tmp_path, picture):
+    segmenter = load_segmenter(tiny.segmenter(tmp_path / "segmenter"), device="cpu")
+    encoded = segmenter.encode(picture)
+    for other in (replace(PROMPT, box=None), replace(PROMPT, points=PROMPT.points[:1])):
+        with pytest.raises(ValueError, match="must all have a box or none"):
+            segmenter.segment_many(encoded, [PROMPT, other])
 
 
 def test_adopted_features_give_the_mask_that_encoding_anew_gives(tmp_path, picture):
     reasoner = load_reasoner(tiny.embedded(tmp_path / "pair"), device="cpu")
     shared = load_segmenter(tmp_path / "pair" / "segmenter", tower=reasoner.paired_segmenter.tower)
     alone = load_segmenter(tmp_path / "pair" / "segmenter", device="cpu")
-    adopted = shared.segment(shared.encode(picture, reasoner.encode(picture).features), GROUNDING)
-    encoded = shared.segment(shared.encode(picture), GROUNDING)
-    separate = alone.segment(alone.encode(picture, features="of another eye"), GROUNDING)
+    adopted = shared.segment(shared.encode(picture, reasoner.encode(picture).features), PROMPT)
+    encoded = shared.segment(shared.encode(picture), PROMPT)
+    separate = alone.segment(alone.encode(picture, features="of another eye"), PROMPT)
     assert adopted[0].any()
     for other in (encoded, separate):
         assert iou(adopted[0], other[0]) >= 0.999
@@ -203,11 +210,11 @@ def test_prompts_are_scaled_from_image_pixels_and_the_mask_has_the_images_size(t
     segmenter = load_segmenter(tiny.segmenter(tmp_path / "s"), device="cpu")
     square = segmenter.encode(picture)
     wide = replace(square, image_wh=(1024, 256))
-    score = segmenter.segment(square, GROUNDING)[1]
+    score = segmenter.segment(square, PROMPT)[1]
     mask, same_place = segmenter.segment(
-        wide, Grounding((240.0, 45.0, 760.0, 200.0), ((500.0, 120.0), (600.0, 150.0)))
+        wide, SegmenterPrompt((240.0, 45.0, 760.0, 200.0), ((500.0, 120.0), (600.0, 150.0)))
     )
-    elsewhere = segmenter.segment(wide, GROUNDING)[1]
+    elsewhere = segmenter.segment(wide, PROMPT)[1]
     assert mask.shape == (256, 1024)
     assert same_place == score
     assert elsewhere != score, "the score must depend on the prompt for this to prove anything"
@@ -219,17 +226,17 @@ def test_a_folder_says_whether_its_single_mask_is_the_tuned_one(tmp_path, pictur
     best_of_three = load_segmenter(folder, device="cpu")
     (folder / "medreasoner.json").write_text('{"format": 1, "multimask": false}')
     single = load_segmenter(folder, device="cpu")
-    first, second = (s.segment(s.encode(picture), GROUNDING) for s in (best_of_three, single))
+    first, second = (s.segment(s.encode(picture), PROMPT) for s in (best_of_three, single))
     assert iou(first[0], second[0]) < 0.999
 
 
 def test_two_threads_share_one_package_segmenter_without_mixing_images(package_model, picture):
     segmenter = sam2_package.PackageSegmenter(package_model, "package")
     pictures = [picture, picture.rotate(90).resize((300, 200)), picture.transpose(0).resize((200, 300))]
-    expected = [segmenter.segment(segmenter.encode(p), GROUNDING)[0] for p in pictures]
+    expected = [segmenter.segment(segmenter.encode(p), PROMPT)[0] for p in pictures]
     with ThreadPoolExecutor(3) as threads:
         encoded = list(threads.map(segmenter.encode, pictures))
-        masks = list(threads.map(lambda e: segmenter.segment(e, GROUNDING)[0], encoded))
+        masks = list(threads.map(lambda e: segmenter.segment(e, PROMPT)[0], encoded))
     for mask, alone, p in zip(masks, expected, pictures, strict=True):
         assert mask.shape == p.size[::-1]
         assert (mask == alone).all()

@@ -12,14 +12,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import SamConfig, SamModel
 
-from medreasoner.geometry import Grounding
 from medreasoner.segmenters import sam2_package
-from medreasoner.segmenters.base import SegmenterError
+from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.segmenters.sam import MEDSAM, SAM, SamSegmenter
 from tests import tiny_families as tiny
 
-TRUTH = Grounding((20.0, 10.0, 60.0, 50.0), ((30.0, 20.0), (40.0, 40.0)))
+TRUTH = SegmenterPrompt((20.0, 10.0, 60.0, 50.0), ((30.0, 20.0), (40.0, 40.0)))
 
 
 def picture(width: int = 90, height: int = 60) -> Image.Image:
@@ -46,7 +45,7 @@ def test_each_draws_a_mask_of_the_images_size_and_the_same_one_twice(folders, ki
     assert np.array_equal(mask, again)
 
 
-def decoded(segmenter: SamSegmenter, grounding: Grounding) -> dict:
+def decoded(segmenter: SamSegmenter, prompt: SegmenterPrompt) -> dict:
     """What the model is asked with."""
     seen = {}
 
@@ -56,7 +55,7 @@ def decoded(segmenter: SamSegmenter, grounding: Grounding) -> dict:
 
     segmenter._model.forward = ask
     with pytest.raises(SegmenterError, match="could not draw the mask: enough"):
-        segmenter.segment(segmenter.encode(picture()), grounding)
+        segmenter.segment(segmenter.encode(picture()), prompt)
     return seen
 
 
@@ -97,13 +96,13 @@ def test_sam_sees_what_its_own_processor_makes(folders):
 @pytest.mark.parametrize("kind", ["sam", "sam3"])
 def test_box_alone_points_alone_and_clicks_are_three_questions(folders, kind):
     segmenter = load_segmenter(folders[kind], device="cpu")
-    for grounding in (Grounding(TRUTH.box, ()), Grounding(None, TRUTH.points)):
-        mask, _ = segmenter.segment(segmenter.encode(picture()), grounding)
+    for prompt in (SegmenterPrompt(TRUTH.box), SegmenterPrompt(points=TRUTH.points)):
+        mask, _ = segmenter.segment(segmenter.encode(picture()), prompt)
         assert mask.shape == (60, 90)
-    asked = decoded(segmenter, Grounding(TRUTH.box, ()))
+    asked = decoded(segmenter, SegmenterPrompt(TRUTH.box))
     assert "input_points" not in asked and "input_boxes" in asked
     del segmenter._model.forward
-    asked = decoded(segmenter, Grounding(None, TRUTH.points))
+    asked = decoded(segmenter, SegmenterPrompt(points=TRUTH.points))
     assert "input_boxes" not in asked and asked["input_labels"].tolist() == [[[1, 1]]]
     del segmenter._model.forward
 

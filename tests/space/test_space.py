@@ -25,12 +25,12 @@ from PIL import Image
 import app
 from medreasoner.answer import Answer, render
 from medreasoner.events import NOTICE
-from medreasoner.geometry import Grounding
 from medreasoner.hub.push import MARKER
 from medreasoner.imaging.read import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
+from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import MEDSAM2
 from space import deploy
 from space.stage import ROOT, Content, requirements, stage
@@ -161,7 +161,7 @@ class Everywhere:
     def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
         return image.size
 
-    def segment(self, encoded: tuple[int, int], grounding: Grounding) -> tuple[np.ndarray, float]:
+    def segment(self, encoded: tuple[int, int], prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         return np.ones(encoded[::-1], bool), 0.5
 
 

@@ -1,6 +1,7 @@
 """Tuning the mask decoder: noisy prompts, the click of a person who corrects, and views in the usual position."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from medreasoner.answer import Answer, render
-from medreasoner.geometry import EMBEDDED, Grounding, mask_to_points
+from medreasoner.geometry import EMBEDDED, mask_to_points
+from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
 from train.embedded.augment import STANDARD, Pose, transform
@@ -78,13 +80,13 @@ def test_the_masks_that_are_trained_are_those_that_are_drawn(tmp_path, looks):
     segmenter = load_segmenter(folder, device="cpu")
     y, x = np.mgrid[:SIDE, :SIDE]
     picture = Image.fromarray(np.stack([x, y, 255 * (np.hypot(x - 128, y - 150) < 50)], -1).astype(np.uint8))
-    encoded, clicks = segmenter.encode(picture), [(60.0, 200.0, False)]
-    grounding = Grounding((80.0, 100.0, 180.0, 200.0), ((128.0, 150.0), (110.0, 140.0)))
+    encoded = segmenter.encode(picture)
+    prompt = SegmenterPrompt((80.0, 100.0, 180.0, 200.0), ((128.0, 150.0), (110.0, 140.0)))
     nothing = torch.zeros(1, SIDE, SIDE)
     batch = Batch(
         encoded.maps,
-        torch.tensor([[grounding.box]]) * 2,
-        torch.tensor([[grounding.points]]) * 2,
+        torch.tensor([[prompt.box]]) * 2,
+        torch.tensor([[prompt.points]]) * 2,
         nothing,
         nothing,
     )
@@ -92,8 +94,9 @@ def test_the_masks_that_are_trained_are_those_that_are_drawn(tmp_path, looks):
     clicked, _ = masks_of(
         segmenter._model, batch, looks, torch.tensor([[[[120.0, 400.0]]]]), torch.tensor([[[0]]])
     )
-    assert ((plain[0] > 0).numpy() == segmenter.segment(encoded, grounding)[0]).mean() > 0.999
-    assert ((clicked[0] > 0).numpy() == segmenter.segment(encoded, grounding, clicks)[0]).mean() > 0.999
+    assert ((plain[0] > 0).numpy() == segmenter.segment(encoded, prompt)[0]).mean() > 0.999
+    prompt = replace(prompt, clicks=((60.0, 200.0, False),))
+    assert ((clicked[0] > 0).numpy() == segmenter.segment(encoded, prompt)[0]).mean() > 0.999
     assert 0.01 < (plain > 0).float().mean() < 0.99 and not torch.allclose(plain, clicked)
 
 
