@@ -14,7 +14,7 @@ MLP := transformer\.layers\.\d\.mlp
 MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_* runs/sft_seed_*)
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 
-.PHONY: help install demo test test-space lint data features train mean grpo study seeds compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures recordings space-dry-run
+.PHONY: help install demo test test-space lint data features train mean grpo study seeds compare curves pack evaluate report bench-data bench-evaluate bench-masks bench-rewards bench-latency bench-page pictures figure docs recordings space-dry-run
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -129,6 +129,13 @@ bench-page: $(STAMP) ## what a visitor waits, and twenty visitors at once
 
 pictures: $(STAMP) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 3 --truth
+
+figure: $(STAMP) ## draw the architecture figure with a real run in it (docs/architecture.svg)
+	$(RUN) bench.architecture
+
+docs: $(STAMP) ## build the documentation into site/; a warning is an error
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 
 recordings: $(STAMP) ## record the examples' runs, for visitors without GPU quota (examples/recorded.json)
 	$(RUN) medreasoner.page.recorded

@@ -1,8 +1,8 @@
-"""The pictures in the README: the real page with the embedded model, one example asked, as a browser shows it.
+"""Takes the README's pictures of the page: docs/page.png, docs/page-dark.png and docs/page-phone.png.
 
-Is: docs/page.png, docs/page-dark.png and docs/page-phone.png by one command. Is not: a test; look at them.
+    python -m bench.picture [--example 1] [--out docs] [--truth]
 
-python -m bench.picture [--example 1] [--out docs] [--truth]
+The real page runs with the embedded model, one example is asked, and Chromium takes the pictures.
 """
 
 import argparse
