@@ -58,13 +58,13 @@ features: $(STAMP) ## cache the frozen features of both (about 40 minutes on 2 c
 
 train: $(STAMP) ## train the embedded pair (about 70 minutes on 2 cores; goes on after a kill)
 	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start --features runs/features
-	$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml
+	$(RUN) train.embedded.sft --recipe train/recipes/embedded_sft.yaml
 	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
 
 mean: $(STAMP) ## go on from there by GRPO and SFT with more wordings, average the three; the mask decoder likewise (runs/mean, runs/asm_looks; hours)
-	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
+	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
 		--output_dir runs/grpo_150
-	$(RUN) train.sft --recipe train/recipes/embedded_words_sft.yaml --model $(SFT)
+	$(RUN) train.embedded.sft --recipe train/recipes/embedded_words_sft.yaml --model $(SFT)
 	$(RUN) train.soup $(SFT) runs/grpo_150 runs/sft_words --out runs/mean
 	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm --out runs/asm_more \
 		--steps 1000 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.75 --clicked 0.2
@@ -76,28 +76,28 @@ mean: $(STAMP) ## go on from there by GRPO and SFT with more wordings, average t
 		--keep 0.9 --fixed '$(MLP)' --steps 0 --looks 2
 
 grpo: $(STAMP) ## reinforcement learning of the embedded CRM (runs/grpo_mask; goes on after a kill)
-	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml
+	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml
 
 study: $(STAMP) ## after make train: GRPO with every reward set, three seeds of the best, one without SFT (hours; then make compare curves)
 	for set in paper-base-intended paper-hard paper-soft mask; do \
-		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards $$set --output_dir runs/grpo_$${set//-/_} || exit 1; done
+		$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards $$set --output_dir runs/grpo_$${set//-/_} || exit 1; done
 	for seed in 1 2; do \
-		$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --seed $$seed \
+		$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --seed $$seed \
 			--output_dir runs/grpo_paper_base_intended_seed_$$seed || exit 1; done
 	for seed in 0 1 2; do \
-		$(RUN) train.sft --recipe train/recipes/embedded_more_sft.yaml --model $(SFT) --max_steps 200 --seed $$seed \
+		$(RUN) train.embedded.sft --recipe train/recipes/embedded_more_sft.yaml --model $(SFT) --max_steps 200 --seed $$seed \
 			--output_dir runs/sft_more_seed_$$seed || exit 1; done
 	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start --features runs/features
-	$(RUN) train.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft
+	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft
 
 seeds: $(STAMP) ## after make data features: SFT three times from an untrained start, each short and whole (runs/sft_seed_N; hours)
 	for seed in 0 1 2; do \
 		test -d runs/start_$$seed || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start_$$seed --features runs/features --seed $$seed || exit 1; \
-		$(RUN) train.sft --recipe train/recipes/embedded_sft.yaml --model runs/start_$$seed --data runs/data --features runs/features --turns 3 \
+		$(RUN) train.embedded.sft --recipe train/recipes/embedded_sft.yaml --model runs/start_$$seed --data runs/data --features runs/features --turns 3 \
 			--per_device_train_batch_size 4 --max_steps 850 --seed $$seed --output_dir runs/sft_seed_$$seed || exit 1; done
 
 compare: $(STAMP) ## trained models side by side on the validation split: make compare MODELS="medreasoner/embedded runs/grpo_mask"
-	$(RUN) train.compare $(MODELS) --data runs/data --features runs/features --segmenter medreasoner/embedded/segmenter
+	$(RUN) train.embedded.compare $(MODELS) --data runs/data --features runs/features --segmenter medreasoner/embedded/segmenter
 
 curves: $(STAMP) ## reward curves of the runs as a picture (docs/rewards.png)
 	$(RUN) train.curves $(wildcard runs/grpo_*) --out docs/rewards.png

@@ -21,8 +21,8 @@ from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.rewards import SETS, reward_functions
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.text.places import place_phrase, place_words, size_word
-from train.embedded.features import FeatureCache
-from train.mask_reward import MAPS, MaskReward
+from train.embedded.features import CachedFeatures
+from train.mask_reward import MaskReward
 
 ROW = {"bbox_2d": [[445, 136, 708, 729]], "point_2d": [[[534, 273], [595, 455]]], "image_wh": [[840, 840]]}
 THINK = "It lies at mid-height on the right of the image: mid-sized, taller than wide. " * 4
@@ -120,8 +120,8 @@ def main() -> None:
         print(f"{name}: {COUNT / seconds:,.0f} completions a second, {len(functions)} terms{note}")
     if args.data:
         samples = list(islice(load(args.data, "train"), 0, None, 120))
-        caches = [FeatureCache(args.features, ("tokens", *MAPS))] if args.features else []
-        paint = MaskReward(load_segmenter(EMBEDDED_FOLDER / "segmenter"), caches)
+        features = CachedFeatures([args.features]) if args.features else None
+        paint = MaskReward(load_segmenter(EMBEDDED_FOLDER / "segmenter"), features and features.encode)
         functions, _ = reward_functions("mask", paint=paint)
         dice = next(f for f in functions if f.__name__ == "mask_dice")
         first, again = [], []

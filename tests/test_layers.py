@@ -185,6 +185,17 @@ def test_the_top_never_imports_sideways():
     assert not wrong, "\n".join(wrong)
 
 
+def test_general_training_never_imports_that_of_the_embedded_pair():
+    found = [each for each in OWN_IMPORTS if within(each.importer, "train")]
+    assert any(within(each.importer, "train.embedded") and each.imported == "train.sft" for each in found)
+    wrong = [
+        str(each)
+        for each in found
+        if within(each.imported, "train.embedded") and not within(each.importer, "train.embedded")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_no_modules_import_each_other():
     graph: dict[str, set[str]] = {}
     for found in OWN_IMPORTS:

@@ -1,10 +1,9 @@
 """Trained models side by side on the same questions: greedy answers in batches, boxes and masks scored, intervals by case.
 
-Is: the table of a training study, from cached features, so that a model takes a minute or two; answers are written down, and a model is not
+Is: the table of a training study, answers are written down, and a model is not
 asked twice. Is not: the published evaluation; `python -m medreasoner evaluate` runs the very objects the page streams from.
 
-    python -m train.compare medreasoner/embedded runs/grpo_mask --data runs/data --split validation --features runs/features \\
-        --segmenter medreasoner/embedded/segmenter --out runs/compare
+    python -m train.compare medreasoner/embedded runs/grpo_mask --data runs/data --split validation --segmenter medreasoner/embedded/segmenter --out runs/compare
     python -m train.compare … --dev        # training cases that were held back: choose by these
     python -m train.compare … --dev --control reworded        # the same, in wordings that were held back
     python -m train.compare … --control shuffled        # each question under another's wording; "swapped": another case's image
@@ -15,7 +14,7 @@ import contextlib
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +33,9 @@ from medreasoner.rewards.reference import Reference
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.text.places import agrees
 from train.bf16 import rollout, usable_on_cpu
-from train.embedded.conversations import is_dev
-from train.embedded.features import FeatureCache, remember_features
-from train.mask_reward import MAPS, MaskReward
+from train.holdout import is_dev
+from train.image_features import ImageFeatures
+from train.mask_reward import MaskReward
 from train.model_spec import open_model_spec
 from train.rows import fixed_frame
 
@@ -87,15 +86,15 @@ def reworded(sample: Sample, rng: random.Random) -> str:
 def answers(
     folder: Path,
     rows: Sequence[tuple[Sample, str]],
-    features: list[FeatureCache],
+    features: ImageFeatures | None,
     think: bool,
     bf16: bool = False,
 ) -> list[str]:
     """The greedy answer to each row, in the fp32 that is used at inference on a CPU, or in bf16."""
     subject = open_model_spec(str(folder))
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
-    if features:
-        remember_features(model.model.vision_tower, features)
+    if features is not None:
+        features.attach(model)
     generate = rollout(model) if bf16 else model.generate
     resize, _ = fixed_frame(subject.processor, subject.square)
     texts = []
@@ -190,7 +189,8 @@ def line(name: str, found: Sequence[Scores], first: Sequence[Scores]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def main() -> None:
+def main(open_features: Callable[[list[str], Path], ImageFeatures] | None = None) -> None:
+    """`open_features` opens the caches named by --features, and one in a folder for images that are in none of them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -198,7 +198,8 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", default="validation")
     parser.add_argument("--dev", action="store_true", help="the held-back cases of the training split")
-    parser.add_argument("--features", nargs="*", default=[], help="caches of train/embedded/features.py")
+    if open_features is not None:
+        parser.add_argument("--features", nargs="*", default=[], help="caches of image features")
     parser.add_argument("--segmenter", required=True)
     parser.add_argument("--control", choices=CONTROLS, default="none")
     parser.add_argument("--direct", action="store_true", help="without reasoning")
@@ -213,9 +214,8 @@ def main() -> None:
     samples = list(load(args.data, "train" if args.dev else args.split, strict=True))
     samples = [s for s in samples if not args.dev or is_dev(s.case)]
     samples = samples[: args.limit] if args.limit else samples
-    caches = [FeatureCache(folder) for folder in args.features]
-    with_maps = [cache for cache in caches if (cache.folder / f"{MAPS[0]}.f16").exists()]
-    paint = MaskReward(load_segmenter(args.segmenter), [*with_maps, FeatureCache(args.out / "maps", MAPS)])
+    features = None if open_features is None else open_features(args.features, args.out / "maps")
+    paint = MaskReward(load_segmenter(args.segmenter), features and features.encode)
     rows = asked(samples, args.control, args.seed)
     print(f"{len(samples)} questions, {len({s.case for s in samples})} cases; control: {args.control}")
     print(
@@ -230,7 +230,7 @@ def main() -> None:
             folder,
             rows,
             label,
-            lambda folder=folder: answers(folder, rows, caches, not args.direct, args.bf16),
+            lambda folder=folder: answers(folder, rows, features, not args.direct, args.bf16),
         )
         found = score(folder, samples, rows, texts, paint)
         first = first or found

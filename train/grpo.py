@@ -1,11 +1,12 @@
-"""Reinforcement learning of a CRM with TRL's GRPOTrainer, unmodified, and the rewards of `medreasoner.rewards`.
+"""Reinforcement learning of a vision-language model with TRL's GRPOTrainer, unmodified, and the rewards of `medreasoner.rewards`.
 
-Is: one command from a model and a set of samples to a better model; killed, it goes on from its newest whole checkpoint. Its options are
-TRL's own GRPOConfig and a few more; a recipe holds overrides only, the command line overrides the recipe.
-Is not: a trainer. What would go wrong without a word is refused by `train/preflight.py` before the first step.
+Options are TRL's GRPOConfig and a few more; a recipe holds overrides only, and the command line overrides the recipe. What would go wrong
+silently is refused by `train/preflight.py` before the first step. A run that was killed goes on from its newest whole checkpoint.
 
-    python -m train.grpo --recipe train/recipes/embedded_grpo.yaml
-    accelerate launch --config_file train/accelerate/zero3.yaml -m train.grpo --recipe train/recipes/qwen25vl7b_mask_zero3_vllm.yaml
+    python -m train.grpo --recipe train/recipes/qwen25vl7b_mask_lora_24gb.yaml
+    accelerate launch --config_file train/accelerate/zero3_8gpu.yaml -m train.grpo --recipe train/recipes/qwen25vl7b_mask_8gpu_colocate.yaml
+
+The embedded model is trained by `train/embedded/grpo.py`, from cached features.
 """
 
 import os
@@ -16,20 +17,22 @@ from trl import GRPOConfig, GRPOTrainer
 
 from medreasoner.rewards import SETS, reward_functions
 from medreasoner.segmenters.registry import load_segmenter
+from train.checkpoints import Checkpoints, newest_checkpoint
 from train.completion_sheets import CompletionSheets
-from train.embedded.features import FeatureCache
-from train.mask_reward import MAPS, MaskReward
+from train.image_features import ImageFeatures
+from train.mask_reward import MaskReward
 from train.model_spec import ModelSpec, open_model_spec
 from train.options import Shared, run
 from train.preflight import PreflightError, check_run
 from train.rows import fixed_frame, prompt_rows
-from train.run import Checkpoints, finish, lora, newest_checkpoint, open_model, open_samples
+from train.run import lora, open_model, open_samples
 
 
 @dataclass
 class Options(Shared, GRPOConfig):
     """TRL's options and ours. What differs from TRL's defaults says why."""
 
+    command: str = field(default="train.grpo", metadata={"help": "the command a recipe is for"})
     rewards: str = field(default="mask", metadata={"help": f"reward set: {', '.join(SETS)}"})
     weigh: str = field(default="", metadata={"help": "term=weight,… instead of the set's own weights"})
     segmenter: str = field(
@@ -56,7 +59,9 @@ class Options(Shared, GRPOConfig):
     )
 
 
-def rewards_of(options: Options, subject: ModelSpec, side: int | None) -> tuple[list, list[float]]:
+def rewards_of(
+    options: Options, spec: ModelSpec, side: int | None, features: ImageFeatures | None = None
+) -> tuple[list, list[float]]:
     """(reward functions, weights). Errors: PreflightError, SegmenterError."""
     paint = None
     if SETS[options.rewards].painted:
@@ -64,15 +69,10 @@ def rewards_of(options: Options, subject: ModelSpec, side: int | None) -> tuple[
             raise PreflightError(
                 f"the reward set {options.rewards!r} scores masks: name a --segmenter, or choose another set"
             )
-        maps = FeatureCache(Path(options.output_dir) / f"maps-{options.process_index}", MAPS)
-        cached = [FeatureCache(cache) for cache in options.features]
-        paint = MaskReward(
-            load_segmenter(options.segmenter),
-            [c for c in cached if (c.folder / f"{MAPS[0]}.f16").exists()] + [maps],
-        )
-    functions, weights = reward_functions(options.rewards, subject.frame, side and (side, side), paint)
-    given = dict(zip((f.__name__ for f in functions), weights, strict=True))
-    return functions, list(weighed(given, options.weigh).values())
+        paint = MaskReward(load_segmenter(options.segmenter), features and features.encode)
+    functions, weights = reward_functions(options.rewards, spec.frame, side and (side, side), paint)
+    by_name = dict(zip((f.__name__ for f in functions), weights, strict=True))
+    return functions, list(weighed(by_name, options.weigh).values())
 
 
 def weighed(weights: dict[str, float], asked: str) -> dict[str, float]:
@@ -90,33 +90,35 @@ def weighed(weights: dict[str, float], asked: str) -> dict[str, float]:
     return weights
 
 
-def main(options: Options) -> Path:
+def main(options: Options, features: ImageFeatures | None = None) -> Path:
     """Train; returns the folder with the model."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    subject = open_model_spec(options.model)
-    resize, side = fixed_frame(subject.processor, subject.square)
+    spec = open_model_spec(options.model)
+    resize, side = fixed_frame(spec.processor, spec.square)
     samples = open_samples(options)
-    check_run(options, subject, side, len(samples) * options.wordings)
-    functions, options.reward_weights = rewards_of(options, subject, side)
-    album = CompletionSheets(
-        Path(options.output_dir) / "completions", options.draw_every, subject.frame, side and (side, side)
+    check_run(options, spec, side, len(samples) * options.wordings)
+    functions, options.reward_weights = rewards_of(options, spec, side, features)
+    sheets = CompletionSheets(
+        Path(options.output_dir) / "completions", options.draw_every, spec.frame, side and (side, side)
     )
     newest = newest_checkpoint(Path(options.output_dir))
-    saver = Checkpoints(subject.folder, samples, options.hub_model_id, options.hub_private_repo is not False)
-    trainer = GRPOTrainer(
-        model=open_model(options, subject.folder, newest),
-        reward_funcs=[album.watch(functions[0]), *functions[1:]],
+    model = open_model(options, spec.folder, newest)
+    if features is not None:
+        features.attach(model)
+    saver = Checkpoints(spec.folder, samples, options)
+    saver.trainer = GRPOTrainer(
+        model=model,
+        reward_funcs=[sheets.watch(functions[0]), *functions[1:]],
         args=options,
         train_dataset=prompt_rows(
-            samples, subject.prompt, resize, options.wordings, options.direct_share, options.seed
+            samples, spec.prompt, resize, options.wordings, options.direct_share, options.seed
         ),
-        processing_class=subject.processor,
-        peft_config=lora(options) if options.lora_rank else None,
+        processing_class=spec.processor,
+        peft_config=lora(options),
         callbacks=[saver],
     )
-    saver.trainer = trainer
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-    return finish(trainer, saver, options)
+    saver.trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    return saver.finish()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from train.checkpoints import UNCHANGED
 from train.model_spec import base_of
-from train.run import BESIDE
 
 
 def merge(adapter: Path, out: Path, dtype: torch.dtype | str = "auto") -> Path:
@@ -32,7 +32,7 @@ def merge(adapter: Path, out: Path, dtype: torch.dtype | str = "auto") -> Path:
     merged = PeftModel.from_pretrained(model.float(), adapter).merge_and_unload()
     merged.to(stored).save_pretrained(out)
     AutoProcessor.from_pretrained(adapter).save_pretrained(out)
-    for name in (*BESIDE, "run.json"):
+    for name in (*UNCHANGED, "run.json"):
         if (adapter / name).exists():
             (out / name).write_bytes((adapter / name).read_bytes())
     return out

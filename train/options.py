@@ -46,9 +46,6 @@ class Shared:
     skip_broken: bool = field(
         default=False, metadata={"help": "leave out samples that cannot be used, instead of stopping"}
     )
-    features: list[str] = field(
-        default_factory=list, metadata={"help": "caches of train/embedded/features.py, for the embedded model"}
-    )
     freeze_vision: bool = field(
         default=False, metadata={"help": "train the language part and the projector only"}
     )
@@ -68,7 +65,7 @@ def parse(kind: type[Chosen], arguments: list[str]) -> Chosen:
     if "--recipe" in given:
         at = given.index("--recipe")
         recipe = Path(given[at + 1]) if at + 1 < len(given) else Path()
-        check_recipe(recipe, {each.name for each in dataclasses.fields(kind)} | {"env"})
+        check_recipe(recipe, {each.name: each.default for each in dataclasses.fields(kind)})
         given[at] = "--config"
     try:
         (options,) = TrlParser([kind]).parse_args_and_config(given)
@@ -93,8 +90,9 @@ def name_of(argument: str) -> str:
     return "--hub_model_id" if argument.replace("-", "_") == "__push_to_hub" else argument
 
 
-def check_recipe(path: Path, known: set[str]) -> None:
-    """Exit with a sentence if `path` is no recipe for these options: a misspelt one would otherwise change nothing, unseen."""
+def check_recipe(path: Path, defaults: dict[str, object]) -> None:
+    """Exit with a sentence if `path` is no recipe for the options in `defaults`: it cannot be read, it is for another command, or it sets an
+    option that does not exist (which would otherwise be ignored)."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -103,7 +101,9 @@ def check_recipe(path: Path, known: set[str]) -> None:
         )
     if not isinstance(values, dict):
         stop(f"the recipe {path} holds no options; expected one 'option: value' a line")
-    if unknown := sorted(set(values) - known):
+    if values.get("command", defaults["command"]) != defaults["command"]:
+        stop(f"the recipe {path} is for another command: python -m {values['command']} --recipe {path}")
+    if unknown := sorted(set(values) - {*defaults, "env"}):
         stop(
             f"the recipe {path} sets {', '.join(unknown)}, which no option is called; see --help for those there are"
         )

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from train.run import complete
+from train.checkpoints import complete
+from train.record import without_curve
 
 
 @torch.no_grad()
@@ -42,8 +43,9 @@ def soup(folders: list[Path], out: Path, only: str = "") -> Path:
     first.save_pretrained(out)
     AutoProcessor.from_pretrained(folders[0]).save_pretrained(out)
     record, *runs = (json.loads((folder / "run.json").read_text(encoding="utf-8")) for folder in folders)
-    facts = [{name: fact for name, fact in run.items() if name != "curve"} for run in runs]
-    complete(out, folders[0], record | {"averaged_with": facts, "averaged": only})
+    complete(
+        out, folders[0], record | {"averaged_with": [without_curve(run) for run in runs], "averaged": only}
+    )
     return out
 
 

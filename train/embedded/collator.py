@@ -1,9 +1,7 @@
-"""Several conversations about one picture as one sequence: the picture once, then each conversation's words, which see the picture and
-themselves only.
+"""Batches of the embedded VLM's SFT: several conversations about one image share its image tokens in one sequence.
 
-Is: the batch of the embedded CRM's SFT (`train/embedded/sft.py`). What a model of causal attention computes of a conversation is the same as
-if it stood alone (a test), and the picture's tokens, two thirds of it, are computed once instead of once a conversation.
-Is not: packing of unrelated conversations, which libraries do: here the prefix is shared.
+Each conversation attends to the image and to itself only, so that the model computes the same as if it stood alone (a test), while the image,
+two thirds of a sequence, is computed once. This is not packing of unrelated sequences, which libraries do: here the prefix is shared.
 """
 
 import itertools
@@ -13,116 +11,129 @@ import torch
 
 from medreasoner.prompts import messages
 
-PREFIX, PAD = -1, -2
+PREFIX, PAD = -1, -2  # in `conversation`: tokens up to the end of the image, and padding
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """One conversation's tokens after the picture: `ids`, how many of the first are the question's, and for each its place among the
-    answer's coordinates (0..7: x1 y1 x2 y2, then the points) or -1."""
+class ConversationTokens:
+    """Tokens of one conversation after the image.
+
+    Args:
+        ids: of question and completion.
+        question_length: how many of `ids` are the question's.
+        coordinates: for each token its index among the coordinates of the answer (0..7: x1 y1 x2 y2, then x y of each point), else -1.
+    """
 
     ids: list[int]
-    asked: int
-    places: list[int]
+    question_length: int
+    coordinates: list[int]
 
 
-class Branches:
-    """Collator of `train/embedded/conversations.py` rows.
+class SharedImageCollator:
+    """Collator for the rows of `train/embedded/conversations.py`.
 
-    Returns: `input_ids`, `position_ids`, `labels` (-100 where nothing is learnt), `branch` (number of the conversation in the batch, PREFIX
-    or PAD), `places` of the labels' coordinates, all (B, L); `attention_mask` (B, 1, L, L) bool; `pixel_values`; per conversation, in
-    order: `row`, `asked` and `written` (the columns whose states have read the question, and "<answer>"), `box01` (N, 4), `cover` (N, 256);
-    `kinds` (B, 256).
+    Returns tensors of B sequences of L tokens with N conversations in all:
+        input_ids, position_ids (B, L) int; a conversation's positions continue after the image.
+        labels (B, L) int, -100 where nothing is learnt.
+        conversation (B, L) int, number of the conversation in the batch, or PREFIX or PAD.
+        coordinates (B, L) int, index of the coordinate that the label is, or -1.
+        attention_mask (B, 1, L, L) bool.
+        pixel_values, as the image processor makes them; kinds (B, 256) int.
+        row (N,) int, the sequence a conversation is in; question_end and answer_start (N,) int, the columns of the last token before the
+        completion and of "<answer>".
+        box01 (N, 4) float, xyxy as shares of the sides; coverage (N, 256) float.
     """
 
     def __init__(self, processor, numbers: torch.Tensor):
-        self.processor, self.tok = processor, processor.tokenizer
-        self.numbers, self.answer = set(numbers.tolist()), self.tok.convert_tokens_to_ids("<answer>")
+        """`numbers` (n,) int: token ids of "0".."n-1"."""
+        self.processor, self.tokenizer = processor, processor.tokenizer
+        self.numbers = set(numbers.tolist())
+        self.answer = self.tokenizer.convert_tokens_to_ids("<answer>")
 
     def __call__(self, examples: list[dict]) -> dict[str, torch.Tensor]:
-        sequences = [self._sequence(example["turns"]) for example in examples]
+        sequences = [self._sequence(example["conversations"]) for example in examples]
         length = max(len(ids) for ids, *_ in sequences)
-        fills = self.tok.pad_token_id, 0, -100, PAD, -1
+        fills = self.tokenizer.pad_token_id, 0, -100, PAD, -1
         padded = [
             [row + [fill] * (length - len(row)) for row, fill in zip(one, fills, strict=True)]
             for one in sequences
         ]
-        ids, positions, labels, branch, places = (
+        ids, positions, labels, conversation, coordinates = (
             torch.tensor(column) for column in zip(*padded, strict=True)
         )
-        counts = torch.tensor([len(example["turns"]) for example in examples])
-        branch = torch.where(branch >= 0, branch + (counts.cumsum(0) - counts)[:, None], branch)
-        turns = [turn for example in examples for turn in example["turns"]]
+        counts = torch.tensor([len(example["conversations"]) for example in examples])
+        first = (counts.cumsum(0) - counts)[:, None]  # number in the batch of a sequence's first conversation
+        conversation = torch.where(conversation >= 0, conversation + first, conversation)
+        conversations = [each for example in examples for each in example["conversations"]]
         images = [example["image"] for example in examples]
         return {
             "input_ids": ids,
             "position_ids": positions,
             "labels": labels,
-            "branch": branch,
-            "places": places,
-            "attention_mask": visible(branch),
+            "conversation": conversation,
+            "coordinates": coordinates,
+            "attention_mask": attention_mask(conversation),
             "pixel_values": self.processor.image_processor(images, return_tensors="pt").pixel_values,
-            "box01": torch.tensor([turn["box01"] for turn in turns]),
-            "cover": torch.tensor([turn["cover"] for turn in turns]),
+            "box01": torch.tensor([each["box01"] for each in conversations]),
+            "coverage": torch.tensor([each["coverage"] for each in conversations]),
             "kinds": torch.tensor([example["kinds"] for example in examples]),
-        } | self._read(ids, labels, branch, len(turns))
+        } | self._locate(ids, labels, conversation, len(conversations))
 
-    def _sequence(self, turns: list[dict]) -> tuple[list[int], ...]:
-        """(ids, positions, labels, branches, places) of one picture and its conversations."""
-        head, spoken = None, []
-        for turn in turns:
-            head, one = self._spoken(turn)
-            spoken.append(one)
-        ids, branch = list(head), [PREFIX] * len(head)
-        positions, labels, places = list(range(len(head))), [-100] * len(head), [-1] * len(head)
-        for number, one in enumerate(spoken):
-            ids += one.ids
-            positions += range(len(head), len(head) + len(one.ids))
-            labels += [-100] * one.asked + one.ids[one.asked :]
-            branch += [number] * len(one.ids)
-            places += one.places
-        return ids, positions, labels, branch, places
+    def _sequence(self, conversations: list[dict]) -> tuple[list[int], ...]:
+        """(ids, positions, labels, numbers of the conversations, coordinates) of one image and its conversations."""
+        head, tokenized = None, []
+        for each in conversations:
+            head, tokens = self._tokenize(each)
+            tokenized.append(tokens)
+        ids, numbers = list(head), [PREFIX] * len(head)
+        positions, labels, coordinates = list(range(len(head))), [-100] * len(head), [-1] * len(head)
+        for number, tokens in enumerate(tokenized):
+            ids += tokens.ids
+            positions += range(len(head), len(head) + len(tokens.ids))
+            labels += [-100] * tokens.question_length + tokens.ids[tokens.question_length :]
+            numbers += [number] * len(tokens.ids)
+            coordinates += tokens.coordinates
+        return ids, positions, labels, numbers, coordinates
 
-    def _spoken(self, turn: dict) -> tuple[list[int], Spoken]:
-        """(tokens up to the end of the picture, the rest): as the chat template writes it."""
-        chat = messages(turn["prompt"], turn["system"])
+    def _tokenize(self, conversation: dict) -> tuple[list[int], ConversationTokens]:
+        """(tokens up to the end of the image, the rest), as the chat template writes them."""
+        chat = messages(conversation["prompt"], conversation["system"])
+        reply = {"role": "assistant", "content": [{"type": "text", "text": conversation["completion"]}]}
         asked = self.processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        whole = self.processor.apply_chat_template(
-            [*chat, {"role": "assistant", "content": [{"type": "text", "text": turn["completion"]}]}],
-            tokenize=False,
-        )
+        whole = self.processor.apply_chat_template([*chat, reply], tokenize=False)
         head, tail = asked.split(self.processor.image_token)
         size, patch = self.processor.image_processor.size, self.processor.patch_size
-        picture = [self.processor.image_token_id] * (size["height"] // patch * (size["width"] // patch))
+        image = [self.processor.image_token_id] * (size["height"] // patch * (size["width"] // patch))
         question, completion = self._ids(tail), self._ids(whole.removeprefix(asked))
-        return self._ids(head) + picture, Spoken(
-            question + completion, len(question), [-1] * len(question) + self._places(completion)
-        )
+        coordinates = [-1] * len(question) + self._coordinates(completion)
+        tokens = ConversationTokens(question + completion, len(question), coordinates)
+        return self._ids(head) + image, tokens
 
     def _ids(self, text: str) -> list[int]:
-        return self.tok(text, add_special_tokens=False).input_ids
+        return self.tokenizer(text, add_special_tokens=False).input_ids
 
-    def _places(self, ids: list[int]) -> list[int]:
-        begun = ids.index(self.answer)
+    def _coordinates(self, ids: list[int]) -> list[int]:
+        """For each token of a completion its index among the answer's coordinates, else -1."""
+        start = ids.index(self.answer)
         order = itertools.count()
         return [
-            min(next(order), 7) if n > begun and token in self.numbers else -1 for n, token in enumerate(ids)
+            min(next(order), 7) if n > start and token in self.numbers else -1 for n, token in enumerate(ids)
         ]
 
-    def _read(
-        self, ids: torch.Tensor, labels: torch.Tensor, branch: torch.Tensor, count: int
+    def _locate(
+        self, ids: torch.Tensor, labels: torch.Tensor, conversation: torch.Tensor, count: int
     ) -> dict[str, torch.Tensor]:
-        row, asked, written = (torch.zeros(count, dtype=torch.long) for _ in range(3))
+        row, question_end, answer_start = (torch.zeros(count, dtype=torch.long) for _ in range(3))
         for number in range(count):
-            rows, columns = (branch == number).nonzero(as_tuple=True)
+            rows, columns = (conversation == number).nonzero(as_tuple=True)
             learnt = columns[labels[rows, columns] != -100]
-            row[number], asked[number] = rows[0], learnt[0] - 1
-            written[number] = columns[(ids[rows, columns] == self.answer).nonzero()[0, 0]]
-        return {"row": row, "asked": asked, "written": written}
+            row[number], question_end[number] = rows[0], learnt[0] - 1
+            answer_start[number] = columns[(ids[rows, columns] == self.answer).nonzero()[0, 0]]
+        return {"row": row, "question_end": question_end, "answer_start": answer_start}
 
 
-def visible(branch: torch.Tensor) -> torch.Tensor:
-    """(B, 1, L, L) bool, from `branch` (B, L): each token sees what comes before it in its own conversation, and the picture."""
-    mine, theirs = branch[:, :, None], branch[:, None, :]
-    before = torch.ones(branch.shape[1], branch.shape[1], dtype=torch.bool).tril()
-    return (before & ((mine == theirs) | (theirs == PREFIX)))[:, None]
+def attention_mask(conversation: torch.Tensor) -> torch.Tensor:
+    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in its own conversation."""
+    queries, keys = conversation[:, :, None], conversation[:, None, :]
+    causal = torch.ones(conversation.shape[1], conversation.shape[1], dtype=torch.bool).tril()
+    return (causal & ((queries == keys) | (keys == PREFIX)))[:, None]

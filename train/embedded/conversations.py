@@ -1,11 +1,9 @@
-"""Samples -> training rows of the embedded CRM: a picture and the conversations about it, the same that the library builds at inference.
+"""Training rows of the embedded VLM: an image and several conversations about it, worded as at inference.
 
-Is: rows that `train/embedded/collator.py` makes batches of, with what the dense supervision of `train/embedded/losses.py` reads: the box, where the target
-covers the image-token grid, and which known target covers each token.
-Is not: augmentation (`train/embedded/augment.py`).
+A row is `{"image": PIL image, "kinds": ..., "conversations": [...]}`; `train/embedded/collator.py` makes batches of rows. Beside the text a
+conversation carries what the dense losses (`train/embedded/losses.py`) need: the box, and where the target lies on the image-token grid.
 """
 
-import hashlib
 import json
 import random
 from collections import Counter
@@ -25,67 +23,68 @@ from medreasoner.geometry import Frame, Grounding, from_image
 from medreasoner.prompts import Prompt
 
 GRID = 16  # image tokens a side
-DIRECT_SHARE = 0.12  # of rows answered without thinking aloud
+DIRECT_SHARE = 0.12  # of conversations that answer without reasoning
 
 
 @dataclass(frozen=True)
-class Item:
-    """One target of one picture, measured: `cover` (16, 16) share of each token's cell that is target; `wh` the picture's size."""
+class Target:
+    """One target of one image.
+
+    Args:
+        sample: its line of `samples.jsonl`; box and points in pixels of the image.
+        image: path of the image.
+        wh: width and height of the image in pixels.
+        coverage: (16, 16) float32, 0..1, the share of each image token's cell that the mask covers.
+    """
 
     sample: dict
     image: str
     wh: tuple[int, int]
-    cover: np.ndarray
+    coverage: np.ndarray
 
 
-def is_dev(case: str, one_in: int = 16) -> bool:
-    """Whether a training case is held back to watch the run by; decided by its name alone."""
-    return int(hashlib.sha256(case.encode()).hexdigest(), 16) % one_in == 0
-
-
-def load_items(folders: list[Path], split: str = "train") -> list[Item]:
-    items = []
+def load_targets(folders: list[Path], split: str = "train") -> list[Target]:
+    """The targets of one split of sets that `medreasoner data build` wrote."""
+    targets = []
     for folder in folders:
         for line in (folder / "samples.jsonl").read_text().splitlines():
             sample = json.loads(line)
             if sample["split"] == split:
                 mask = np.asarray(Image.open(folder / sample["mask"])) > 127
-                items.append(
-                    Item(
-                        sample, str(folder / sample["image"]), (mask.shape[1], mask.shape[0]), cover_of(mask)
-                    )
-                )
-    return items
+                height, width = mask.shape
+                image = str(folder / sample["image"])
+                targets.append(Target(sample, image, (width, height), coverage_of(mask)))
+    return targets
 
 
-def cover_of(mask: np.ndarray) -> np.ndarray:
-    """(16, 16) float32: the mean of a mask (H, W) over each cell of the token grid."""
+def coverage_of(mask: np.ndarray) -> np.ndarray:
+    """(16, 16) float32: the mean of a mask (H, W) bool over each cell of the token grid; the grid need not divide the image."""
     sums = np.pad(mask.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     rows = np.linspace(0, mask.shape[0], GRID + 1)
     cols = np.linspace(0, mask.shape[1], GRID + 1)
     grid = ndimage.map_coordinates(sums, np.meshgrid(rows, cols, indexing="ij"), order=1)
     cell = mask.shape[0] * mask.shape[1] / GRID**2
-    return (
-        ((grid[1:, 1:] - grid[:-1, 1:] - grid[1:, :-1] + grid[:-1, :-1]) / cell).clip(0, 1).astype(np.float32)
-    )
+    inside = grid[1:, 1:] - grid[:-1, 1:] - grid[1:, :-1] + grid[:-1, :-1]
+    return (inside / cell).clip(0, 1).astype(np.float32)
 
 
-def kinds_of(items: list[Item]) -> np.ndarray:
-    """(16, 16) int: which known target covers each token of one picture (0 none, else 1 + index in the table); small targets on top."""
+def kinds_of(targets: list[Target]) -> np.ndarray:
+    """(16, 16) int: the category that covers each image token, 0 for none, else 1 + its index in the table. Small targets lie on top."""
     order = {name: i + 1 for i, name in enumerate(categories())}
     kinds = np.zeros((GRID, GRID), np.int64)
-    for item in sorted(items, key=lambda it: -it.cover.sum()):
-        limit = min(0.3, 0.9 * item.cover.max())
-        kinds[item.cover > limit] = order[table_name(item.sample["category"])]
+    for target in sorted(targets, key=lambda each: -each.coverage.sum()):
+        limit = min(0.3, 0.9 * target.coverage.max())
+        kinds[target.coverage > limit] = order[category_name(target.sample["category"])]
     return kinds
 
 
-def table_name(category: str) -> str:
+def category_name(category: str) -> str:
+    """The name in the table of categories: "lung" of "lung, left of the image"."""
     return category.partition(",")[0]
 
 
-def mishear(question: str, share: float, rng: random.Random) -> str:
-    """The question without `share` (0..1) of its words, so that no single word must be there to be understood; words for a side stay."""
+def drop_words(question: str, share: float, rng: random.Random) -> str:
+    """The question without about `share` (0..1) of its words, so that the model relies on no single one; "left" and "right" stay."""
     kept = [
         word
         for word in question.split(" ")
@@ -94,26 +93,33 @@ def mishear(question: str, share: float, rng: random.Random) -> str:
     return " ".join(kept) or question
 
 
-def turn(item: Item, prompt: Prompt, frame: Frame, rng: random.Random, lost: float = 0.0) -> dict:
-    """One conversation about a picture: a wording drawn anew, `lost` (0..1) of its words left out in every other one, reasoning written
-    anew from the measured facts, the answer in the model's frame."""
-    sample, category = item.sample, categories()[table_name(item.sample["category"])]
+def conversation(
+    target: Target, prompt: Prompt, frame: Frame, rng: random.Random, lost_words: float = 0.0
+) -> dict:
+    """One question about a target and its answer: a random wording, a reasoning written from the measured facts, coordinates in `frame`.
+
+    Args:
+        lost_words: 0..1, share of the words that every other question goes without.
+
+    Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the sides, `coverage` (256,).
+    """
+    sample, category = target.sample, categories()[category_name(target.sample["category"])]
     side = sample["category"].partition(", ")[2].split(" ")[0]
     question = vary(rng.choice(category.wordings).replace("{side}", side), rng)
-    if lost and rng.random() < 0.5:
-        question = mishear(question, lost, rng)
+    if lost_words and rng.random() < 0.5:
+        question = drop_words(question, lost_words, rng)
     box = tuple(sample["box"])
     think = reasoning(category, Measured(**sample["measured"]), rng)
-    bbox, points = from_image(Grounding(box, tuple(tuple(p) for p in sample["points"])), frame, item.wh)
+    bbox, points = from_image(Grounding(box, tuple(tuple(p) for p in sample["points"])), frame, target.wh)
     direct = rng.random() < DIRECT_SHARE
     answer = Answer(_whole(bbox), tuple(_whole(p) for p in points), None if direct else think)
-    width, height = item.wh
+    width, height = target.wh
     return {
         "prompt": prompt.text(question, think=not direct),
         "system": prompt.system,
         "completion": render(answer),
         "box01": [v / s for v, s in zip(box, (width, height, width, height), strict=True)],
-        "cover": item.cover.ravel().tolist(),
+        "coverage": target.coverage.ravel().tolist(),
     }
 
 
@@ -122,50 +128,58 @@ def _whole(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def make_rows(
-    items: list[Item],
+    targets: list[Target],
     repeats: int,
     turns: int,
     even: float,
     seed: int,
-    make: Callable[[Item, random.Random], dict],
+    make: Callable[[Target, random.Random], dict],
 ) -> Dataset:
-    """Rows of one picture with `turns` conversations each, which `make` writes when the row is drawn, in random order: `repeats`
-    conversations a target on average.
+    """Rows of one image and `turns` conversations each, in random order, with `repeats` conversations a target on average.
 
-    The targets of a picture take turns, so that all are asked for as often.
+    The targets of an image take turns. `make` writes a conversation when its row is read, so the text differs from row to row.
 
     Args:
-        even: 0..1, how far sets rather than targets are asked for equally often.
+        even: 0..1; at 0 every target is asked for equally often, at 1 every data set.
     """
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(item.image, []).append(item)
-    pictures = list(groups.values())
-    sets = Counter(item.sample["dataset"] for item in items)
-    weights = [len(group) ** (1 - even) * sets[group[0].sample["dataset"]] ** -even for group in pictures]
-    rng, drawn = random.Random(seed), []
-    for n, weight in enumerate(weights):
-        count = int(repeats * len(items) / turns * weight / sum(weights) + rng.random())
-        members = range(len(pictures[n]))
-        asked = [
-            member
-            for _ in range(count * turns // len(members) + 1)
-            for member in rng.sample(members, len(members))
-        ]
-        drawn += [
-            {"n": n, "asked": asked[i * turns : (i + 1) * turns], "seed": rng.getrandbits(32)}
-            for i in range(count)
-        ]
-    rng.shuffle(drawn)
-    kinds = [kinds_of(group).ravel().tolist() for group in pictures]
+    groups: dict[str, list[Target]] = {}
+    for target in targets:
+        groups.setdefault(target.image, []).append(target)
+    images = list(groups.values())
+    drawn = _draw(images, repeats * len(targets) / turns, turns, even, random.Random(seed))
+    kinds = [kinds_of(group).ravel().tolist() for group in images]
 
-    def row(n: int, asked: list[int], seed: int) -> dict:
-        words = random.Random(seed)
-        image = Image.open(pictures[n][0].image).convert("RGB")
-        return {"image": image, "kinds": kinds[n], "turns": [make(pictures[n][i], words) for i in asked]}
+    def row(n: int, members: list[int], seed: int) -> dict:
+        rng = random.Random(seed)
+        image = Image.open(images[n][0].image).convert("RGB")
+        conversations = [make(images[n][i], rng) for i in members]
+        return {"image": image, "kinds": kinds[n], "conversations": conversations}
 
     def transform(batch: dict) -> dict:
-        rows = [row(*each) for each in zip(batch["n"], batch["asked"], batch["seed"], strict=True)]
+        rows = [row(*each) for each in zip(batch["n"], batch["members"], batch["seed"], strict=True)]
         return {key: [each[key] for each in rows] for key in rows[0]}
 
     return Dataset.from_list(drawn).with_transform(transform)
+
+
+def _draw(
+    images: list[list[Target]], count: float, turns: int, even: float, rng: random.Random
+) -> list[dict]:
+    """About `count` rows: `n` index of the image, `members` indices of its targets, `seed` of the wordings."""
+    sets = Counter(target.sample["dataset"] for group in images for target in group)
+    weights = [len(group) ** (1 - even) * sets[group[0].sample["dataset"]] ** -even for group in images]
+    drawn, total = [], sum(weights)
+    for n, weight in enumerate(weights):
+        rows = int(count * weight / total + rng.random())
+        members = range(len(images[n]))
+        order = [
+            member
+            for _ in range(rows * turns // len(members) + 1)
+            for member in rng.sample(members, len(members))
+        ]
+        drawn += [
+            {"n": n, "members": order[i * turns : (i + 1) * turns], "seed": rng.getrandbits(32)}
+            for i in range(rows)
+        ]
+    rng.shuffle(drawn)
+    return drawn

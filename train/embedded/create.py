@@ -1,12 +1,12 @@
-"""Make the untrained embedded CRM: a small LLaVA-style model of stock transformers classes that looks through SAM 2's image encoder.
+"""Create the untrained embedded VLM: a small LLaVA of stock transformers classes whose vision tower is SAM 2's image encoder.
 
-Is: tokenizer, processor, configuration, initial weights and the files beside them, in the folder format of a Hub repository.
-Is not: training (`train/sft.py`).
+Writes tokenizer, processor, configuration, initial weights and the files beside them as a folder in the format of a Hub repository.
 
     python -m train.embedded.create --sam2 sam2_hiera_tiny.safetensors --out runs/start [--features runs/features]
 
-The tower is frozen `Sam2VisionModel` at 512 px; its last stage, 16 x 16 x 768, gives 256 image tokens. Every whole number 0..255 is one
-token, so a coordinate is one decision. With --features the projector starts from the features' mean and spread.
+The tower is a frozen `Sam2VisionModel` at 512 px; its last stage, 16 x 16 x 768, gives 256 image tokens. Every whole number 0..255 is one
+token, so that a coordinate is one prediction. With --features the projector starts from the mean and spread of cached features. Training:
+`train/embedded/sft.py`.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from train.embedded.features import FeatureCache
 from train.embedded.sam2 import SIDE, load_sam2
 
 SPECIAL = ["<pad>", "<image>", "<|im_start|>", "<|im_end|>"]
-WHOLE = [
+WHOLE_TOKENS = [  # parts of the answer format that are one token each
     "<think>",
     "</think>",
     "<answer>",
@@ -48,7 +48,7 @@ WHOLE = [
     '], "points_2": [',
     "]}",
 ]
-TEMPLATE = (
+CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for part in m['content'] %}"
     "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
@@ -58,7 +58,7 @@ PROMPT = {"think": "{question}", "direct": "{question}\nAnswer only."}
 
 
 def corpus() -> list[str]:
-    """All the text the model will meet, for its vocabulary: wordings (held-out ones are not looked at) and knowledge."""
+    """The text the vocabulary is trained on: questions and reasonings of every category, without the held-back wordings."""
     lines = []
     for c in categories().values():
         for text in (*c.questions, *c.look, *c.place, *c.role):
@@ -74,22 +74,23 @@ def corpus() -> list[str]:
 
 
 def tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE trained on `corpus`, plus one token for each number 0..255 and each part of the answer format."""
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
     numbers = [str(n) for n in range(int(EMBEDDED.limit) + 1)]
-    kept = vocab_size - len(WHOLE) - len(numbers)
+    bpe_size = vocab_size - len(WHOLE_TOKENS) - len(numbers)
     raw.train_from_iterator(
         corpus(),
         trainers.BpeTrainer(
-            vocab_size=kept,
+            vocab_size=bpe_size,
             special_tokens=SPECIAL,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             min_frequency=2,
             show_progress=False,
         ),
     )
-    raw.add_tokens([AddedToken(text, normalized=False) for text in (*WHOLE, *numbers)])
+    raw.add_tokens([AddedToken(text, normalized=False) for text in (*WHOLE_TOKENS, *numbers)])
     return PreTrainedTokenizerFast(
         tokenizer_object=raw,
         pad_token="<pad>",
@@ -107,7 +108,8 @@ def initialise(
     features: FeatureCache | None,
     seed: int,
 ) -> None:
-    """Numbers start as neighbours (smooth random curves over 0..255); the projector starts on standardised features."""
+    """Set the first weights: embeddings of the numbers are smooth random curves over 0..255, so that neighbours are alike; the projector's
+    first layer standardises the image features."""
     table = model.get_input_embeddings().weight.data
     ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(256)])
     generator = torch.Generator().manual_seed(seed)
@@ -127,17 +129,18 @@ def initialise(
     linear.bias.data = -(weight / std) @ mean
 
 
-def make(
+def create(
     sam2: Sam2Model,
     out: Path,
     features: FeatureCache | None,
+    *,
     layers: int,
     hidden: int,
     intermediate: int,
     vocab_size: int,
     seed: int = 0,
 ) -> LlavaForConditionalGeneration:
-    """Build the model and write `out`; returns the model (tower in eval mode and frozen)."""
+    """Build the model and write its folder `out`; returns the model with the vision tower frozen."""
     torch.manual_seed(seed)
     tok = tokenizer(vocab_size)
     image_id, eos, pad = (tok.convert_tokens_to_ids(t) for t in ("<image>", "<|im_end|>", "<pad>"))
@@ -181,7 +184,7 @@ def make(
         tokenizer=tok,
         patch_size=32,
         vision_feature_select_strategy="full",
-        chat_template=TEMPLATE,
+        chat_template=CHAT_TEMPLATE,
         num_additional_image_tokens=0,
     ).save_pretrained(out)
     (out / "prompt.json").write_text(json.dumps(PROMPT, indent=1) + "\n")
@@ -204,8 +207,9 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0, help="of the first weights")
     a = parser.parse_args()
     features = FeatureCache(a.features) if a.features else None
-    made = make(load_sam2(a.sam2), a.out, features, a.layers, a.hidden, a.intermediate, a.vocab_size, a.seed)
-    trained = sum(p.numel() for p in made.parameters() if p.requires_grad)
+    sizes = {name: getattr(a, name) for name in ("layers", "hidden", "intermediate", "vocab_size", "seed")}
+    model = create(load_sam2(a.sam2), a.out, features, **sizes)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     print(
-        f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {made.config.text_config.vocab_size}"
+        f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {model.config.text_config.vocab_size}"
     )

@@ -1,30 +1,34 @@
-"""A disk cache of frozen SAM 2 image features, so that training never encodes the same picture twice.
+"""Cached outputs of the frozen SAM 2 image encoder, so that training never encodes an image twice, and the command that fills the cache.
 
-Is: an append-only store keyed by the content of `pixel_values`, and the command that fills it. A killed fill goes on where it stopped.
-Is not: used at inference; the page and the library always encode the image they are given.
+    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features                  # the VLM's image tokens only
+    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --mask-inputs    # and what the mask decoder reads
 
-    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features          # CRM tokens only
-    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features_asm --mask-inputs   # and what the mask decoder reads
-
-Per image, fp16: `tokens` (16, 16, 768), the last trunk stage at 512 px, and with --mask-inputs also `high0` (32, 128, 128),
-`high1` (64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads (after its own 1x1 convolutions and the no-memory
-embedding). On 2 CPU cores an image takes about 0.5 s in fp32 and 0.2 s with --bf16 (less exact: for augmented training
-views only).
+Per image, fp16: `tokens` (16, 16, 768), the last stage of the encoder at 512 px; with --mask-inputs also `high0` (32, 128, 128), `high1`
+(64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads (after its own 1x1 convolutions and the no-memory embedding). On
+2 CPU cores an image takes about 0.5 s in fp32 and 0.2 s with --bf16 (less exact: for augmented training views only). A fill that was killed
+goes on where it stopped. Inference never reads the cache.
 """
 
 import argparse
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
+from tqdm import tqdm
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from medreasoner.segmenters.sam2 import image_processor, mask_inputs
+from medreasoner.segmenters.base import Segmenter
+from medreasoner.segmenters.sam2 import Encoded, Sam2Segmenter, image_processor, mask_inputs
 from train.bf16 import usable_on_cpu
+from train.embedded.sam2 import SIDE, load_sam2
 
 BATCH = 4
 SHAPES = {"tokens": (16, 16, 768), "high0": (32, 128, 128), "high1": (64, 64, 64), "low": (256, 32, 32)}
+MAPS = ("high0", "high1", "low")  # what the mask decoder reads
 
 
 def content_key(pixel_values: torch.Tensor) -> str:
@@ -35,7 +39,12 @@ def content_key(pixel_values: torch.Tensor) -> str:
 
 
 class FeatureCache:
-    """Rows of named fp16 arrays in flat files; `keys.txt` is written last, so a row is either whole or absent after a kill."""
+    """Append-only store of named fp16 arrays, a row per image, in flat files; `keys.txt` is written last, so that a row is whole or absent
+    after a kill.
+
+    Args:
+        names: of SHAPES, the arrays that `append` writes.
+    """
 
     def __init__(self, folder: str | Path, names: tuple[str, ...] = ("tokens",)):
         self.folder, self.names = Path(folder), names
@@ -70,8 +79,45 @@ class FeatureCache:
         self.rows[key] = row
 
 
+class CachedFeatures:
+    """The caches of one run, for the VLM's vision tower (`attach`) and for the segmenter (`encode`).
+
+    Args:
+        folders: caches that the command of this file filled.
+        new_maps: folder of a cache that takes in what the segmenter's encoder makes of images that are in none of `folders`.
+    """
+
+    def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None):
+        self.caches = [FeatureCache(folder) for folder in folders]
+        self._with_maps = [c for c in self.caches if (c.folder / f"{MAPS[0]}.f16").exists()]
+        self._new = None if new_maps is None else FeatureCache(new_maps, MAPS)
+        if self._new is not None:
+            self._with_maps.append(self._new)
+
+    def attach(self, model: PreTrainedModel) -> None:
+        """Let the model's frozen vision tower answer from the caches; images that are not in them are encoded."""
+        if self.caches:
+            remember_features(model.model.vision_tower, self.caches)
+
+    def encode(self, segmenter: Segmenter, image: Image.Image) -> object:
+        """What `segmenter.encode(image)` returns, from the caches where they hold it."""
+        if not self._with_maps or not isinstance(segmenter, Sam2Segmenter):
+            return segmenter.encode(image)
+        key = content_key(image_processor(SIDE)(image, return_tensors="pt").pixel_values[0])
+        home = next((cache for cache in self._with_maps if key in cache), None)
+        if home is None:
+            encoded = segmenter.encode(image)
+            maps = {name: m[0] for name, m in zip(MAPS, encoded.maps, strict=True)}
+            other = any(tuple(m.shape) != SHAPES[name] for name, m in maps.items())  # not a SAM 2 for 512 px
+            if other or self._new is None:
+                return encoded
+            home = self._new
+            home.append(key, maps)
+        return Encoded([home.get(key, name).float()[None] for name in MAPS], image.size)
+
+
 def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> None:
-    """Let a frozen vision tower answer from the caches; pictures not in them are encoded as ever."""
+    """Let a frozen vision tower answer from the caches; a batch with an image that is not in them is encoded."""
     encode = tower.forward
 
     def forward(pixel_values, **kwargs):
@@ -92,58 +138,53 @@ def encode(sam2, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
     """All cached arrays of each image, pixel_values (B, 3, 512, 512)."""
     out = sam2.vision_encoder(pixel_values)
     maps = mask_inputs(sam2, out.fpn_hidden_states)
-    arrays = {"tokens": out.last_hidden_state, "high0": maps[0], "high1": maps[1], "low": maps[2]}
+    arrays = {"tokens": out.last_hidden_state} | dict(zip(MAPS, maps, strict=True))
     return [{name: array[i] for name, array in arrays.items()} for i in range(len(pixel_values))]
 
 
+def fill(cache: FeatureCache, sam2, paths: list[Path]) -> None:
+    """Encode the images that are not in the cache yet, in the precision of `sam2`."""
+    processor = image_processor(SIDE)
+    for start in tqdm(range(0, len(paths), BATCH), desc="features", mininterval=20):
+        images = [Image.open(path).convert("RGB") for path in paths[start : start + BATCH]]
+        pixels = processor(images, return_tensors="pt").pixel_values
+        new = {key: image for image in pixels if (key := content_key(image)) not in cache}
+        if new:
+            batch = torch.stack(list(new.values())).to(sam2.dtype)
+            for key, arrays in zip(new, encode(sam2, batch), strict=True):
+                cache.append(key, arrays)
+
+
+def image_paths(sources: Sequence[str]) -> list[Path]:
+    """The JPEG and PNG files below folders, and the paths listed in text files."""
+    paths: list[Path] = []
+    for source in map(Path, sources):
+        if source.is_dir():
+            paths += sorted(p for p in source.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
+        else:
+            paths += [Path(line) for line in source.read_text().splitlines()]
+    return paths
+
+
 def main() -> None:
-    from PIL import Image
-    from tqdm import tqdm
-
-    from train.embedded.sam2 import SIDE, load_sam2
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--images",
-        required=True,
-        nargs="+",
-        help="folders (searched below) or text files with one path a line",
+        "--images", required=True, nargs="+", help="folders (searched below) or text files of paths"
     )
     parser.add_argument(
-        "--sam2",
-        type=Path,
-        required=True,
-        help="safetensors of SAM 2 hiera-tiny under the names of the sam2 package",
+        "--sam2", type=Path, required=True, help="safetensors of SAM 2 hiera-tiny, named as in sam2"
     )
     parser.add_argument("--out", required=True)
     parser.add_argument(
         "--mask-inputs", action="store_true", help="also store what the mask decoder reads (2 MB an image)"
     )
-    parser.add_argument(
-        "--bf16", action="store_true", help="encode in bfloat16: faster, for augmented views only"
-    )
+    parser.add_argument("--bf16", action="store_true", help="faster, for augmented views only")
     args = parser.parse_args()
-
-    paths: list[Path] = []
-    for source in map(Path, args.images):
-        if source.is_dir():
-            paths += sorted(p for p in source.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
-        else:
-            paths += [Path(line) for line in source.read_text().splitlines()]
     dtype = torch.bfloat16 if usable_on_cpu(args.bf16) else torch.float32
-    sam2 = load_sam2(args.sam2).to(dtype)
-    processor = image_processor(SIDE)
     cache = FeatureCache(args.out, tuple(SHAPES) if args.mask_inputs else ("tokens",))
-    for start in tqdm(range(0, len(paths), BATCH), desc="features", mininterval=20):
-        pixels = processor(
-            [Image.open(path).convert("RGB") for path in paths[start : start + BATCH]], return_tensors="pt"
-        ).pixel_values
-        new = {key: image for image in pixels if (key := content_key(image)) not in cache}
-        if new:
-            for key, arrays in zip(new, encode(sam2, torch.stack(list(new.values())).to(dtype)), strict=True):
-                cache.append(key, arrays)
+    fill(cache, load_sam2(args.sam2).to(dtype), image_paths(args.images))
 
 
 if __name__ == "__main__":

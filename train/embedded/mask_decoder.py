@@ -27,11 +27,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import trange
 
 from medreasoner.segmenters.sam2 import draw
-from train.embedded.conversations import is_dev
 from train.embedded.mask_examples import NOISES, SIDE, Batch, Examples
 from train.embedded.own_errors import answers
 from train.embedded.sam2 import SIDE as INPUT_SIDE
 from train.embedded.sam2 import load_sam2
+from train.holdout import is_dev
 
 CACHED = ("conv_s0", "conv_s1", "pred_obj_score_head")  # already applied in the cached maps, or never read
 USUAL = (

@@ -13,7 +13,7 @@ from PIL import Image
 
 from medreasoner.geometry import EMBEDDED, mask_to_points
 from medreasoner.segmenters.sam2 import image_processor
-from train.embedded.conversations import Item, load_items
+from train.embedded.conversations import Target, load_targets
 from train.embedded.features import FeatureCache, content_key
 from train.embedded.own_errors import error_of
 from train.embedded.sam2 import SIDE as INPUT_SIDE
@@ -145,23 +145,25 @@ class Examples:
 
 def _rows(folder: Path, stores: list[FeatureCache], kept, said: dict[str, str]) -> list[Row]:
     processor, keys, rows = image_processor(INPUT_SIDE), {}, []
-    for item in (item for item in load_items([folder]) if kept(item.sample)):
-        if item.image not in keys:
-            keys[item.image] = content_key(
-                processor(Image.open(item.image).convert("RGB"), return_tensors="pt").pixel_values[0]
+    for target in (each for each in load_targets([folder]) if kept(each.sample)):
+        if target.image not in keys:
+            keys[target.image] = content_key(
+                processor(Image.open(target.image).convert("RGB"), return_tensors="pt").pixel_values[0]
             )
-        store = next((store for store in stores if keys[item.image] in store), None)
+        store = next((store for store in stores if keys[target.image] in store), None)
         if store is not None:
-            rows.append(_row(item, folder, store, keys[item.image], said.get(item.sample["id"])))
+            rows.append(_row(target, folder, store, keys[target.image], said.get(target.sample["id"])))
     return rows
 
 
-def _row(item: Item, folder: Path, store: FeatureCache, key: str, said: str | None) -> Row:
-    mask = np.asarray(Image.open(folder / item.sample["mask"])) > 127
-    size = np.array([*item.wh, *item.wh], np.float64)
+def _row(target: Target, folder: Path, store: FeatureCache, key: str, said: str | None) -> Row:
+    mask = np.asarray(Image.open(folder / target.sample["mask"])) > 127
+    size = np.array([*target.wh, *target.wh], np.float64)
     truth = np.asarray(
         Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX), np.uint8
     )
     points = np.array(mask_to_points(mask)) / size[:2]
-    error = error_of(said, item, mask, EMBEDDED) if said else None
-    return Row(store, key, np.array(item.sample["box"]) / size, points, truth, item.sample["dataset"], error)
+    error = error_of(said, target, mask, EMBEDDED) if said else None
+    return Row(
+        store, key, np.array(target.sample["box"]) / size, points, truth, target.sample["dataset"], error
+    )

@@ -15,12 +15,12 @@ import numpy as np
 from medreasoner.answer import parse
 from medreasoner.geometry import Frame, GroundingError, mask_to_points, repair, to_image
 from medreasoner.metrics import box_iou
-from train.embedded.conversations import Item
+from train.embedded.conversations import Target
 
 TOUCHES = 0.1  # box IoU: under it the answer is about something else, and no mask made from it can be right
 
 
-def error_of(text: str, item: Item, mask: np.ndarray, frame: Frame) -> np.ndarray | None:
+def error_of(text: str, item: Target, mask: np.ndarray, frame: Frame) -> np.ndarray | None:
     """(4, 2) float: how far the answer's two box corners and two points lie from the true ones, as shares of the true box's width and
     height; None if the answer cannot be read or hardly touches the target. `mask` (H, W) bool is the target's."""
     answer = parse(text).answer

@@ -1,85 +1,130 @@
-"""SFT of the embedded CRM: TRL's SFTTrainer with the loss of `train/embedded/losses.py`, on cached features.
+"""Supervised fine-tuning of the embedded VLM: TRL's SFTTrainer with the dense losses of `train/embedded/losses.py`, on cached features.
 
-Is: the trainer, its batch and its rows, for `train/sft.py` where the recipe says `dense`. The heads exist in training only.
-Is not: the recipe for a 7B model; that needs neither the cache nor the heads.
+    python -m train.embedded.sft --recipe train/recipes/embedded_sft.yaml
+
+The data must be sets that `medreasoner data build` wrote (they hold the measured facts the reasoning is written from). The loss adds heads
+to the model that exist in training only. A run that was killed goes on from its newest whole checkpoint.
 """
 
+import os
 import random
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from datasets import Dataset
 from safetensors.torch import load_file
 from trl import SFTTrainer
 
 from medreasoner.data.taxonomy import categories
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES
-from train.embedded.collator import Branches
-from train.embedded.conversations import Item, load_items, make_rows, turn
+from train.checkpoints import Checkpoints, newest_checkpoint
+from train.embedded.collator import SharedImageCollator
+from train.embedded.conversations import Target, conversation, load_targets, make_rows
+from train.embedded.features import CachedFeatures
 from train.embedded.losses import DenseHeads, Vocabulary, completion_losses, word_weights
-from train.model_spec import ModelSpec
+from train.model_spec import ModelSpec, open_model_spec
+from train.options import run
 from train.preflight import PreflightError
+from train.run import open_model, open_samples
+from train.sft import Options as SftOptions
 
-HEADS = "dense_heads."
+HEADS = "dense_heads."  # names of the training-only weights in a checkpoint begin with it
+
+
+@dataclass
+class Options(SftOptions):
+    """The options of `train/sft.py` and those of the dense losses."""
+
+    command: str = field(default="train.embedded.sft", metadata={"help": "the command a recipe is for"})
+    features: list[str] = field(
+        default_factory=list, metadata={"help": "caches that train/embedded/features.py filled"}
+    )
+    turns: int = field(
+        default=1, metadata={"help": "conversations about each image, which is computed once for all of them"}
+    )
+    even: float = field(
+        default=0.0,
+        metadata={"help": "0..1: at 0 every target is asked for equally often, at 1 every data set"},
+    )
+    lost_words: float = field(
+        default=0.0, metadata={"help": "0..1, share of the words that every other question goes without"}
+    )
+    spread: float = field(
+        default=0.13, metadata={"help": "of coordinate targets, as a share of the object's side"}
+    )
+    weight_facts: float = field(
+        default=5.0, metadata={"help": "of words for place, size and name in the reasoning"}
+    )
+    weight_coordinates: float = field(default=1.0, metadata={"help": "of the loss of the coordinates"})
+    weight_kinds: float = field(
+        default=0.5, metadata={"help": "of the head that names the category at each image token"}
+    )
+    weight_point: float = field(
+        default=0.5, metadata={"help": "of the head that finds the image tokens of the target"}
+    )
+    weight_box: float = field(default=0.5, metadata={"help": "of the head that gives the box"})
 
 
 class GroundingTrainer(SFTTrainer):
-    """SFTTrainer with the loss of `train/embedded/losses.py`."""
+    """SFTTrainer with the losses of `train/embedded/losses.py`; logs the mean of each as `loss_<name>`."""
 
-    def __init__(self, *args, options, vocabulary: Vocabulary, **kwargs):
+    def __init__(self, *args, options: Options, vocabulary: Vocabulary, **kwargs):
         super().__init__(*args, **kwargs)
         self.options, self.vocabulary = options, vocabulary
-        self.data_collator = Branches(self.processing_class, vocabulary.numbers)
-        self._sums: dict[str, list[float]] = {}
+        self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers)
+        self._logged: dict[str, list[float]] = {}
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        o, v, heads = self.options, self.vocabulary, model.dense_heads
-        ids, row = inputs["input_ids"], inputs["row"]
-        with torch.autocast(
-            "cpu", torch.bfloat16, enabled=o.bf16
-        ):  # the Trainer puts autocast on model.forward, which is not called here
-            given = {name: inputs[name] for name in ("attention_mask", "position_ids", "pixel_values")}
-            states = model.model(
-                input_ids=ids, **given, output_hidden_states=True, use_cache=False
-            ).hidden_states
-        last = states[-1].float()
-        rows, columns = (inputs["labels"][:, 1:] != -100).nonzero(as_tuple=True)
-        label, place, about = (inputs[name][rows, columns + 1] for name in ("labels", "places", "branch"))
-        text, coordinates = completion_losses(
-            model.lm_head(last[rows, columns]), label, place, inputs["box01"][about], v, o.spread
-        )
-        picture = (ids == v.image).nonzero(as_tuple=True)
-        at = {layer: states[layer].float() for layer in (heads.kind_layer, heads.point_layer)}
-        tokens = {layer: state[picture].view(len(ids), -1, last.shape[-1]) for layer, state in at.items()}
-        asked = at[heads.point_layer][row, inputs["asked"]]
-        parts = {
-            "text": text,
-            "coordinates": coordinates * o.weight_coordinates,
-            "kinds": heads.kind_loss(tokens[heads.kind_layer], inputs["kinds"]) * o.weight_kinds,
-            "point": heads.point_loss(tokens[heads.point_layer][row], asked, inputs["cover"])
-            * o.weight_point,
-            "box": sum(
-                heads.box_loss(last[row, inputs[read]], inputs["box01"]) for read in ("asked", "written")
-            )
-            * o.weight_box,
-        }
+        parts = self._losses(model, inputs)
         for name, value in parts.items():
-            self._sums.setdefault(name, []).append(float(value.detach()))
+            self._logged.setdefault(name, []).append(float(value.detach()))
         loss = sum(parts.values())
         return (loss, None) if return_outputs else loss
 
+    def _losses(self, model, inputs) -> dict[str, torch.Tensor]:
+        """The weighted losses of one batch of `SharedImageCollator`, by name."""
+        o, vocabulary, heads = self.options, self.vocabulary, model.dense_heads
+        ids, row, box01 = inputs["input_ids"], inputs["row"], inputs["box01"]
+        given = {name: inputs[name] for name in ("attention_mask", "position_ids", "pixel_values")}
+        # the Trainer puts its autocast on model.forward, which is not called here
+        with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):
+            output = model.model(input_ids=ids, **given, output_hidden_states=True, use_cache=False)
+        states = output.hidden_states
+        last = states[-1].float()
+        rows, columns = (inputs["labels"][:, 1:] != -100).nonzero(as_tuple=True)
+        label, coordinate, about = (
+            inputs[name][rows, columns + 1] for name in ("labels", "coordinates", "conversation")
+        )
+        text, coordinates = completion_losses(
+            model.lm_head(last[rows, columns]), label, coordinate, box01[about], vocabulary, o.spread
+        )
+        image = (ids == vocabulary.image).nonzero(as_tuple=True)
+        layers = {layer: states[layer].float() for layer in (heads.kind_layer, heads.point_layer)}
+        tokens = {layer: state[image].view(len(ids), -1, last.shape[-1]) for layer, state in layers.items()}
+        question = layers[heads.point_layer][row, inputs["question_end"]]
+        point = heads.point_loss(tokens[heads.point_layer][row], question, inputs["coverage"])
+        box = sum(heads.box_loss(last[row, inputs[at]], box01) for at in ("question_end", "answer_start"))
+        return {
+            "text": text,
+            "coordinates": coordinates * o.weight_coordinates,
+            "kinds": heads.kind_loss(tokens[heads.kind_layer], inputs["kinds"]) * o.weight_kinds,
+            "point": point * o.weight_point,
+            "box": box * o.weight_box,
+        }
+
     def log(self, logs: dict, *args, **kwargs) -> None:
-        logs |= {f"loss_{name}": round(sum(v) / len(v), 4) for name, v in self._sums.items()}
-        self._sums.clear()
+        logs |= {f"loss_{name}": round(sum(v) / len(v), 4) for name, v in self._logged.items()}
+        self._logged.clear()
         super().log(logs, *args, **kwargs)
 
 
-def add_heads(model, subject: ModelSpec, options, checkpoint: Path | None) -> Vocabulary:
-    """Give `model` its heads, those of `checkpoint` if one is given; returns what the loss must know of the vocabulary."""
-    tok, text = subject.processor.tokenizer, model.config.text_config
-    ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(int(subject.frame.limit) + 1)])
-    weights = word_weights(
-        tok, text.vocab_size, [*SIDES, *HEIGHTS, *SIZES, "mid-height", *categories()], options.weight_facts
-    )
+def add_heads(model, spec: ModelSpec, options: Options, checkpoint: Path | None) -> Vocabulary:
+    """Give `model` its training-only heads, those of `checkpoint` if one is given; returns what the losses must know of the vocabulary."""
+    tokenizer, text = spec.processor.tokenizer, model.config.text_config
+    ids = torch.tensor([tokenizer.convert_tokens_to_ids(str(n)) for n in range(int(spec.frame.limit) + 1)])
+    facts = [*SIDES, *HEIGHTS, *SIZES, "mid-height", *categories()]
+    weights = word_weights(tokenizer, text.vocab_size, facts, options.weight_facts)
     torch.manual_seed(options.seed)
     model.dense_heads = DenseHeads(
         text.hidden_size, len(categories()) + 1, text.num_hidden_layers // 3, text.num_hidden_layers * 2 // 3
@@ -89,26 +134,52 @@ def add_heads(model, subject: ModelSpec, options, checkpoint: Path | None) -> Vo
         model.dense_heads.load_state_dict(
             {k.removeprefix(HEADS): v for k, v in state.items() if k.startswith(HEADS)}
         )
-    return Vocabulary(ids, tok.convert_tokens_to_ids("<image>"), weights)
+    return Vocabulary(ids, tokenizer.convert_tokens_to_ids("<image>"), weights)
 
 
-def dense_rows(options, subject: ModelSpec, kept: set[str]):
-    """Pictures and conversations of the samples whose ids are in `kept`, from sets that `medreasoner data build` wrote.
+def dense_rows(options: Options, spec: ModelSpec, ids: set[str]) -> Dataset:
+    """Images and conversations of the samples `ids`, from sets that `medreasoner data build` wrote.
 
-    Errors: PreflightError for a number of turns, or an evenness, that no rows can have.
+    Errors: PreflightError for `turns` below 1 or `even` outside 0..1.
     """
     if options.turns < 1 or not 0 <= options.even <= 1:
         given = f"turns {options.turns} and even {options.even}"
         raise PreflightError(
-            f"expected at least one turn a picture (--turns) and --even from 0 to 1, got {given}; correct the recipe"
+            f"expected at least one conversation an image (--turns) and --even from 0 to 1, got {given}; correct the recipe"
         )
-    items = [
-        item
-        for item in load_items([Path(folder) for folder in options.data], options.split)
-        if item.sample["id"] in kept
-    ]
+    targets = load_targets([Path(folder) for folder in options.data], options.split)
+    targets = [target for target in targets if target.sample["id"] in ids]
 
-    def make(item: Item, rng: random.Random) -> dict:
-        return turn(item, subject.prompt, subject.frame, rng, options.lost_words)
+    def make(target: Target, rng: random.Random) -> dict:
+        return conversation(target, spec.prompt, spec.frame, rng, options.lost_words)
 
-    return make_rows(items, options.wordings, options.turns, options.even, options.seed, make)
+    return make_rows(targets, options.wordings, options.turns, options.even, options.seed, make)
+
+
+def main(options: Options) -> Path:
+    """Train; returns the folder with the model."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    spec = open_model_spec(options.model)
+    samples = open_samples(options)
+    newest = newest_checkpoint(Path(options.output_dir))
+    model = open_model(options, spec.folder, newest)
+    if options.features:
+        CachedFeatures(options.features).attach(model)
+    vocabulary = add_heads(model, spec, options, newest)
+    saver = Checkpoints(spec.folder, samples, options)
+    saver.trainer = GroundingTrainer(
+        model,
+        args=options,
+        train_dataset=dense_rows(options, spec, {sample.id for sample in samples}),
+        processing_class=spec.processor,
+        callbacks=[saver],
+        options=options,
+        vocabulary=vocabulary,
+    )
+    saver.trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    del model.dense_heads
+    return saver.finish()
+
+
+if __name__ == "__main__":
+    run(Options, main)

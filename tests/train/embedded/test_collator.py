@@ -9,12 +9,11 @@ from transformers import AutoModelForImageTextToText
 from medreasoner.data.build.writers.offline import Measured
 from medreasoner.prompts import messages
 from tests import tiny
-from train.embedded.collator import PREFIX, Branches, visible
-from train.embedded.conversations import Item, cover_of, make_rows, turn
-from train.embedded.sft import dense_rows
+from train.embedded.collator import PREFIX, SharedImageCollator, attention_mask
+from train.embedded.conversations import Target, conversation, coverage_of, make_rows
+from train.embedded.sft import Options, dense_rows
 from train.model_spec import open_model_spec
 from train.preflight import PreflightError
-from train.sft import Options
 
 BOXES = {
     "L5 vertebra": (80.0, 20.0, 120.0, 40.0),
@@ -23,7 +22,7 @@ BOXES = {
 }
 
 
-def item(path, category: str) -> Item:
+def item(path, category: str) -> Target:
     mask = np.zeros((100, 200), bool)
     x1, y1, x2, y2 = map(int, BOXES[category])
     mask[y1:y2, x1:x2] = True
@@ -36,7 +35,7 @@ def item(path, category: str) -> Item:
         "points": points,
         "dataset": "spine",
     }
-    return Item(sample, str(path), (200, 100), cover_of(mask))
+    return Target(sample, str(path), (200, 100), coverage_of(mask))
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +50,14 @@ def rows(subject, tmp_path_factory):
     items = [item(path, category) for category in ("L5 vertebra", "L4 vertebra", "L4-L5 disc")]
 
     def make(one, rng):
-        return turn(one, subject.prompt, subject.frame, rng)
+        return conversation(one, subject.prompt, subject.frame, rng)
 
     return make_rows(items, 6, 2, 0.0, 0, make)
 
 
-def collator(subject) -> Branches:
+def collator(subject) -> SharedImageCollator:
     ids = [subject.processor.tokenizer.convert_tokens_to_ids(str(n)) for n in range(10)]
-    return Branches(subject.processor, torch.tensor(ids))
+    return SharedImageCollator(subject.processor, torch.tensor(ids))
 
 
 def test_a_conversation_among_others_is_what_it_is_alone(subject, rows):
@@ -67,7 +66,7 @@ def test_a_conversation_among_others_is_what_it_is_alone(subject, rows):
     given = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask", "pixel_values")}
     with torch.no_grad():
         together = model(**given, use_cache=False).logits
-    for number, one in enumerate([*rows[0]["turns"], *rows[1]["turns"]]):
+    for number, one in enumerate([*rows[0]["conversations"], *rows[1]["conversations"]]):
         chat = messages(one["prompt"], one["system"])
         chat[-1]["content"][0]["image"] = rows[number // 2]["image"]
         chat.append({"role": "assistant", "content": [{"type": "text", "text": one["completion"]}]})
@@ -76,7 +75,7 @@ def test_a_conversation_among_others_is_what_it_is_alone(subject, rows):
         )
         with torch.no_grad():
             alone = model(**inputs).logits[0]
-        mine = batch["branch"][number // 2] == number
+        mine = batch["conversation"][number // 2] == number
         count = int(mine.sum())
         assert torch.equal(batch["input_ids"][number // 2][mine], inputs["input_ids"][0, -count:])
         assert torch.allclose(together[number // 2][mine], alone[-count:], atol=1e-4)
@@ -85,14 +84,14 @@ def test_a_conversation_among_others_is_what_it_is_alone(subject, rows):
 def test_what_is_learnt_is_the_completion_and_its_places_are_the_coordinates(subject, rows):
     batch = collator(subject)([rows[0]])
     tok = subject.processor.tokenizer
-    for number, one in enumerate(rows[0]["turns"]):
-        mine = batch["branch"][0] == number
+    for number, one in enumerate(rows[0]["conversations"]):
+        mine = batch["conversation"][0] == number
         learnt = batch["labels"][0][mine & (batch["labels"][0] != -100)]
         assert tok.decode(learnt).startswith(one["completion"])
-        row, asked, written = (batch[name][number] for name in ("row", "asked", "written"))
+        row, asked, written = (batch[name][number] for name in ("row", "question_end", "answer_start"))
         assert row == 0 and batch["labels"][0, asked] == -100 and batch["labels"][0, asked + 1] != -100
         assert batch["input_ids"][0, written] == tok.convert_tokens_to_ids("<answer>")
-    assert (batch["labels"][batch["branch"] == PREFIX] == -100).all() and len(batch["box01"]) == 2
+    assert (batch["labels"][batch["conversation"] == PREFIX] == -100).all() and len(batch["box01"]) == 2
 
 
 def test_only_numbers_of_the_answer_are_coordinates(subject):
@@ -101,11 +100,25 @@ def test_only_numbers_of_the_answer_are_coordinates(subject):
         "<answer>": collate.answer
     }
     text = ["1", "(", "2", "<answer>", *"123", "(", *"45678"]
-    assert collate._places([ids[token] for token in text]) == [-1, -1, -1, -1, 0, 1, 2, -1, 3, 4, 5, 6, 7]
+    assert collate._coordinates([ids[token] for token in text]) == [
+        -1,
+        -1,
+        -1,
+        -1,
+        0,
+        1,
+        2,
+        -1,
+        3,
+        4,
+        5,
+        6,
+        7,
+    ]
 
 
 def test_a_word_sees_its_own_conversation_and_the_picture():
-    seen = visible(torch.tensor([[PREFIX, PREFIX, 0, 0, 1, 1, -2]]))[0, 0]
+    seen = attention_mask(torch.tensor([[PREFIX, PREFIX, 0, 0, 1, 1, -2]]))[0, 0]
     assert seen[5].tolist() == [True, True, False, False, True, True, False]
     assert (
         seen[1].tolist() == [True, True, False, False, False, False, False] and seen[3, 2] and not seen[2, 3]
@@ -113,9 +126,9 @@ def test_a_word_sees_its_own_conversation_and_the_picture():
 
 
 def test_all_targets_of_a_picture_take_turns(rows):
-    asked = [number for drawn in rows.with_format(None) for number in drawn["asked"]]
+    asked = [number for drawn in rows.with_format(None) for number in drawn["members"]]
     assert len(asked) == 18 and max(map(asked.count, range(3))) - min(map(asked.count, range(3))) <= 1
-    assert all(len(row["turns"]) == 2 for row in rows)
+    assert all(len(row["conversations"]) == 2 for row in rows)
 
 
 @pytest.mark.parametrize("wrong", [{"turns": 0}, {"even": 1.5}])
@@ -129,7 +142,7 @@ def test_turns_and_evenness_that_no_rows_can_have_are_refused(wrong):
 def test_rare_sets_are_drawn_more_often_where_that_is_asked_for(tmp_path):
     items = [item(tmp_path / f"{n}.png", "L5 vertebra") for n in range(20)]
     items = [
-        Item(one.sample | {"dataset": "rare" if n < 2 else "common"}, one.image, one.wh, one.cover)
+        Target(one.sample | {"dataset": "rare" if n < 2 else "common"}, one.image, one.wh, one.coverage)
         for n, one in enumerate(items)
     ]
 

@@ -14,7 +14,7 @@ from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
 from train.embedded.augment import STANDARD, Pose, transform
-from train.embedded.conversations import Item
+from train.embedded.conversations import Target
 from train.embedded.mask_decoder import correction, draw_back, masks_of, mean_of
 from train.embedded.mask_examples import NOISES, SIDE, Batch, near, noisy_prompt, wrong_prompt
 from train.embedded.own_errors import answers, error_of
@@ -54,7 +54,7 @@ def test_near_noise_is_nearer_than_wide_noise():
 def test_a_prompt_with_an_answers_error_is_that_answer(tmp_path):
     """An answer in 0..255 about a target of 80 x 40 pixels, written down as train/compare.py writes it, becomes the prompt it gave."""
     mask = square(20, 10, 40, 30)
-    item = Item({"box": [20.0, 10.0, 40.0, 30.0]}, "unused.png", (80, 40), np.zeros((16, 16), np.float32))
+    item = Target({"box": [20.0, 10.0, 40.0, 30.0]}, "unused.png", (80, 40), np.zeros((16, 16), np.float32))
     text = render(Answer((51.0, 51.0, 153.0, 255.0), ((102.0, 102.0), (127.5, 204.0)), "There."))
     (tmp_path / "said.jsonl").write_text(json.dumps({"id": "a", "text": text}) + "\n")
     error = error_of(answers(tmp_path / "said.jsonl")["a"], item, mask, EMBEDDED)

@@ -20,12 +20,16 @@ from medreasoner.prompts import Prompt, messages
 from tests import tiny
 from train.compare import asked
 from train.embedded.card import first, stages
-from train.embedded.conversations import Item, cover_of, kinds_of, mishear, turn
+from train.embedded.conversations import Target, conversation, coverage_of, drop_words, kinds_of
 from train.embedded.features import SHAPES, FeatureCache, content_key
 from train.embedded.losses import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
 from train.embedded.pack import pack
+from train.embedded.sft import Options as DenseOptions
+from train.embedded.sft import main as dense_main
+from train.checkpoints import newest_checkpoint
 from train.model_spec import open_model_spec
-from train.run import before, newest_checkpoint, open_model
+from train.record import base_record
+from train.run import open_model
 from train.sft import Options, main, rows
 from train.soup import soup
 
@@ -65,7 +69,7 @@ def test_cover_is_the_share_of_each_cell():
     mask = np.zeros((160, 320), bool)
     mask[10:20, 20:40] = True  # cell (1, 1) whole
     mask[0:10, 0:10] = True  # half of cell (0, 0)
-    cover = cover_of(mask)
+    cover = coverage_of(mask)
     assert (
         cover[1, 1] == pytest.approx(1)
         and cover[0, 0] == pytest.approx(0.5)
@@ -75,10 +79,10 @@ def test_cover_is_the_share_of_each_cell():
 
 def test_cover_keeps_the_area_when_the_grid_does_not_divide_the_image():
     mask = np.random.default_rng(0).random((123, 211)) > 0.7
-    assert cover_of(mask).mean() == pytest.approx(mask.mean(), abs=1e-6)
+    assert coverage_of(mask).mean() == pytest.approx(mask.mean(), abs=1e-6)
 
 
-def item(category: str = "colorectal polyp", box=(20.0, 10.0, 60.0, 50.0)) -> Item:
+def item(category: str = "colorectal polyp", box=(20.0, 10.0, 60.0, 50.0)) -> Target:
     mask = np.zeros((100, 200), bool)
     mask[int(box[1]) : int(box[3]), int(box[0]) : int(box[2])] = True
     measured = {
@@ -96,14 +100,14 @@ def item(category: str = "colorectal polyp", box=(20.0, 10.0, 60.0, 50.0)) -> It
         "points": [[40.5, 30.5], [30.5, 20.5]],
         "case": "x",
     }
-    return Item(sample, "unused.png", (200, 100), cover_of(mask))
+    return Target(sample, "unused.png", (200, 100), coverage_of(mask))
 
 
 def test_a_row_is_the_conversation_of_inference_and_its_answer_is_the_box():
     prompt = Prompt(think="{question}", direct="{question} Answer only.")
     seen = set()
     for seed in range(40):
-        made = turn(item(), prompt, EMBEDDED, random.Random(seed))
+        made = conversation(item(), prompt, EMBEDDED, random.Random(seed))
         parsed = parse(made["completion"])
         assert parsed.reason is None and set(parsed.met) <= {"no think block"}
         found = to_image(parsed.answer.bbox, parsed.answer.points, EMBEDDED, (200, 100))
@@ -116,11 +120,11 @@ def test_a_row_is_the_conversation_of_inference_and_its_answer_is_the_box():
 def test_words_are_lost_from_a_question_but_never_its_side():
     rng = random.Random(0)
     text = "Which air-filled organ lies on the left side?"
-    heard = {mishear(text, 0.5, rng) for _ in range(60)}
+    heard = {drop_words(text, 0.5, rng) for _ in range(60)}
     assert len(heard) > 30 and all(
         "left" in each and set(each.split()) <= set(text.split()) for each in heard
     )
-    assert mishear("Where?", 1.0, rng) == "Where?" and mishear(text, 0.0, rng) == text
+    assert drop_words("Where?", 1.0, rng) == "Where?" and drop_words(text, 0.0, rng) == text
 
 
 def test_small_targets_lie_on_top_of_large_ones():
@@ -208,19 +212,19 @@ def tiny_data(tmp_path_factory):
     return folder
 
 
-def options(tmp_path, data, steps: int, **others) -> Options:
+def options(tmp_path, data, steps: int, kind=Options, **others) -> Options:
     given = {
         "model": str(tmp_path / "start"), "data": [str(data)], "output_dir": str(tmp_path / "out"), "max_steps": steps, "wordings": 4,
         "per_device_train_batch_size": 2, "save_steps": 2, "use_cpu": True, "bf16": False, "gradient_checkpointing": False,
         "learning_rate": 1e-3, "lr_scheduler_type": "constant", "report_to": "none", "freeze_vision": True, "logging_steps": 1,
     }  # fmt: skip
-    return Options(**given | others)
+    return kind(**given | others)
 
 
 def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_model(tmp_path, tiny_data):
     tiny.embedded(tmp_path / "start")
-    dense = {"dense": True, "features": [str(tmp_path / "no_features")]}
-    main(options(tmp_path, tiny_data, 2, **dense))
+    dense = {"kind": DenseOptions, "features": [str(tmp_path / "no_features")]}
+    dense_main(options(tmp_path, tiny_data, 2, **dense))
     first = json.loads((tmp_path / "out/run.json").read_text())
     kept = newest_checkpoint(tmp_path / "out")
     chosen = options(tmp_path, tiny_data, 4)
@@ -233,7 +237,7 @@ def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_m
         assert torch.equal(resumed.state_dict()[name], value), name
     assert any(not torch.equal(fresh.state_dict()[name], value) for name, value in trained.items())
     (tmp_path / "out/checkpoint-3").mkdir()  # a save that was killed half-way
-    main(options(tmp_path, tiny_data, 4, **dense))  # the same folder: goes on from step 2
+    dense_main(options(tmp_path, tiny_data, 4, **dense))  # the same folder: goes on from step 2
     record = json.loads((tmp_path / "out/run.json").read_text())
     assert first["steps"] == 2 and record["steps"] == 4 and record["curve"][-1]["step"] == 4
     assert record["options"]["max_steps"] == 4 and record["samples"] == first["samples"] == 4
@@ -257,14 +261,14 @@ def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_m
 
 
 def test_a_record_says_what_the_run_went_on_from_and_the_card_tells_it_in_order(tmp_path):
-    assert before(tmp_path) == {}
+    assert base_record(tmp_path) == {}
     sft, grpo = (
         {"per_device_train_batch_size": 8, "turns": 3},
         {"per_device_train_batch_size": 32, "rewards": "mask"},
     )
     begun = {"options": {"steps": 2600}, "curve": [1, 2], "averaged_with": [{"steps": 150, "options": grpo}]}
     (tmp_path / "run.json").write_text(json.dumps(begun))
-    record = {"steps": 900, "options": sft} | before(tmp_path)
+    record = {"steps": 900, "options": sft} | base_record(tmp_path)
     assert record["went_on_from"] == {name: fact for name, fact in begun.items() if name != "curve"}
     assert first(record)["options"] == {"steps": 2600}
     mean, then = stages(record)
