@@ -27,8 +27,8 @@ from types import MappingProxyType
 import gradio as gr
 
 from medreasoner.geometry import GroundingError
-from medreasoner.imaging.types import ImageError, View
-from medreasoner.output.files import ExportError, names
+from medreasoner.imaging import ImageError, ViewSelection
+from medreasoner.output.files import ExportError, file_names
 from medreasoner.page import files, gpu, recorded, views
 from medreasoner.page.calls import Calls, Model
 from medreasoner.page.drawn import style
@@ -238,7 +238,7 @@ class Page:
         if session is None or session.data is None:
             return {self.room.status: views.status("error", GONE)}
         try:
-            return self._opened(session.turned(View(event.slice, event.axis, event.frame, event.window)))
+            return self._opened(session.turned(ViewSelection(event.slice, event.axis, event.frame, event.window)))
         except ImageError as error:
             return {self.room.status: views.status("error", str(error))}
 
@@ -256,7 +256,7 @@ class Page:
 
     def on_fetch(self, session: Session | None, event: gr.EventData) -> Update:
         """Hand over one of the files that are offered."""
-        if session is None or session.done is None or event.kind not in names(session.loaded):
+        if session is None or session.done is None or event.kind not in file_names(session.loaded):
             return {self.room.status: views.status("error", GONE)}
         try:
             file = files.make(session, event.kind) | {

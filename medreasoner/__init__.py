@@ -9,6 +9,8 @@ _HOME = {
     "MedReasoner": "medreasoner.model",
     "GroundingFailed": "medreasoner.model",
     "ReasonerError": "medreasoner.reasoners.base",
+    "ImageError": "medreasoner.imaging",
+    "load_image": "medreasoner.imaging",
     "SegmenterError": "medreasoner.segmenters.base",
 }
 __all__ = sorted(_HOME)

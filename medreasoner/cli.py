@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = options.pop("command")(**options)
     from medreasoner.data.load import DataError
     from medreasoner.data.sample import SampleError
-    from medreasoner.imaging.read import ImageError
+    from medreasoner.imaging import ImageError
 
     try:
         return command.run()

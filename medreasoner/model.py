@@ -20,7 +20,7 @@ from medreasoner.geometry import Grounding
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import fetch_folder
 from medreasoner.hub.push import Push
-from medreasoner.imaging.read import load_image
+from medreasoner.imaging import load_image
 from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.output.files import Provenance
 from medreasoner.pipeline import ground

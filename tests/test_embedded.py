@@ -10,7 +10,7 @@ from medreasoner import MedReasoner
 from medreasoner.answer import parse
 from medreasoner.events import Done, Located, Segmented, Thinking
 from medreasoner.manifest import EMBEDDED_FOLDER
-from medreasoner.text.places import agrees
+from medreasoner.text.places import place_agrees
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LISTED = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ def test_every_example_ends_with_a_mask_and_reasoning_that_agrees_with_the_box(p
     size = Image.open(EXAMPLES / example["image"]).size
     assert parse(done.answer_text).reason is None
     assert done.image_wh == size and done.mask.shape == (size[1], size[0]) and done.mask.any()
-    assert agrees(done.think, done.grounding.box, done.image_wh) is True
+    assert place_agrees(done.think, done.grounding.box, done.image_wh) is True
     left, top, right, bottom = done.grounding.box
     inside = done.mask[int(top) : int(bottom) + 1, int(left) : int(right) + 1].sum()
     assert inside > 0.5 * done.mask.sum(), "most of the mask lies outside the box that asked for it"

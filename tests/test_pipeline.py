@@ -17,7 +17,7 @@ from PIL import Image
 from medreasoner import GroundingFailed, MedReasoner, ReasonerError, SegmenterError
 from medreasoner import model as model_module
 from medreasoner.events import NOTICE, Absent, Done, Failed, Located, Segmented, Thinking
-from medreasoner.imaging.read import ImageError
+from medreasoner.imaging import ImageError
 from medreasoner.pipeline import MAX_QUESTION, ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenters.base import SegmenterPrompt

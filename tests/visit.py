@@ -19,7 +19,7 @@ from pydicom.uid import CTImageStorage
 
 import app
 from medreasoner.answer import Answer, render
-from medreasoner.imaging.read import load_image
+from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import Example
 from medreasoner.reasoners.replay import ReplayReasoner, image_key

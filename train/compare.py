@@ -31,7 +31,7 @@ from medreasoner.prompts import messages
 from medreasoner.rewards.ours import grounding_of
 from medreasoner.rewards.reference import Reference
 from medreasoner.segmenters.registry import load_segmenter
-from medreasoner.text.places import agrees
+from medreasoner.text.places import place_agrees
 from train.bf16 import rollout, usable_on_cpu
 from train.holdout import is_dev
 from train.image_features import ImageFeatures
@@ -139,7 +139,7 @@ def score(
         place = (
             None
             if grounding is None or not parsed.think
-            else agrees(parsed.think, grounding.box, case.image_wh)
+            else place_agrees(parsed.think, grounding.box, case.image_wh)
         )
         iou = 0.0 if grounding is None else box_iou(grounding.box, truth.box)
         named = sample.category.partition(",")[0].lower() in (parsed.think or "").lower()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from medreasoner.data.sample import Sample, SampleError
-from medreasoner.imaging.read import ImageError
+from medreasoner.imaging import ImageError
 from medreasoner.pipeline import refuse
 from medreasoner.rewards import SETS
 

@@ -39,7 +39,7 @@ class Ground(Models):
 
     def run(self) -> int:
         from medreasoner.events import Failed
-        from medreasoner.imaging.read import load_image
+        from medreasoner.imaging import load_image
         from medreasoner.output.files import JSON, Provenance, save
         from medreasoner.pipeline import refuse
 

@@ -61,7 +61,7 @@ class Score:
 
     def painter(self) -> Callable:
         """The segmenter on one row's picture. Errors: UsageError."""
-        from medreasoner.imaging.read import load_image
+        from medreasoner.imaging import load_image
         from medreasoner.manifest import EMBEDDED_FOLDER
         from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
         from medreasoner.segmenters.registry import load_segmenter

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from medreasoner.geometry import Box, Grounding, Point, mask_to_box, mask_to_points
-from medreasoner.imaging.read import load_image
+from medreasoner.imaging import load_image
 
 
 class SampleError(ValueError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.evaluation.scoring import OpenedSample, Opener, Record
-from medreasoner.imaging.read import ImageError
+from medreasoner.imaging import ImageError
 
 Tell = Callable[[str, int, int], None]  # file, records done, records in all
 Key = tuple[str, str]  # id and question

@@ -33,7 +33,7 @@ from medreasoner.metrics import (
 )
 from medreasoner.output.rle import mask_to_rle
 from medreasoner.reasoners.dialects import refused
-from medreasoner.text.places import agrees
+from medreasoner.text.places import place_agrees
 
 Record = dict[str, object]
 TOLERANCE = 0.01  # of the image's diagonal, for the normalised surface distance: PNGs have no pixel spacing
@@ -123,7 +123,7 @@ def answered(case: OpenedSample, events: Iterable[Event], input_wh: tuple[int, i
         "input_wh": input_wh,
         "box": grounding and grounding.box,
         "points": grounding and grounding.points,
-        "place_agrees": grounding and agrees(said, grounding.box, case.image.size),
+        "place_agrees": grounding and place_agrees(said, grounding.box, case.image.size),
         **box_scores(grounding and grounding.box, case),
         **point_scores(grounding and grounding.points, case, points_given(text)),
         **mask_scores(mask, case),

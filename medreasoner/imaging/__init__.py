@@ -1,1 +1,6 @@
-"""What a file is as an image: any format a user may give becomes an RGB image of 8 bits a channel."""
+"""Reads any image a user may give (raster, DICOM, NIfTI, array) as RGB of 8 bits a channel; `load_image` is the way in."""
+
+from medreasoner.imaging.read import load_image
+from medreasoner.imaging.types import ImageError, LoadedImage, ViewOptions, ViewSelection
+
+__all__ = ["ImageError", "LoadedImage", "ViewOptions", "ViewSelection", "load_image"]

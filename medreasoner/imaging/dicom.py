@@ -26,14 +26,14 @@ from medreasoner.imaging import dicom_header, dicom_jpeg
 from medreasoner.imaging.types import (
     DAMAGE,
     MAX_BYTES,
-    Choices,
     ImageError,
     LoadedImage,
-    View,
+    ViewOptions,
+    ViewSelection,
     check_size,
     damaged,
-    pick,
-    refuse_slices,
+    refuse_slice_selection,
+    select_number,
 )
 from medreasoner.imaging.windowing import (
     AS_STORED,
@@ -43,10 +43,10 @@ from medreasoner.imaging.windowing import (
     LINEAR,
     Window,
     Windowed,
-    choose,
-    plain,
-    shade,
-    stretch,
+    apply_window,
+    rescale_to_uint8,
+    resolve_window,
+    window_values,
 )
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -64,12 +64,12 @@ REGIONS = {
 _DAMAGE = (*DAMAGE, BytesLengthException)
 
 
-def read_dicom(data: bytes, view: View) -> LoadedImage:
+def read_dicom(data: bytes, view: ViewSelection) -> LoadedImage:
     """One frame of the file in `data`: the middle one of several, and in the file's first window, unless `view` says otherwise.
 
     Errors: ImageError.
     """
-    refuse_slices(view)
+    refuse_slice_selection(view)
     try:
         _refuse_bomb(data)
         dataset = _read(data)
@@ -82,7 +82,7 @@ def read_dicom(data: bytes, view: View) -> LoadedImage:
                 f"The DICOM file holds no image, only data of modality {what}; give a file with pixels."
             )
         check_size(columns, rows)
-        frame = pick("frame", view.frame, max(1, frames), frames // 2 + 1)
+        frame = select_number("frame", view.frame, max(1, frames), frames // 2 + 1)
         values = _decode(dataset, frame)
         header = dicom_header.frame_header(dataset, frame)
         shaded = _shades(values, dataset, header, view.window)
@@ -104,8 +104,8 @@ def read_dicom(data: bytes, view: View) -> LoadedImage:
         notes=notes,
         spacing_mm=spacing,
         orientation=placed,
-        view=View(frame=frame if frames > 1 else None, window=shaded.window),
-        choices=Choices(frames=max(1, frames), windows=shaded.windows),
+        view=ViewSelection(frame=frame if frames > 1 else None, window=shaded.window),
+        options=ViewOptions(frames=max(1, frames), windows=shaded.windows),
         source=source,
     )
 
@@ -178,7 +178,7 @@ def _shades(values: np.ndarray, dataset: Dataset, header: Dataset, asked: str | 
         if values.dtype == np.uint8:
             return Windowed(values)
         note = f"{8 * values.dtype.itemsize}-bit colours were scaled to 8 bits from their whole range."
-        return Windowed(stretch(values, 0.0, float(values.max())), notes=(note,))
+        return Windowed(rescale_to_uint8(values, 0.0, float(values.max())), notes=(note,))
     shaded = _gray(apply_modality_lut(values, header), header, asked)
     if photometric == "MONOCHROME1":
         note = "The shades were inverted, as MONOCHROME1 asks."
@@ -198,11 +198,11 @@ def _gray(values: np.ndarray, header: Dataset, asked: str | None) -> Windowed:
             iter(named), AUTO if values.dtype != np.uint8 or header.get("BitsStored") != 8 else AS_STORED
         )
     names = (*named, AUTO, FULL) if values.dtype != np.uint8 else (*named, AS_STORED, AUTO, FULL)
-    chosen = choose(asked or default, names)
+    chosen = resolve_window(asked or default, names)
     if chosen == AS_STORED:
         return Windowed(values, AS_STORED, names)
     if chosen in (AUTO, FULL):
-        seen = plain(values, chosen)
+        seen = window_values(values, chosen)
         note = (
             seen.notes[0]
             if named
@@ -211,10 +211,12 @@ def _gray(values: np.ndarray, header: Dataset, asked: str | None) -> Windowed:
         return Windowed(seen.pixels, seen.window, names, (note,))
     window, name = (chosen, asked) if isinstance(chosen, Window) else (named[chosen], chosen)
     if isinstance(window, Window):
-        return Windowed(shade(values, window), name, names, (f"Shown in the window {name} ({window}).",))
+        return Windowed(
+            apply_window(values, window), name, names, (f"Shown in the window {name} ({window}).",)
+        )
     top = 2.0 ** int(header.VOILUTSequence[window].LUTDescriptor[2]) - 1
     return Windowed(
-        stretch(apply_voi(values, header, window), 0.0, top),
+        rescale_to_uint8(apply_voi(values, header, window), 0.0, top),
         name,
         names,
         (f"Shown through the table {name}.",),

@@ -20,15 +20,15 @@ from medreasoner.imaging.orientation import edge_letters
 from medreasoner.imaging.types import (
     DAMAGE,
     MIN_SIDE,
-    Choices,
     ImageError,
     LoadedImage,
-    View,
+    ViewOptions,
+    ViewSelection,
     check_size,
     damaged,
-    pick,
+    select_number,
 )
-from medreasoner.imaging.windowing import plain
+from medreasoner.imaging.windowing import window_values
 
 # axis -> (the body axis it is cut across, the one that runs along x and the one along y); 0 right-left, 1 back-front, 2 foot-head
 AXES = {"axial": (2, 0, 1), "coronal": (1, 0, 2), "sagittal": (0, 1, 2)}
@@ -37,7 +37,7 @@ MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 
 
 @dataclass(frozen=True)
-class Cut:
+class SlicePlane:
     """One slice of a volume, as it is shown: index `at` along the stored axis `across`, the stored axes `x` and `y` along the picture's
     sides, each turned round where `flip_x` or `flip_y` says so."""
 
@@ -63,7 +63,7 @@ class Source:
     """Where a mask of the shown slice belongs: the volume's grid (three axes), and the geometry of its header."""
 
     shape: tuple[int, int, int]
-    cut: Cut
+    cut: SlicePlane
     geometry: nibabel.Nifti1Header | nibabel.Nifti2Header
 
     def mask_file(self, mask: np.ndarray, notice: str) -> bytes:
@@ -79,7 +79,7 @@ class Source:
         return gzip.compress(family(volume, None, header).to_bytes(), compresslevel=4, mtime=0)
 
 
-def read_nifti(data: bytes, view: View) -> LoadedImage:
+def read_nifti(data: bytes, view: ViewSelection) -> LoadedImage:
     """One slice of the volume in `data` (a whole `.nii` file). The first moment is shown if there are several, the middle slice, and the
     plane the volume was recorded in, which is axial where its voxels do not tell.
 
@@ -93,7 +93,7 @@ def read_nifti(data: bytes, view: View) -> LoadedImage:
                 f"The NIfTI file has the shape {volume.shape}; a volume of three dimensions was expected."
             )
         moments = int(np.prod(volume.shape[3:]))
-        moment = pick("moment", view.frame, moments)
+        moment = select_number("moment", view.frame, moments)
         body = _body_axes(volume.affine)
         axis = _axis(volume, body, view)
         cut = _cut(volume, body, axis, view)
@@ -104,7 +104,7 @@ def read_nifti(data: bytes, view: View) -> LoadedImage:
             else (0,) * (len(volume.shape) - 3)
         )
         values = np.asarray(cut.of(_Moment(volume.dataobj, later)))
-        shaded = plain(values, view.window)
+        shaded = window_values(values, view.window)
         spacing, spacing_notes = _spacing(volume, cut)
         placed, placed_notes = _letters(volume, cut)
         source = Source(volume.shape[:3], cut, _geometry(volume))
@@ -121,15 +121,15 @@ def read_nifti(data: bytes, view: View) -> LoadedImage:
         notes=(cut_note, *moment_note, *shaded.notes, *spacing_notes, *placed_notes),
         spacing_mm=spacing,
         orientation=placed,
-        view=View(cut.at + 1, axis, moment if moments > 1 else None, shaded.window),
-        choices=Choices(slices, _axes(volume, body), moments, shaded.windows),
+        view=ViewSelection(cut.at + 1, axis, moment if moments > 1 else None, shaded.window),
+        options=ViewOptions(slices, _axes(volume, body), moments, shaded.windows),
         source=source,
     )
 
 
 @dataclass(frozen=True)
 class _Moment:
-    """The first three axes of a proxy at one place along its others, so that a `Cut` can index it."""
+    """The first three axes of a proxy at one place along its others, so that a `SlicePlane` can index it."""
 
     dataobj: object
     later: tuple[int, ...]
@@ -159,7 +159,7 @@ def _axes(volume: nibabel.Nifti1Image, body: np.ndarray) -> tuple[str, ...]:
     return tuple(axis for axis, pair in sides.items() if min(pair) >= MIN_SIDE)
 
 
-def _axis(volume: nibabel.Nifti1Image, body: np.ndarray, view: View) -> str:
+def _axis(volume: nibabel.Nifti1Image, body: np.ndarray, view: ViewSelection) -> str:
     if view.axis is not None:
         if view.axis not in AXES:
             raise ImageError(f"The axis {view.axis[:40]!r} is not known; expected one of {', '.join(AXES)}.")
@@ -172,15 +172,17 @@ def _axis(volume: nibabel.Nifti1Image, body: np.ndarray, view: View) -> str:
     return thickest if not others or across[thickest] > THICK * max(others) else possible[0]
 
 
-def _cut(volume: nibabel.Nifti1Image, body: np.ndarray, axis: str, view: View) -> Cut:
+def _cut(volume: nibabel.Nifti1Image, body: np.ndarray, axis: str, view: ViewSelection) -> SlicePlane:
     across, x, y = (_stored(body, wanted) for wanted in AXES[axis])
     count = volume.shape[across]
-    at = pick(f"{axis} slice", view.slice, count, count // 2 + 1) - 1
+    at = select_number(f"{axis} slice", view.slice, count, count // 2 + 1) - 1
     # to the right of the picture is the patient's left, or the back in a sagittal slice; down is the back or the feet
-    return Cut(across, at, x, y, flip_x=bool(body[x, 1] > 0), flip_y=bool(body[y, 1] > 0))
+    return SlicePlane(across, at, x, y, flip_x=bool(body[x, 1] > 0), flip_y=bool(body[y, 1] > 0))
 
 
-def _spacing(volume: nibabel.Nifti1Image, cut: Cut) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+def _spacing(
+    volume: nibabel.Nifti1Image, cut: SlicePlane
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     unit = volume.header.get_xyzt_units()[0]
     zooms = volume.header.get_zooms()
     spacing = tuple(float(zooms[i]) * MM_PER_UNIT[unit] for i in (cut.x, cut.y))
@@ -192,7 +194,7 @@ def _spacing(volume: nibabel.Nifti1Image, cut: Cut) -> tuple[tuple[float, float]
 
 
 def _letters(
-    volume: nibabel.Nifti1Image, cut: Cut
+    volume: nibabel.Nifti1Image, cut: SlicePlane
 ) -> tuple[tuple[str, str, str, str] | None, tuple[str, ...]]:
     if not (volume.header["sform_code"] > 0 or volume.header["qform_code"] > 0):
         return None, (

@@ -22,16 +22,16 @@ from medreasoner.imaging.types import (
     DAMAGE,
     MAX_BYTES,
     MAX_PIXELS,
-    Choices,
     ImageError,
     LoadedImage,
-    View,
+    ViewOptions,
+    ViewSelection,
     check_size,
     damaged,
-    pick,
-    refuse_slices,
+    refuse_slice_selection,
+    select_number,
 )
-from medreasoner.imaging.windowing import Windowed, plain
+from medreasoner.imaging.windowing import Windowed, window_values
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 EXPECTED = "expected PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, AVIF, DICOM or NIfTI"
@@ -50,13 +50,13 @@ def load_image(
     Args:
         source: a path; the bytes of a file or a binary stream of them; a PIL image of any mode; or an array (H, W), (H, W, 1), (H, W, 3)
             or, in uint8, (H, W, 4), of bools, integers or floats. uint8 is taken as it is, anything deeper is windowed.
-        slice, axis, frame, window: which plane, in which shades, see `View`. Left out: the middle slice across a volume's thickest axis
+        slice, axis, frame, window: which plane, in which shades, see `ViewSelection`. Left out: the middle slice across a volume's thickest axis
             (axial, if all are alike), the middle frame of a DICOM file and the first one of others, the first window the file brings.
 
     Returns: a `LoadedImage`, 16 to 20,000 pixels on a side and of at most 100 megapixels.
     Errors: ImageError for everything that cannot be read, and for a view that the source does not have.
     """
-    view = View(slice, axis, frame, window)
+    view = ViewSelection(slice, axis, frame, window)
     if isinstance(source, np.ndarray):
         return _from_array(source, view)
     if isinstance(source, Image.Image):
@@ -137,14 +137,14 @@ def _open(data: bytes) -> Image.Image:
         ) from None
 
 
-def _from_pil(image: Image.Image, view: View) -> LoadedImage:
-    refuse_slices(view)
+def _from_pil(image: Image.Image, view: ViewSelection) -> LoadedImage:
+    refuse_slice_selection(view)
     kind = image.format or "image"
     try:
         frames = getattr(image, "n_frames", 1)  # PIL: formats that cannot hold several do not have it
     except DAMAGE:  # the first may be whole all the same
         frames = 1
-    frame = pick("frame", view.frame, frames)
+    frame = select_number("frame", view.frame, frames)
     try:
         if frames > 1:
             image.seek(frame - 1)
@@ -160,15 +160,15 @@ def _from_pil(image: Image.Image, view: View) -> LoadedImage:
     notes = (f"Frame {frame} of {frames} is shown.",) if frames > 1 else ()
     if turned:
         notes += ("The image was turned upright, as its EXIF orientation says.",)
-    shown = View(frame=frame if frames > 1 else None, window=shaded.window)
-    choices = Choices(frames=frames, windows=shaded.windows)
-    return LoadedImage(pixels, kind, (*notes, *shaded.notes), view=shown, choices=choices)
+    shown = ViewSelection(frame=frame if frames > 1 else None, window=shaded.window)
+    choices = ViewOptions(frames=frames, windows=shaded.windows)
+    return LoadedImage(pixels, kind, (*notes, *shaded.notes), view=shown, options=choices)
 
 
 def _to_rgb(image: Image.Image, window: str | None) -> tuple[Image.Image, Windowed]:
     """An image of any mode as RGB, and how it was shaded (the pixels there are no longer needed)."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        shaded = plain(np.asarray(image), window)
+        shaded = window_values(np.asarray(image), window)
         return Image.fromarray(shaded.pixels).convert("RGB"), shaded
     if window is not None:
         raise ImageError(
@@ -184,9 +184,9 @@ def _to_rgb(image: Image.Image, window: str | None) -> tuple[Image.Image, Window
     )
 
 
-def _from_array(array: np.ndarray, view: View) -> LoadedImage:
-    refuse_slices(view)
-    pick("frame", view.frame, 1)
+def _from_array(array: np.ndarray, view: ViewSelection) -> LoadedImage:
+    refuse_slice_selection(view)
+    select_number("frame", view.frame, 1)
     flat = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
     colour = flat.ndim == 3 and (flat.shape[2] == 3 or (flat.shape[2] == 4 and flat.dtype == np.uint8))
     if not (flat.ndim == 2 or colour):
@@ -199,7 +199,7 @@ def _from_array(array: np.ndarray, view: View) -> LoadedImage:
     if flat.dtype == np.uint8:
         pixels, shaded = _to_rgb(Image.fromarray(flat), view.window)
     else:
-        shaded = plain(flat, view.window)
+        shaded = window_values(flat, view.window)
         pixels = Image.fromarray(shaded.pixels).convert("RGB")
-    shown, choices = View(window=shaded.window), Choices(windows=shaded.windows)
-    return LoadedImage(pixels, "array", shaded.notes, view=shown, choices=choices)
+    shown, choices = ViewSelection(window=shaded.window), ViewOptions(windows=shaded.windows)
+    return LoadedImage(pixels, "array", shaded.notes, view=shown, options=choices)

@@ -39,14 +39,14 @@ class ImageError(ValueError):
 
 
 @dataclass(frozen=True)
-class View:
+class ViewSelection:
     """Which plane of a file is shown, and in which shades; None leaves the choice to the reader, or says that the file has none.
 
     Args:
         slice: of a volume, counted from 1 along the stored axis that runs nearest to the body axis `axis` stands for.
         axis: across which a volume is cut: "axial", "coronal" or "sagittal".
         frame: of several pages, frames or moments, counted from 1.
-        window: one of `Choices.windows`, or "LEVEL/WIDTH" in the file's own values ("40/400").
+        window: one of `ViewOptions.windows`, or "LEVEL/WIDTH" in the file's own values ("40/400").
     """
 
     slice: int | None = None
@@ -56,8 +56,8 @@ class View:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What a `View` of one file may ask for: how many `slices` along its axis and how many `frames` (1 where there is no choice), which
+class ViewOptions:
+    """What a `ViewSelection` of one file may ask for: how many `slices` along its axis and how many `frames` (1 where there is no choice), which
     `axes` and `windows` (empty where there is none)."""
 
     slices: int = 1
@@ -78,7 +78,7 @@ class LoadedImage:
         orientation: letters of the body at the (left, right, top, bottom) edge: R L A P H F (right, left, anterior, posterior, head,
             foot), two or three where the cut is oblique, the nearest first; None when the source does not say.
         view: what is shown; `load_image(source, **asdict(view))` shows it again.
-        choices: what else could be.
+        options: what else could be.
         source: what a mask in the source's own format needs: `dicom.Source`, `nifti.Source` or None. It holds geometry and, for DICOM,
             the identifiers of the image (UIDs); no pixels, and no name, number or date of a patient.
     """
@@ -88,8 +88,8 @@ class LoadedImage:
     notes: tuple[str, ...] = ()
     spacing_mm: tuple[float, float] | None = None
     orientation: tuple[str, str, str, str] | None = None
-    view: View = View()
-    choices: Choices = Choices()
+    view: ViewSelection = ViewSelection()
+    options: ViewOptions = ViewOptions()
     source: object = field(default=None, repr=False, compare=False)
 
 
@@ -103,7 +103,7 @@ def check_size(width: int, height: int) -> None:
         raise ImageError(f"The image is {width} x {height} pixels; at least {MIN_SIDE} on a side are needed.")
 
 
-def pick(what: str, asked: int | None, count: int, default: int = 1) -> int:
+def select_number(what: str, asked: int | None, count: int, default: int = 1) -> int:
     """`asked`, or `default` where nothing was. Errors: ImageError if the file has no such `what` ("frame", "axial slice")."""
     if asked is None:
         return default
@@ -113,7 +113,7 @@ def pick(what: str, asked: int | None, count: int, default: int = 1) -> int:
     return asked
 
 
-def refuse_slices(view: View) -> None:
+def refuse_slice_selection(view: ViewSelection) -> None:
     """Errors: ImageError if `view` asks to cut what is no volume."""
     if view.slice is not None or view.axis is not None:
         raise ImageError(

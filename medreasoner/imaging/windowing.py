@@ -25,7 +25,7 @@ class Window:
     """Which values are told apart: those within `width` around `level`, in the image's own units. `function` is DICOM's name of the curve
     (PS3.3 C.11.2.1.2 and C.11.2.1.3); ValueError if no curve can have that width."""
 
-    level: float
+    center: float
     width: float
     function: str = LINEAR_EXACT
 
@@ -33,13 +33,13 @@ class Window:
         least = 1 if self.function == LINEAR else 1e-9
         if self.function not in (LINEAR, LINEAR_EXACT, SIGMOID):
             raise ValueError(f"the window function {self.function!r} is not known")
-        if not (math.isfinite(self.level) and math.isfinite(self.width) and self.width >= least):
+        if not (math.isfinite(self.center) and math.isfinite(self.width) and self.width >= least):
             raise ValueError(
                 f"a {self.function} window needs a finite level and a width of at least {least}, got {self}"
             )
 
     def __str__(self) -> str:
-        return f"level {self.level:g}, width {self.width:g}"
+        return f"level {self.center:g}, width {self.width:g}"
 
 
 # Hounsfield units; radiopaedia.org/articles/windowing-ct, the middle where it gives a range
@@ -67,7 +67,7 @@ class Windowed(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def choose(asked: str, names: Iterable[str]) -> str | Window:
+def resolve_window(asked: str, names: Iterable[str]) -> str | Window:
     """The name among `names` that `asked` means, or the window it spells as "LEVEL/WIDTH".
 
     "file 2" also means "file 2: LUNG". Errors: ImageError that lists what there is.
@@ -87,21 +87,21 @@ def choose(asked: str, names: Iterable[str]) -> str | Window:
     )
 
 
-def shade(values: np.ndarray, window: Window) -> np.ndarray:
+def apply_window(values: np.ndarray, window: Window) -> np.ndarray:
     """Real values of any shape -> uint8, 0 at the window's lower end and below, 255 at the upper and above."""
     if window.function == SIGMOID:
         with np.errstate(over="ignore"):
-            return np.rint(255 / (1 + np.exp(-4 * (values - window.level) / window.width))).astype(np.uint8)
+            return np.rint(255 / (1 + np.exp(-4 * (values - window.center) / window.width))).astype(np.uint8)
     if window.function == LINEAR:
-        middle, half = window.level - 0.5, (window.width - 1) / 2
+        middle, half = window.center - 0.5, (window.width - 1) / 2
     else:
-        middle, half = window.level, window.width / 2
+        middle, half = window.center, window.width / 2
     if half == 0:  # of a LINEAR window of width 1: a threshold
         return np.where(values > middle, np.uint8(255), np.uint8(0))
-    return stretch(values, middle - half, middle + half)
+    return rescale_to_uint8(values, middle - half, middle + half)
 
 
-def spread(values: np.ndarray, whole: bool = False) -> np.ndarray:
+def rescale_percentiles(values: np.ndarray, whole: bool = False) -> np.ndarray:
     """Any real values -> uint8 of the same shape, 0 and 255 at the 0.5 and 99.5 percentile (at the extremes, if those two are equal or
     the `whole` range is wanted).
 
@@ -115,10 +115,10 @@ def spread(values: np.ndarray, whole: bool = False) -> np.ndarray:
     low, high = (float(v) for v in np.percentile(finite, (0, 100) if whole else (0.5, 99.5)))
     if not high > low:
         low, high = float(finite.min()), float(finite.max())
-    return stretch(values, low, high)
+    return rescale_to_uint8(values, low, high)
 
 
-def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
+def rescale_to_uint8(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Values -> uint8, linear from low = 0 to high = 255; all 0 when the two are equal."""
     if not high > low:
         return np.zeros(values.shape, np.uint8)
@@ -129,7 +129,7 @@ def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
-def plain(values: np.ndarray, asked: str | None = None) -> Windowed:
+def window_values(values: np.ndarray, asked: str | None = None) -> Windowed:
     """Values of a source that brings no window of its own, in the window that was `asked` for, else by percentiles.
 
     The presets for CT are offered where a value is as low as Hounsfield units begin. Errors: ImageError.
@@ -137,11 +137,11 @@ def plain(values: np.ndarray, asked: str | None = None) -> Windowed:
     hounsfield = values.dtype.kind in "if" and np.fmin.reduce(values, axis=None) <= HOUNSFIELD_AIR
     presets = CT_WINDOWS if hounsfield else {}
     names = (AUTO, FULL, *presets)
-    chosen = AUTO if asked is None else choose(asked, names)
+    chosen = AUTO if asked is None else resolve_window(asked, names)
     if chosen in (AUTO, FULL):
         what = "Floating-point" if values.dtype.kind == "f" else f"{8 * values.dtype.itemsize}-bit"
         extent = "their 0.5 to 99.5 percentile" if chosen == AUTO else "the whole of their range"
         note = f"{what} values were scaled to 8 bits from {extent}."
-        return Windowed(spread(values, chosen == FULL), chosen, names, (note,))
+        return Windowed(rescale_percentiles(values, chosen == FULL), chosen, names, (note,))
     window = chosen if isinstance(chosen, Window) else presets[chosen]
-    return Windowed(shade(values, window), asked, names, (f"Shown in the window {asked} ({window}).",))
+    return Windowed(apply_window(values, window), asked, names, (f"Shown in the window {asked} ({window}).",))

@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from medreasoner.events import Absent, Done
-from medreasoner.imaging.types import LoadedImage
+from medreasoner.imaging import LoadedImage
 from medreasoner.output.overlay import overlay
 from medreasoner.output.rle import mask_to_rle
 from medreasoner.prompts import Prompt
@@ -63,7 +63,7 @@ class Provenance:
         return Provenance(question, model_revision, segmenter_revision, prompt_sha256(prompt))
 
 
-NOT_TOLD = Provenance(created="")
+NO_PROVENANCE = Provenance(created="")
 
 
 def prompt_sha256(prompt: Prompt) -> str:
@@ -74,7 +74,7 @@ def prompt_sha256(prompt: Prompt) -> str:
 def as_json(
     done: Done | Absent,
     loaded: LoadedImage | None = None,
-    provenance: Provenance = NOT_TOLD,
+    provenance: Provenance = NO_PROVENANCE,
     more: Mapping[str, object] | None = None,
 ) -> dict:
     """The run as plain JSON values. `found` says whether the model located a target; where it did not, box, points and mask are null.
@@ -124,14 +124,14 @@ def _place(done: Done) -> dict:
 def dumps(
     done: Done | Absent,
     loaded: LoadedImage | None = None,
-    provenance: Provenance = NOT_TOLD,
+    provenance: Provenance = NO_PROVENANCE,
     more: Mapping[str, object] | None = None,
 ) -> str:
     """`as_json` as text in plain ASCII, so that it is the same on every terminal, ending in a newline."""
     return json.dumps(as_json(done, loaded, provenance, more), allow_nan=False, indent=1) + "\n"
 
 
-def names(loaded: LoadedImage, found: bool = True) -> tuple[str, ...]:
+def file_names(loaded: LoadedImage, found: bool = True) -> tuple[str, ...]:
     """The files that a run on this image can be taken home as; where nothing was found, the JSON alone."""
     if not found:
         return (JSON,)
@@ -139,15 +139,15 @@ def names(loaded: LoadedImage, found: bool = True) -> tuple[str, ...]:
     return (JSON, MASK, OVERLAY) if own is None else (JSON, MASK, OVERLAY, own)
 
 
-def export(
+def export_file(
     name: str,
     done: Done | Absent,
     loaded: LoadedImage,
-    provenance: Provenance = NOT_TOLD,
+    provenance: Provenance = NO_PROVENANCE,
     truth: np.ndarray | None = None,
     more: Mapping[str, object] | None = None,
 ) -> bytes:
-    """One of `names(loaded)`. `truth` (H, W) bool is drawn on the overlay, `more` goes into the JSON.
+    """One of `file_names(loaded)`. `truth` (H, W) bool is drawn on the overlay, `more` goes into the JSON.
 
     The mask's PNG is 0/255 grey in the original image's size. Errors: ExportError (of DICOM-SEG alone); KeyError for any other name.
     """
@@ -162,26 +162,29 @@ def export(
     return _nifti(done, loaded) if name == NIFTI else _dicom_seg(done, loaded)
 
 
-def exports(
+def export_all(
     done: Done | Absent,
     loaded: LoadedImage,
-    provenance: Provenance = NOT_TOLD,
+    provenance: Provenance = NO_PROVENANCE,
     truth: np.ndarray | None = None,
     more: Mapping[str, object] | None = None,
 ) -> dict[str, bytes]:
-    """All of `names(loaded)`, name -> contents, see `export`. One that cannot be made is left out, and the JSON's `left_out` says why."""
+    """All of `file_names(loaded)`, name -> contents, see `export_file`. One that cannot be made is left out, and the JSON's `left_out` says why."""
     made, left_out = {JSON: b""}, []
-    for name in names(loaded, done.found)[1:]:
+    for name in file_names(loaded, done.found)[1:]:
         try:
-            made[name] = export(name, done, loaded, provenance, truth)
+            made[name] = export_file(name, done, loaded, provenance, truth)
         except ExportError as error:
             left_out.append(f"{name}: {error}")
-    made[JSON] = export(JSON, done, loaded, provenance, more={"left_out": left_out, **(more or {})})
+    made[JSON] = export_file(JSON, done, loaded, provenance, more={"left_out": left_out, **(more or {})})
     return made
 
 
 def save(
-    done: Done | Absent, image: Image.Image | LoadedImage, folder: Path, provenance: Provenance = NOT_TOLD
+    done: Done | Absent,
+    image: Image.Image | LoadedImage,
+    folder: Path,
+    provenance: Provenance = NO_PROVENANCE,
 ) -> tuple[Path, ...]:
     """Write the files into `folder`, which is made where it is missing; returns their paths: JSON, mask, overlay, and the mask in the
     source's own format where it has one and `image` is a `LoadedImage`. `image` is the picture that was asked about.
@@ -189,7 +192,9 @@ def save(
     All are made before the first is written, so that nothing of an earlier run is lost to an error. A file of another
     run that this one does not write is taken away: it would belong to another image or question.
     """
-    made = exports(done, image if isinstance(image, LoadedImage) else LoadedImage(image, "image"), provenance)
+    made = export_all(
+        done, image if isinstance(image, LoadedImage) else LoadedImage(image, "image"), provenance
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for name in {MASK, OVERLAY, *OWN_FORMAT.values()} - set(made):
         (folder / name).unlink(missing_ok=True)

@@ -92,7 +92,7 @@ def _smooth(contour: Path) -> Path:
 
 
 def _dashes(path: Path, on: float, off: float) -> list[Path]:
-    """Cut a path into dashes of about `on` pixels with gaps of about `off`, as many as fit evenly."""
+    """SlicePlane a path into dashes of about `on` pixels with gaps of about `off`, as many as fit evenly."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
     count = max(1, round(along[-1] / (on + off)))
     starts = np.arange(count) * along[-1] / count

@@ -19,7 +19,7 @@ BUTTONS = {
 
 def offer(session: Session) -> dict:
     """The value of the row of buttons: what can be taken home now, nothing before a run has ended."""
-    there = () if session.done is None else export.names(session.loaded)
+    there = () if session.done is None else export.file_names(session.loaded)
     return {
         "kinds": [{"kind": name, "label": label} for name, (label, _) in BUTTONS.items() if name in there]
     }
@@ -34,5 +34,5 @@ def make(session: Session, name: str) -> dict:
         "corrected_by_hand": session.corrected,
         "clicks": [list(click) for click in session.clicks],
     }
-    data = export.export(name, session.done, session.loaded, session.provenance, session.truth, corrections)
+    data = export.export_file(name, session.done, session.loaded, session.provenance, session.truth, corrections)
     return {"name": name, "url": data_url(data, BUTTONS[name][1])}

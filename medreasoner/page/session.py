@@ -14,9 +14,8 @@ from PIL import Image
 
 from medreasoner.events import Done
 from medreasoner.geometry import Grounding
-from medreasoner.imaging.read import load_image
-from medreasoner.imaging.types import ImageError, LoadedImage, View
-from medreasoner.output.files import NOT_TOLD, Provenance
+from medreasoner.imaging import ImageError, LoadedImage, ViewSelection, load_image
+from medreasoner.output.files import NO_PROVENANCE, Provenance
 from medreasoner.page.examples import Example
 from medreasoner.refine import ImageCache, Refined
 from medreasoner.segmenters.base import Click
@@ -36,7 +35,7 @@ class Session:
     cache: ImageCache = field(default_factory=ImageCache, repr=False)
     run: str | None = None
     broken: str | None = None
-    provenance: Provenance = NOT_TOLD
+    provenance: Provenance = NO_PROVENANCE
     done: Done | None = field(default=None, repr=False)
     own: Grounding | None = None
     clicks: tuple[Click, ...] = ()
@@ -60,7 +59,7 @@ class Session:
             else replace(session, truth=read_truth(example.mask, session.loaded.image.size))
         )
 
-    def turned(self, view: View) -> "Session":
+    def turned(self, view: ViewSelection) -> "Session":
         """The same file in another plane or window; what was found in the old one is dropped. Errors: ImageError."""
         return Session(load_image(self.data, **asdict(view)), self.data, self.credit)
 
@@ -109,5 +108,5 @@ def read_truth(path: Path, image_wh: tuple[int, int]) -> np.ndarray:
 
 
 def _has_choices(loaded: LoadedImage) -> bool:
-    choices = loaded.choices
+    choices = loaded.options
     return choices.slices > 1 or choices.frames > 1 or bool(choices.axes or choices.windows)

@@ -13,15 +13,14 @@ from PIL import Image
 
 from medreasoner.events import Done, Failed
 from medreasoner.geometry import Box, Grounding, Point, mask_to_box
-from medreasoner.imaging.read import load_image
-from medreasoner.imaging.types import LoadedImage
+from medreasoner.imaging import LoadedImage, load_image
 from medreasoner.metrics import AGREES, agreement, box_iou, dice, mask_iou
 from medreasoner.output.contours import svg_path
 from medreasoner.output.data_url import image_data_url
 from medreasoner.page.examples import Example
 from medreasoner.sampling import TEMPERATURE
 from medreasoner.segmenters.base import Click
-from medreasoner.text.mentions import mentions
+from medreasoner.text.mentions import find_mentions
 from medreasoner.text.places import HEIGHTS, SIDES, place_phrase, place_words, size_word
 
 SHOWN = 2048  # longest side sent to a browser, pixels; coordinates stay those of the original image
@@ -52,7 +51,7 @@ def picture(loaded: LoadedImage, credit: str = "", truth: np.ndarray | None = No
         "caption": [line for line in caption if line],
         "letters": loaded.orientation,
         "view": asdict(loaded.view),
-        "choices": asdict(loaded.choices),
+        "choices": asdict(loaded.options),
         "truth": None if truth is None else svg_path(truth),
     }
 
@@ -98,7 +97,7 @@ def places(done: Done) -> list[dict]:
             box = [column * width / 3, row * height / 3, (column + 1) * width / 3, (row + 1) * height / 3]
             for match in re.finditer(rf"\b{place_phrase(side, level)}\b", done.think):
                 found.append(_part(match.start(), match.end(), box))
-    for said in mentions(done.think, done.frame, done.image_wh, done.input_wh) if done.frame else ():
+    for said in find_mentions(done.think, done.frame, done.image_wh, done.input_wh) if done.frame else ():
         found.append(_part(said.start, said.end, said.box or _around(said.point, done.grounding.box)))
     return sorted(found, key=lambda place: place["start"])
 

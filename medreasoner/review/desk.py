@@ -17,7 +17,7 @@ from medreasoner.data.build.writers.base import Words
 from medreasoner.data.publish.reviews import EDIT, REASONS, REJECT, VERDICTS, Ledger, agreement, ledgers
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.data.taxonomy import Category, categories, find
-from medreasoner.imaging.read import ImageError
+from medreasoner.imaging import ImageError
 from medreasoner.output.contours import svg_path
 from medreasoner.output.data_url import image_data_url
 

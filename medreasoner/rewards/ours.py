@@ -16,7 +16,7 @@ from medreasoner.answer import TAGS, Answer, Parsed, parse
 from medreasoner.geometry import Grounding, GroundingError, repair, to_image
 from medreasoner.metrics import box_iou, dice
 from medreasoner.rewards.reference import Reference
-from medreasoner.text.places import agrees, size_agrees
+from medreasoner.text.places import place_agrees, size_agrees
 
 WORDS = 250  # a reasoning of up to so many words costs nothing
 SPREAD = 0.15  # of the object's diagonal: two points this far apart are different enough
@@ -118,7 +118,7 @@ def consistency(text: str, case: Reference) -> float:
         return 0.0
     if not case.think:
         return 1.0
-    claims = [judge(parsed.think or "", grounding.box, case.image_wh) for judge in (agrees, size_agrees)]
+    claims = [judge(parsed.think or "", grounding.box, case.image_wh) for judge in (place_agrees, size_agrees)]
     return sum(0.5 if claim is None else float(claim) for claim in claims) / len(claims)
 
 

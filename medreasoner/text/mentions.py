@@ -34,7 +34,7 @@ class Mention:
     point: Point | None
 
 
-def mentions(
+def find_mentions(
     text: str, frame: Frame, image_wh: tuple[int, int], input_wh: tuple[int, int] | None = None
 ) -> list[Mention]:
     """The coordinates that `text` names, in its order, without those that reach outside the image or enclose nothing. A range of one axis

@@ -50,24 +50,24 @@ _SENTENCE = re.compile(r"[^.!?]*[.!?]?")
 _SIZE = re.compile(r"\b(tiny|small|mid-sized|large)\b")
 
 
-def place_said(text: str) -> tuple[str, str] | None:
+def claimed_place(text: str) -> tuple[str, str] | None:
     """The first (side, height) that `text` claims in the words of `place_phrase`, or None if it claims none."""
     found = [(match.start(), read(match)) for pattern, read in _SAID if (match := pattern.search(text))]
     return min(found)[1] if found else None
 
 
-def size_said(text: str) -> str | None:
+def claimed_size(text: str) -> str | None:
     """The size word in the first sentence that also says a place, or None: elsewhere such words may be about anything."""
     for sentence in _SENTENCE.findall(text):
-        if place_said(sentence) is not None:
+        if claimed_place(sentence) is not None:
             found = _SIZE.search(sentence)
             return found[1] if found else None
     return None
 
 
-def agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
+def place_agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
     """Whether the place that `text` claims is where `box` has its centre, within TOLERANCE of a side; None if nothing is claimed."""
-    said = place_said(text)
+    said = claimed_place(text)
     if said is None:
         return None
     centre = (box[0] + box[2]) / 2 / image_wh[0], (box[1] + box[3]) / 2 / image_wh[1]
@@ -76,8 +76,8 @@ def agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
 
 
 def size_agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
-    """Whether `box` is as big as `text` says (`size_said`), within SIZE_TOLERANCE; None if nothing is said."""
-    said = size_said(text)
+    """Whether `box` is as big as `text` says (`claimed_size`), within SIZE_TOLERANCE; None if nothing is said."""
+    said = claimed_size(text)
     if said is None:
         return None
     share = (box[2] - box[0]) * (box[3] - box[1]) / (image_wh[0] * image_wh[1])

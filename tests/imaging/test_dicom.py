@@ -48,7 +48,7 @@ def test_of_several_windows_the_first_is_shown_and_each_can_be_asked_for():
         DEEP, WindowCenter=[40, -600], WindowWidth=[400, 1500], WindowCenterWidthExplanation=["SOFT", "LUNG"]
     )
     loaded = load_image(data)
-    assert (loaded.view.window, loaded.choices.windows) == (
+    assert (loaded.view.window, loaded.options.windows) == (
         "file 1: SOFT",
         ("file 1: SOFT", "file 2: LUNG", "auto", "full range"),
     )
@@ -77,7 +77,7 @@ def test_a_table_of_shades_goes_before_a_window():
     )
     data = dicom(GRAY.astype(np.uint16), VOILUTSequence=[table], WindowCenter=40, WindowWidth=400)
     loaded = load_image(data)
-    assert loaded.choices.windows[:2] == ("file 1: NEGATIVE", "file 2")
+    assert loaded.options.windows[:2] == ("file 1: NEGATIVE", "file 2")
     assert np.abs(np.asarray(loaded.image)[..., 0] - (255.0 - GRAY)).max() <= 1
     assert loaded.notes == ("Shown through the table file 1: NEGATIVE.",)
 
@@ -100,7 +100,7 @@ def test_a_modality_table_is_applied_before_the_window():
 )
 def test_a_ct_without_a_window_is_shown_in_that_of_its_region_and_offers_all(part, window):
     loaded = load_image(dicom(DEEP, **CT, BodyPartExamined=part))
-    assert (loaded.view.window, loaded.choices.windows) == (
+    assert (loaded.view.window, loaded.options.windows) == (
         window,
         (*CT_NAMES, "CT temporal bone", "auto", "full range"),
     )
@@ -113,7 +113,7 @@ def test_a_ct_without_a_window_is_shown_in_that_of_its_region_and_offers_all(par
 def test_values_of_8_bits_without_a_window_are_shown_as_stored():
     loaded = load_image(dicom(GRAY))
     assert np.array_equal(np.asarray(loaded.image)[..., 0], GRAY)
-    assert (loaded.notes, loaded.choices.windows) == ((), ("as stored", "auto", "full range"))
+    assert (loaded.notes, loaded.options.windows) == ((), ("as stored", "auto", "full range"))
     assert pixels(dicom(GRAY), window="auto").max() == 255 > GRAY.max()
 
 
@@ -130,7 +130,7 @@ def test_the_middle_frame_is_read_unless_another_is_asked_for():
     data = dicom(np.stack([GRAY // 3, GRAY, GRAY // 2]), NumberOfFrames=3)
     loaded = load_image(data)
     assert np.array_equal(np.asarray(loaded.image)[..., 0], GRAY)
-    assert (loaded.notes[0], loaded.view.frame, loaded.choices.frames) == ("Frame 2 of 3 is shown.", 2, 3)
+    assert (loaded.notes[0], loaded.view.frame, loaded.options.frames) == ("Frame 2 of 3 is shown.", 2, 3)
     assert np.array_equal(pixels(data, frame=1)[..., 0], GRAY // 3)
     assert "Frame 4 was asked for" in refusal(data, frame=4) and "only a NIfTI volume" in refusal(
         data, slice=1

@@ -31,7 +31,7 @@ def test_a_volume_stored_along_any_axes_shows_the_same_axial_slice(axes, kind):
     assert shown[0, 15] > shown[39, 15]  # anterior is up
     assert loaded.kind == "NIfTI"
     assert "Axial slice 11 of 20" in loaded.notes[0]
-    assert (loaded.view.slice, loaded.view.axis, loaded.choices.slices) == (11, "axial", 20)
+    assert (loaded.view.slice, loaded.view.axis, loaded.options.slices) == (11, "axial", 20)
 
 
 @pytest.mark.parametrize("axes", ORDERS)
@@ -39,7 +39,7 @@ def test_a_volume_stored_along_any_axes_shows_the_same_axial_slice(axes, kind):
 def test_each_axis_shows_the_body_as_a_reading_room_does_and_names_its_sides(axes, axis):
     loaded = load_image(nifti(axes), axis=axis)
     size, letters = SHOWN[axis]
-    assert (loaded.image.size, loaded.orientation, loaded.choices.axes) == (
+    assert (loaded.image.size, loaded.orientation, loaded.options.axes) == (
         size,
         letters,
         ("axial", "coronal", "sagittal"),
@@ -70,7 +70,7 @@ def test_left_to_itself_a_volume_is_cut_across_its_thick_slices(spacing, axis):
 def test_axes_whose_slices_would_be_too_small_are_not_offered():
     data = nibabel.Nifti1Image(np.zeros((8, 20, 20), np.float32), np.eye(4)).to_bytes()
     loaded = load_image(data)
-    assert (loaded.view.axis, loaded.choices.axes) == ("sagittal", ("sagittal",))
+    assert (loaded.view.axis, loaded.options.axes) == ("sagittal", ("sagittal",))
     assert "8 x 20" in refusal(data, axis="axial")
 
 
@@ -106,7 +106,7 @@ def test_a_compressed_volume_in_time_shows_its_first_moment_or_the_one_that_is_a
     data = gzip.compress(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
     loaded, third = load_image(data), pixels(data, frame=3)[..., 0]
     assert np.asarray(loaded.image)[0, :, 0].std() > 50 and third[:, 0].std() > 50 and third[0].std() == 0
-    assert (loaded.view.frame, loaded.choices.frames) == (1, 3) and "Moment 1 of 3 is shown." in loaded.notes
+    assert (loaded.view.frame, loaded.options.frames) == (1, 3) and "Moment 1 of 3 is shown." in loaded.notes
     assert "has 3 of them" in refusal(data, frame=4)
 
 
@@ -114,9 +114,9 @@ def test_windows_of_ct_are_offered_where_values_are_as_low_as_air():
     values = np.full((20, 20, 20), -1000, np.int16)
     values[5:15] = 40
     loaded = load_image(nibabel.Nifti1Image(values, np.eye(4)).to_bytes(), window="CT brain")
-    assert "CT lung" in loaded.choices.windows and "level 40, width 80" in loaded.notes[1]
+    assert "CT lung" in loaded.options.windows and "level 40, width 80" in loaded.notes[1]
     assert set(np.unique(np.asarray(loaded.image))) == {0, 128}
-    assert load_image(nifti()).choices.windows == ("auto", "full range")
+    assert load_image(nifti()).options.windows == ("auto", "full range")
 
 
 @pytest.mark.parametrize("axes", ORDERS)

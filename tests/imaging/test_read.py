@@ -135,7 +135,7 @@ def pages(kind: str) -> bytes:
 def test_of_several_frames_the_first_is_read_or_the_one_that_is_asked_for(kind):
     loaded, third = load_image(pages(kind)), load_image(pages(kind), frame=3)
     assert loaded.image.getpixel((25, 20))[0] > 250 and third.image.getpixel((25, 20))[2] > 250
-    assert (loaded.choices.frames, loaded.view.frame, third.view.frame) == (3, 1, 3)
+    assert (loaded.options.frames, loaded.view.frame, third.view.frame) == (3, 1, 3)
     assert (loaded.notes[0], third.notes[0]) == ("Frame 1 of 3 is shown.", "Frame 3 of 3 is shown.")
     assert "has 3 of them" in refusal(pages(kind), frame=4)
 
@@ -360,7 +360,7 @@ def test_deep_values_are_seen_in_the_window_that_is_asked_for():
         assert (shown[values[0] <= 600] == 0).all() and (shown[values[0] >= 1400] == 255).all()
         assert shown[values[0] == 1040] == round((1040 - 600) / 800 * 255)
         assert pixels(source, window="full range")[0, -1, 0] == 255
-        assert load_image(source).choices.windows == ("auto", "full range")
+        assert load_image(source).options.windows == ("auto", "full range")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from pydicom.uid import EnhancedMRImageStorage, UltrasoundMultiFrameImageStorage
 
 from medreasoner.events import NOTICE
-from medreasoner.imaging.read import load_image
+from medreasoner.imaging import load_image
 from medreasoner.output.dicom_seg import SegError, segmentation_file
 from tests.medical import GRAY, PATIENT, dicom, item, shipped, uid
 

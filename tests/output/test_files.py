@@ -17,7 +17,7 @@ from PIL import Image
 
 from medreasoner.events import NOTICE, Absent, Done
 from medreasoner.geometry import Grounding
-from medreasoner.imaging.read import LoadedImage, load_image
+from medreasoner.imaging import LoadedImage, load_image
 from medreasoner.output.files import (
     DICOM_SEG,
     NIFTI,
@@ -25,9 +25,9 @@ from medreasoner.output.files import (
     Provenance,
     as_json,
     dumps,
-    export,
-    exports,
-    names,
+    export_all,
+    export_file,
+    file_names,
     prompt_sha256,
     save,
 )
@@ -167,8 +167,8 @@ def test_saving_again_replaces_the_earlier_files_those_of_another_format_too(tmp
 def test_a_volume_gets_its_mask_in_its_own_grid():
     done, _ = finished(30, 40)
     loaded = load_image(nifti("PIR", (0.5, 0.75, 3)), slice=4)
-    made = exports(done, loaded)
-    assert tuple(made) == names(loaded) == ("grounding.json", "mask.png", "overlay.png", NIFTI)
+    made = export_all(done, loaded)
+    assert tuple(made) == file_names(loaded) == ("grounding.json", "mask.png", "overlay.png", NIFTI)
     volume = nibabel.Nifti1Image.from_bytes(gzip.decompress(made[NIFTI]))
     canonical = np.asarray(nibabel.as_closest_canonical(volume).dataobj)
     assert canonical.sum() == done.mask.sum() and np.array_equal(
@@ -179,7 +179,7 @@ def test_a_volume_gets_its_mask_in_its_own_grid():
 @pytest.mark.filterwarnings("ignore")
 def test_a_dicom_image_gets_a_segmentation_object():
     done, _ = finished(50, 40)
-    made = exports(done, load_image(dicom(GRAY)))
+    made = export_all(done, load_image(dicom(GRAY)))
     segmentation = pydicom.dcmread(io.BytesIO(made[DICOM_SEG]))
     assert segmentation.Modality == "SEG" and segmentation.ContentDescription == NOTICE
     assert np.array_equal(segmentation.pixel_array.astype(bool), done.mask)
@@ -189,7 +189,7 @@ def test_a_dicom_image_gets_a_segmentation_object():
 def test_a_segmentation_object_that_cannot_be_made_is_left_out_and_the_json_says_why():
     done, _ = finished(50, 40)
     loaded = load_image(dicom(GRAY, SeriesInstanceUID=None))
-    made = exports(done, loaded, more={"corrected_by_hand": True})
+    made = export_all(done, loaded, more={"corrected_by_hand": True})
     values = json.loads(made["grounding.json"])
     assert set(made) == {"grounding.json", "mask.png", "overlay.png"}
     assert values["corrected_by_hand"] is True
@@ -197,16 +197,18 @@ def test_a_segmentation_object_that_cannot_be_made_is_left_out_and_the_json_says
         "mask.dcm: The DICOM header has no SeriesInstanceUID, without which no DICOM-SEG can refer to the image."
     ]
     with pytest.raises(ExportError, match="no SeriesInstanceUID"):
-        export(DICOM_SEG, done, loaded)
+        export_file(DICOM_SEG, done, loaded)
 
 
 def test_a_file_that_is_not_offered_is_no_file():
     done, image = finished()
     with pytest.raises(KeyError):
-        export(NIFTI, done, LoadedImage(image, "image"))
+        export_file(NIFTI, done, LoadedImage(image, "image"))
 
 
 def test_a_true_outline_is_drawn_where_it_is_given():
     done, image = finished()
     loaded = LoadedImage(image, "image")
-    assert export("overlay.png", done, loaded, truth=~done.mask) != export("overlay.png", done, loaded)
+    assert export_file("overlay.png", done, loaded, truth=~done.mask) != export_file(
+        "overlay.png", done, loaded
+    )

@@ -24,8 +24,7 @@ from PIL import Image
 import app
 from medreasoner.events import Done, Event, Failed, Thinking
 from medreasoner.geometry import Grounding
-from medreasoner.imaging.read import load_image
-from medreasoner.imaging.types import ImageError
+from medreasoner.imaging import ImageError, load_image
 from medreasoner.model import MedReasoner
 from medreasoner.output.files import Provenance
 from medreasoner.page import files, gpu, views

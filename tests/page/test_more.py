@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import app
-from medreasoner.imaging.read import load_image
+from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from tests import tiny

@@ -26,7 +26,7 @@ import app
 from medreasoner.answer import Answer, render
 from medreasoner.events import NOTICE
 from medreasoner.hub.push import MARKER
-from medreasoner.imaging.read import load_image
+from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.reasoners.replay import ReplayReasoner, image_key

@@ -12,14 +12,14 @@ from medreasoner.geometry import INPUT_PIXELS, THOUSAND, THOUSAND_YX
 from medreasoner.page import views
 from medreasoner.pipeline import ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
-from medreasoner.text.mentions import mentions
+from medreasoner.text.mentions import find_mentions
 from tests.visit import Oval, scan
 
 SIZE = (400, 200)
 
 
 def said(text: str, frame=INPUT_PIXELS, input_wh=SIZE) -> list[tuple[str, tuple[float, ...]]]:
-    found = mentions(text, frame, SIZE, input_wh)
+    found = find_mentions(text, frame, SIZE, input_wh)
     return [
         (text[each.start : each.end], tuple(round(v, 6) for v in each.box or each.point)) for each in found
     ]

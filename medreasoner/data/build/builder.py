@@ -22,9 +22,9 @@ from medreasoner.data.build.collecting import collect, sample_line
 from medreasoner.data.build.duplicates import Seen
 from medreasoner.data.build.sources import Items
 from medreasoner.data.build.stages import digest, made_with, read_lines, run_stage
-from medreasoner.data.taxonomy import Category, FILE, FOLDER, categories, supercategories, supercategory_of
-from medreasoner.data.build.writers.offline import Offline
 from medreasoner.data.build.writers.base import Description, Format, Picture, Writer, WriterError
+from medreasoner.data.build.writers.offline import Offline
+from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, supercategories, supercategory_of
 
 STAGES = ("1_regions", "2_descriptions", "3_questions")
 COPY = "training image like a validation image"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medreasoner.data.taxonomy import Category
 from medreasoner.data.build.writers.base import Words
+from medreasoner.data.taxonomy import Category
 from medreasoner.geometry import mask_to_box
-from medreasoner.text.places import TOLERANCE, agrees, size_agrees
+from medreasoner.text.places import TOLERANCE, place_agrees, size_agrees
 
 LEAK = "question names the target"
 PLACE = "words contradict the mask: place"
@@ -60,7 +60,7 @@ def problems(words: Words, target: dict, category: Category, mask: np.ndarray, a
     if plain(words.question) in asked:
         found.append(Problem(AGAIN, words.question))
     for text in (words.question, words.think):
-        if agrees(text, box, size) is False:
+        if place_agrees(text, box, size) is False:
             found.append(Problem(PLACE, text))
         if size_agrees(text, box, size) is False:
             found.append(Problem(SIZE, text))

@@ -19,10 +19,10 @@ from medreasoner.data.build.duplicates import dhash
 from medreasoner.data.build.layouts import SourceError
 from medreasoner.data.build.regions import LEFT_OUT, Reject, Target, targets_of
 from medreasoner.data.build.sources import Item, read_mask
-from medreasoner.data.taxonomy import Category, modality_of
 from medreasoner.data.build.writers.offline import against_other_side, measure
+from medreasoner.data.taxonomy import Category, modality_of
 from medreasoner.geometry import mask_to_box, mask_to_points
-from medreasoner.imaging.read import ImageError, load_image
+from medreasoner.imaging import ImageError, load_image
 
 
 def clean(item: Item, out: Path, table: dict[str, Category]) -> dict:

@@ -7,11 +7,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from medreasoner.data.build.stages import read_lines
+from medreasoner.data.build.writers.base import Words
 from medreasoner.data.digest import REPORT, digest
 from medreasoner.data.load import load
-from medreasoner.data.build.stages import read_lines
 from medreasoner.data.taxonomy import modality_of, supercategory_of
-from medreasoner.data.build.writers.base import Words
 
 
 def sample_line(line: dict, target: dict, words: Words) -> dict:

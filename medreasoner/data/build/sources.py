@@ -20,9 +20,9 @@ from PIL import Image, UnidentifiedImageError
 
 from medreasoner.data.build.duplicates import split_of
 from medreasoner.data.build.layouts import (
+    UNKNOWN,
     Options,
     SourceError,
-    UNKNOWN,
     pair_of_folders,
     read_labels,
     read_table,

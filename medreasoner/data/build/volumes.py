@@ -22,8 +22,7 @@ from PIL import Image
 
 from medreasoner.data.build.layouts import Options, SourceError, pair_of_folders, read_labels, read_table
 from medreasoner.data.taxonomy import modality_of
-from medreasoner.imaging.windowing import CT_WINDOWS, HOUNSFIELD_AIR, Window, shade
-from medreasoner.imaging.windowing import choose as choose_window
+from medreasoner.imaging.windowing import CT_WINDOWS, HOUNSFIELD_AIR, Window, apply_window, resolve_window
 
 AXES = ("sagittal", "coronal", "axial")
 ISOTROPIC = 1.5  # ratio of spacings below which a volume is cut axially
@@ -115,7 +114,7 @@ def _cut(name: str, path: Path, labels: Path, told: dict, out: Path, options: Op
         (out / "slices" / folder).mkdir(parents=True, exist_ok=True)
     for number, values in chosen.items():
         stem = f"{name}_{AXES[axis]}_{number:04d}"
-        Image.fromarray(shade(_upright(volume.values, axis, number), window)).save(out / f"slices/images/{stem}.png")
+        Image.fromarray(apply_window(_upright(volume.values, axis, number), window)).save(out / f"slices/images/{stem}.png")
         mask = _upright(marks, axis, number)
         Image.fromarray(mask.astype(np.uint8 if marks.max() < 256 else np.uint16)).save(out / f"slices/masks/{stem}.png")
         rows.append(
@@ -152,7 +151,7 @@ def _upright(values: np.ndarray, axis: int, number: int) -> np.ndarray:
 
 def _window(values: np.ndarray, modality: str, options: Options) -> Window:
     if options.window:
-        chosen = choose_window(options.window, CT_WINDOWS)
+        chosen = resolve_window(options.window, CT_WINDOWS)
         return chosen if isinstance(chosen, Window) else CT_WINDOWS[chosen]
     if modality_of(modality) == "CT" and np.nanmin(values) <= HOUNSFIELD_AIR:
         return CT_WINDOWS["CT soft tissue"]

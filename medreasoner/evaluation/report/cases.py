@@ -12,7 +12,7 @@ from PIL import Image
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.evaluation.scoring import Record
 from medreasoner.geometry import Grounding
-from medreasoner.imaging.read import ImageError
+from medreasoner.imaging import ImageError
 from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
 from medreasoner.output.rle import rle_to_mask

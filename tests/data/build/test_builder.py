@@ -13,15 +13,15 @@ from PIL import Image
 from scipy import ndimage
 
 from medreasoner.cli import main
-from medreasoner.data.build.builder import Builder, COPY, COPY_WITHIN, HELD
+from medreasoner.data.build.builder import COPY, COPY_WITHIN, HELD, Builder
 from medreasoner.data.build.layouts import Options
 from medreasoner.data.build.sources import open_source
 from medreasoner.data.build.stages import StageError
-from medreasoner.data.taxonomy import categories
-from medreasoner.data.build.writers.offline import Offline, against_other_side, measure, reasoning, vary
 from medreasoner.data.build.writers.base import Words
+from medreasoner.data.build.writers.offline import Offline, against_other_side, measure, reasoning, vary
+from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import mask_to_box
-from medreasoner.text.places import agrees
+from medreasoner.text.places import place_agrees
 
 ROOT = Path(__file__).parents[3]
 
@@ -85,7 +85,7 @@ def test_a_source_becomes_samples_whose_words_are_true(tmp_path):
         mask = np.asarray(Image.open(tmp_path / "out" / sample["mask"])) > 0
         assert tuple(sample["box"]) == mask_to_box(mask)
         assert all(mask[int(y), int(x)] for x, y in sample["points"])
-        assert agrees(sample["think"], tuple(sample["box"]), (200, 150)) is True
+        assert place_agrees(sample["think"], tuple(sample["box"]), (200, 150)) is True
         assert "brighter than" in sample["think"] or "brighter the tissue" in sample["think"]
         assert polyp.leaks(sample["question"]) is None
     held_out = [s["question"] for s in samples if s["split"] == "validation"]

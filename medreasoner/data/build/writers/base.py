@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.data.taxonomy import Category, Supercategory
-from medreasoner.imaging.read import load_image
+from medreasoner.imaging import load_image
 
 
 class WriterError(ValueError):

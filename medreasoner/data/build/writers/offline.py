@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from medreasoner.data.taxonomy import Category, Supercategory
 from medreasoner.data.build.writers.base import Description, Format, Picture, Words, WriterError
+from medreasoner.data.taxonomy import Category, Supercategory
 from medreasoner.geometry import Box
 from medreasoner.text.places import place_phrase, place_words, size_word
 

@@ -4,8 +4,6 @@ Is: what is asked, in our words, with the picture, the picture with its target o
 Is not: the traffic (`endpoint.py`) or the judge of the words (`check.py`), whose refusals are told to the model for its next try.
 """
 
-import base64
-import io
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -13,10 +11,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from PIL import Image
 
-from medreasoner.data.build.writers.endpoint import Endpoint, IMAGE_TOKENS, tokens_of
 from medreasoner.data.build.stages import digest
-from medreasoner.data.taxonomy import Category, Supercategory, modalities, modality_of
 from medreasoner.data.build.writers.base import Description, Format, Picture, Words, WriterError
+from medreasoner.data.build.writers.endpoint import IMAGE_TOKENS, Endpoint, tokens_of
+from medreasoner.data.taxonomy import Category, Supercategory, modalities, modality_of
 from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
 from medreasoner.text.places import place_phrase

@@ -17,10 +17,10 @@ from PIL import Image
 
 from medreasoner.cli import main
 from medreasoner.data.build.builder import Builder, counted
-from medreasoner.data.build.writers.endpoint import BudgetSpent, Endpoint, EndpointError, Prices, tokens_of
-from medreasoner.data.build.writers.openai_writer import EndpointWriter, read_object
 from medreasoner.data.build.layouts import Options
 from medreasoner.data.build.sources import open_source
+from medreasoner.data.build.writers.endpoint import BudgetSpent, Endpoint, EndpointError, Prices, tokens_of
+from medreasoner.data.build.writers.openai_writer import EndpointWriter, read_object
 from tests.data.build.test_builder import lines, source
 
 HELLO = [{"role": "user", "content": "hello"}]
