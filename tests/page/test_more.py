@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 import app
+from medreasoner.geometry import Grounding
 from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from tests import tiny
-from tests.visit import Grounding, ask, drawn, expect, finished, place, reasoning, serious, serving, status
+from tests.visit import ask, drawn, expect, finished, place, reasoning, serious, serving, status
 
 pytestmark = pytest.mark.browser
 EXAMPLE = load_examples(app.HERE / "examples")[0]
