@@ -28,7 +28,7 @@ from medreasoner.data.sample import Sample
 from medreasoner.data.taxonomy import categories
 from medreasoner.metrics import box_iou, dice, paired, summary
 from medreasoner.prompts import messages
-from medreasoner.rewards.ours import grounding_of
+from medreasoner.rewards.completion import ScoredCompletion
 from medreasoner.rewards.reference import Reference
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.text.places import place_agrees
@@ -132,7 +132,7 @@ def score(
         mask, truth, size = sample.load_mask(), sample.truth(), shown.load_image().size
         case = Reference(truth.box, truth.points, mask.shape[::-1], frame, mask=mask)
         parsed = parse(text)
-        grounding = grounding_of(parsed.answer, case)
+        grounding = ScoredCompletion(text, case).grounding
         overlap = 0.0
         if grounding is not None and shown is sample:
             overlap = dice(paint([shown.load_image()], [grounding], [size])[0], mask)

@@ -10,12 +10,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from medreasoner.answer import parse
 from medreasoner.geometry import Frame, Grounding
 from medreasoner.output.overlay import overlay
-from medreasoner.rewards import read_cases, text_of
-from medreasoner.rewards.ours import grounding_of
-from medreasoner.rewards.reference import Reference
+from medreasoner.rewards.completion import ScoredCompletion, text_of
+from medreasoner.rewards.reference import Reference, read_references
 
 SIDE = 224  # pixels of one picture on a sheet
 DRAWN = 480  # and of the one it is made from
@@ -58,7 +56,7 @@ class CompletionSheets:
         **columns,
     ) -> Path:
         """Write one sheet and its texts; returns the picture's path."""
-        cases = read_cases(bbox_2d, point_2d, image_wh, mask, think, self.frame, self.input_wh)
+        cases = read_references(bbox_2d, point_2d, image_wh, mask, think, self.frame, self.input_wh)
         groups: list[list[int]] = []
         for i in range(len(texts)):
             if groups and image[i] is image[groups[-1][0]] and bbox_2d[i] == bbox_2d[groups[-1][0]]:
@@ -92,7 +90,7 @@ class CompletionSheets:
         return picture(image, case, case and Grounding(case.box, case.points))
 
     def _answer(self, image: Image.Image, case: Reference | None, text: str) -> Image.Image:
-        return picture(image, case, case and grounding_of(parse(text).answer, case))
+        return picture(image, case, case and ScoredCompletion(text, case).grounding)
 
 
 def picture(image: Image.Image, case: Reference | None, grounding: Grounding | None) -> Image.Image:

@@ -64,7 +64,7 @@ def rewards_of(
 ) -> tuple[list, list[float]]:
     """(reward functions, weights). Errors: PreflightError, SegmenterError."""
     paint = None
-    if SETS[options.rewards].painted:
+    if SETS[options.rewards].with_masks:
         if not options.segmenter:
             raise PreflightError(
                 f"the reward set {options.rewards!r} scores masks: name a --segmenter, or choose another set"

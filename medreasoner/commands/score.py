@@ -2,20 +2,28 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from medreasoner.commands.base import FINE, UsageError, option
 
+if TYPE_CHECKING:
+    from medreasoner.geometry import Frame
+    from medreasoner.rewards.ours import SegmentMany
+
 COLUMNS = ("completion", "bbox_2d", "point_2d", "image_wh")
+DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Read rows of JSON from standard input and print each term of a reward set and the total, one JSON object a row.
+    """Read rows of JSON from standard input and print each term of a reward set and the total, one JSON
+    object a row.
 
-    A row has `completion`, `bbox_2d` and `point_2d` (the truth in pixels of the original image) and `image_wh`; if there are, `mask` and
-    `image` (paths), `input_wh` and `think` (false where no reasoning was asked for). A truth that cannot be used gives null."""
+    A row has `completion`, `bbox_2d` and `point_2d` (the truth in pixels of the original image) and
+    `image_wh`; if there are, `mask` and `image` (paths), `input_wh` and `think` (false where no reasoning was
+    asked for). A truth that cannot be used gives null."""
 
     set: str = option(
         "reward set: paper-soft, paper-hard, paper-base, paper-base-intended or mask", "mask", shown="NAME"
@@ -29,7 +37,7 @@ class Score:
 
     def run(self) -> int:
         from medreasoner.geometry import FRAMES
-        from medreasoner.rewards import SETS, reward_functions
+        from medreasoner.rewards import SETS
 
         if self.set not in SETS:
             raise UsageError(
@@ -39,37 +47,21 @@ class Score:
             raise UsageError(
                 f"--frame {self.frame}: not known; expected one of {', '.join(map(repr, FRAMES))}"
             )
-        paint = self.painter() if self.segmenter else None
+        segment = self._segment_many() if self.segmenter else None
         for number, row in rows():
-            input_wh = tuple(row["input_wh"]) if row.get("input_wh") else None
-            functions, weights = reward_functions(self.set, FRAMES[self.frame], input_wh, paint or missing)
-            columns = {key: [row.get(key)] for key in (*COLUMNS[1:], "mask", "image", "think")}
-            terms = {}
-            for function in functions:
-                painted = function.__name__ == "mask_dice"
-                if not painted or (paint and row.get("image")):
-                    terms[function.__name__] = function(completions=[row["completion"]], **columns)[0]
-            total = sum(
-                w * terms[f.__name__]
-                for f, w in zip(functions, weights, strict=True)
-                if terms.get(f.__name__) is not None
-            )
-            total = None if all(value is None for value in terms.values()) else round(total, 4)
-            rounded = {name: value if value is None else round(value, 4) for name, value in terms.items()}
-            print(json.dumps({"row": number, "total": total, **rounded}))
+            print(json.dumps({"row": number, **scores(self.set, row, FRAMES[self.frame], segment)}))
         return FINE
 
-    def painter(self) -> Callable:
+    def _segment_many(self) -> "SegmentMany":
         """The segmenter on one row's picture. Errors: UsageError."""
         from medreasoner.imaging import load_image
         from medreasoner.manifest import EMBEDDED_FOLDER
         from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
         from medreasoner.segmenters.registry import load_segmenter
 
+        folder = EMBEDDED_FOLDER / "segmenter" if self.segmenter == "embedded" else self.segmenter
         try:
-            segmenter = load_segmenter(
-                EMBEDDED_FOLDER / "segmenter" if self.segmenter == "embedded" else self.segmenter
-            )
+            segmenter = load_segmenter(folder)
         except SegmenterError as error:
             raise UsageError(str(error)) from error
         return lambda images, groundings, sizes: [
@@ -78,7 +70,26 @@ class Score:
         ]
 
 
-def missing(*_):
+def scores(name: str, row: dict, frame: "Frame", segment: "SegmentMany | None") -> dict[str, float | None]:
+    """`total` and the terms of the reward set `name`; all None for a truth that cannot be used. The mask term
+    is left out of rows without an image, and where there is no segmenter."""
+    from medreasoner.rewards import reward_functions
+
+    input_wh = tuple(row["input_wh"]) if row.get("input_wh") else None
+    functions, weights = reward_functions(name, frame, input_wh, segment or _no_segmenter)
+    columns = {key: [row.get(key)] for key in (*COLUMNS[1:], "mask", "image", "think")}
+    terms, total = {}, None
+    for function, weight in zip(functions, weights, strict=True):
+        if function.__name__ == "mask_dice" and (segment is None or not row.get("image")):
+            continue
+        value = function(completions=[row["completion"]], **columns)[0]
+        terms[function.__name__] = None if value is None else round(value, DIGITS)
+        if value is not None:
+            total = (total or 0.0) + weight * value
+    return {"total": None if total is None else round(total, DIGITS), **terms}
+
+
+def _no_segmenter(*_: object) -> list:
     raise AssertionError("a mask was asked for without a segmenter")
 
 

@@ -1,10 +1,7 @@
-"""What one completion is judged against: the truth in pixels of the original image, and the frame of the model that wrote it.
-
-Is: the columns of a training row, read once and checked. A broken reference is None, so that a reward of None keeps it out of the loss.
-Is not: a judge; the terms are in `paper.py`, `seg_zero.py` and `ours.py`.
-"""
+"""What completions are judged against: the truth of a training row, in pixels of the original image."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,19 +12,21 @@ from scipy import ndimage
 
 from medreasoner.geometry import INPUT_PIXELS, Box, Frame, Point
 
-SQUARE = 840.0  # the published system's images are 840 x 840, and its thresholds are in pixels of that
+SQUARE = 840  # side of the published system's images in pixels; its thresholds are in these
+LARGEST = 1e9  # a coordinate beyond this is taken for damage
+POINTS, BOX_NUMBERS, PAIR = 2, 4, 2
+LISTS, NUMBERS = (list, tuple, np.ndarray), {int, float}
+EMPTY = object()  # stands where there is no row before
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The truth of one row.
+    """The truth of one row, and how the completion writes coordinates.
 
-    Args:
-        box: xyxy half-open, points: two xy, both in pixels of the original image. image_wh: its (width, height).
-        frame: in which the completion's numbers are written. input_wh: of the resized input, for frames without a limit.
-        mask: (H, W) bool, or None.
-        think: whether reasoning was asked for.
-    """
+    Args: box: xyxy half-open, points: two xy, both in pixels of the original image. image_wh: its (width,
+        height). frame: in which the completion's numbers are written. input_wh: (width, height) of the
+        resized input, for frames without a limit. mask: (H, W) bool, or None. think: whether reasoning was
+        asked for."""
 
     box: Box
     points: tuple[Point, Point]
@@ -38,21 +37,47 @@ class Reference:
     think: bool = True
 
     @property
-    def size(self) -> float:
-        """The object's own unit of length: the diagonal of its box, pixels."""
+    def diagonal(self) -> float:
+        """Of the box, pixels: the unit in which `ours.py` measures distances."""
         return math.hypot(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
     @cached_property
     def distance(self) -> np.ndarray:
-        """(H, W) float: how far each pixel is from the mask, 0 inside it."""
+        """(H, W) float, pixels: how far each pixel is from the mask, 0 inside it."""
         return ndimage.distance_transform_edt(~self.mask)
 
-    def squared(self) -> tuple[list[float], list[list[float]]]:
-        """(box, points) in the published system's 840 x 840 square."""
+    @cached_property
+    def in_square(self) -> tuple[list[float], list[list[float]], float]:
+        """(box, points, diagonal of the box) in the published system's 840 x 840 square."""
         sx, sy = SQUARE / self.image_wh[0], SQUARE / self.image_wh[1]
-        return [v * s for v, s in zip(self.box, (sx, sy, sx, sy), strict=True)], [
-            [x * sx, y * sy] for x, y in self.points
-        ]
+        x1, y1, x2, y2 = self.box
+        box = [x1 * sx, y1 * sy, x2 * sx, y2 * sy]
+        return box, [[x * sx, y * sy] for x, y in self.points], math.dist(box[:2], box[2:])
+
+
+def read_references(
+    bbox_2d: Sequence,
+    point_2d: Sequence,
+    image_wh: Sequence,
+    mask: Sequence | None,
+    think: Sequence | None,
+    frame: Frame,
+    input_wh: tuple[int, int] | None,
+) -> list[Reference | None]:
+    """`read_reference` of every row. Neighbouring equal rows, as in a group of completions, share one
+    object."""
+    none = [None] * len(bbox_2d)
+    references: list[Reference | None] = []
+    before = (EMPTY,) * 5
+    for row in zip(bbox_2d, point_2d, image_wh, mask or none, think or none, strict=True):
+        same = all(map(_same, row, before))
+        references.append(references[-1] if same else read_reference(*row[:4], frame, input_wh, row[4]))
+        before = row
+    return references
+
+
+def _same(a: object, b: object) -> bool:
+    return a is b or (type(a) is type(b) and not hasattr(a, "shape") and a == b)
 
 
 def read_reference(
@@ -64,40 +89,31 @@ def read_reference(
     input_wh: tuple[int, int] | None = None,
     think: object = True,
 ) -> Reference | None:
-    """A row's columns as a Case; None if they hold no usable truth: not numbers, no area, points that are not two pairs, an unreadable or
-    empty mask, or one of another size than the image.
+    """The truth in the columns of a training row; None if they hold none that can be used: not numbers, no
+    area, points that are not two pairs, a mask that is unreadable, empty or of another size than the image.
 
-    Args:
-        bbox_2d: four numbers, point_2d: two pairs, in pixels of the original image. image_wh: (width, height).
-        mask: None, a path, a PIL image or an array (H, W); whatever is over half its range is the target.
-    """
-    box, size = _numbers(bbox_2d, 4), _numbers(image_wh, 2)
-    points = (
-        [_numbers(p, 2) for p in point_2d]
-        if isinstance(point_2d, (list, tuple, np.ndarray)) and len(point_2d) == 2
-        else [None]
-    )
-    if (
-        box is None
-        or size is None
-        or None in points
-        or not (box[2] > box[0] and box[3] > box[1])
-        or min(size) < 1
-    ):
+    Args: bbox_2d: four numbers, point_2d: two pairs, in pixels of the original image. image_wh: (width,
+        height). mask: None, a path, a PIL image or an array (H, W); whatever is over half its range is the
+        target. think: False where no reasoning was asked for."""
+    box, points, size = _numbers(bbox_2d, BOX_NUMBERS), _pairs(point_2d), _numbers(image_wh, PAIR)
+    if box is None or points is None or size is None:
+        return None
+    if not (box[2] > box[0] and box[3] > box[1]) or min(size) < 1:
         return None
     wh = int(size[0]), int(size[1])
-    target = (
-        read_mask(str(mask)) if isinstance(mask, (str, Path)) else None if mask is None else _as_bool(mask)
-    )
-    if mask is not None and (target is None or not target.any() or target.shape != wh[::-1]):
-        return None
-    seen = input_wh if frame.limit is not None or input_wh is not None else wh
-    return Reference(box, tuple(points), wh, frame, seen, target, think is not False)
+    target = None
+    if mask is not None:
+        target = read_mask(str(mask)) if isinstance(mask, str | Path) else _as_bool(mask)
+        if target is None or not target.any() or target.shape != wh[::-1]:
+            return None
+    seen = wh if frame.limit is None and input_wh is None else input_wh
+    return Reference(box, points, wh, frame, seen, target, think is not False)
 
 
 @lru_cache(maxsize=512)
 def read_mask(path: str) -> np.ndarray | None:
-    """(H, W) bool from a picture file, None if it is no picture. The last 512 are kept: a group of completions shares its mask."""
+    """(H, W) bool from a picture file, None if it is no picture. The last 512 are cached: groups share a
+    mask."""
     try:
         with Image.open(path) as picture:
             return _as_bool(picture)
@@ -107,14 +123,24 @@ def read_mask(path: str) -> np.ndarray | None:
 
 def _as_bool(mask: object) -> np.ndarray | None:
     values = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
-    return None if values.ndim != 2 else values > values.max(initial=0) / 2
+    return values > values.max(initial=0) / 2 if values.ndim == len("HW") else None
+
+
+def _pairs(values: object) -> tuple[Point, Point] | None:
+    if not isinstance(values, LISTS) or len(values) != POINTS:
+        return None
+    first, second = _numbers(values[0], PAIR), _numbers(values[1], PAIR)
+    return None if first is None or second is None else (first, second)
 
 
 def _numbers(values: object, count: int) -> tuple[float, ...] | None:
-    if not isinstance(values, (list, tuple, np.ndarray)) or len(values) != count:
+    """`count` finite numbers as floats, None for anything else; True and False are no numbers here."""
+    if not isinstance(values, LISTS) or len(values) != count:
         return None
-    if not all(
-        isinstance(v, (int, float, np.number)) and not isinstance(v, bool) and abs(v) < 1e9 for v in values
-    ):
-        return None  # NaN is not less than anything
-    return tuple(float(v) for v in values)
+    plain = NUMBERS.issuperset(map(type, values))
+    if not plain and not all(type(v) in NUMBERS or isinstance(v, np.number) for v in values):
+        return None
+    for value in values:
+        if not -LARGEST < value < LARGEST:  # NaN is in no range
+            return None
+    return tuple(map(float, values))

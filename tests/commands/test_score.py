@@ -12,7 +12,7 @@ from PIL import Image
 
 from medreasoner.cli import main
 from tests import tiny
-from tests.rewards.test_rewards import BOX, POINTS, WRONG, written
+from tests.rewards.answers import BOX, POINTS, WRONG_SIDE, written
 
 ROW = {"completion": written(), "bbox_2d": BOX, "point_2d": POINTS, "image_wh": [840, 840]}
 
@@ -28,7 +28,7 @@ def score(monkeypatch, capsys, *rows, options=("--set", "paper-hard")) -> tuple[
 
 
 def test_each_row_gets_its_terms_and_their_total(monkeypatch, capsys):
-    code, (good, wrong), _ = score(monkeypatch, capsys, ROW, ROW | {"completion": WRONG["wrong side"]})
+    code, (good, wrong), _ = score(monkeypatch, capsys, ROW, ROW | {"completion": written(*WRONG_SIDE)})
     assert (
         code == 0
         and good["total"] == 8
