@@ -1,9 +1,7 @@
-"""What the mask decoder is tuned on: cached maps, full masks, and prompts as wrong as a CRM's.
+"""What the mask decoder is tuned on: cached maps, true masks, and prompts as wrong as a VLM's."""
 
-Is: one batch, from the samples of several sets and their caches. Is not: the training (`train/embedded/mask_decoder.py`).
-"""
-
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from medreasoner.geometry import EMBEDDED, mask_to_points
+from medreasoner.geometry import mask_to_points
 from medreasoner.segmenters.sam2 import image_processor
 from train.embedded.conversations import Target, load_targets
-from train.embedded.features import FeatureCache, content_key
-from train.embedded.own_errors import error_of
+from train.embedded.features import MAPS, FeatureCache, content_key
 from train.embedded.sam2 import SIDE as INPUT_SIDE
 
 SIDE = 256  # masks are compared at this size
@@ -32,7 +29,12 @@ def noisy_prompt(
     spread: float | None = None,
     noise: str = "wide",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A box (4,) and two points (2, 2) in 0..1 as a CRM might give them: shifted and scaled by `spread`, or by one drawn from NOISES."""
+    """A box (4,) and two points (2, 2) in 0..1 as a VLM might give them, shifted and scaled.
+
+    Args:
+        box01, points01: the true ones, as shares of the image's sides.
+        spread: of shift and scale as a share of the box's sides; None draws one of NOISES[noise].
+    """
     if spread is None:
         spread = rng.choice([spread for _, spread in NOISES[noise]], p=[share for share, _ in NOISES[noise]])
     size = np.tile(box01[2:] - box01[:2], 2)
@@ -43,25 +45,18 @@ def noisy_prompt(
     return box, points.clip(0, 1)
 
 
-def wrong_prompt(box01: np.ndarray, points01: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A box (4,) and two points (2, 2) in 0..1, as wrong as an answer with this `error` (4, 2)."""
-    places = np.concatenate([box01.reshape(2, 2), points01]) + error * (box01[2:] - box01[:2])
-    return places[:2].reshape(4).clip(0, 1), places[2:].clip(0, 1)
-
-
 def near(boxes: torch.Tensor) -> torch.Tensor:
-    """(B, S, S): 1 inside the boxes (B, 4), shares of the sides, grown by half their size, and 0.02 elsewhere."""
+    """(B, SIDE, SIDE) weights: 1 inside the boxes (B, 4), shares of the sides, grown by half their size, and 0.02 elsewhere."""
     line = (torch.arange(SIDE) + 0.5) / SIDE
-    grown = (boxes[:, 2:] - boxes[:, :2]) / 4
-    low, high = boxes[:, :2] - grown, boxes[:, 2:] + grown
-    inside = (line[None, None] > low[..., None]) & (line[None, None] < high[..., None])  # (B, 2, S)
+    margin = (boxes[:, 2:] - boxes[:, :2]) / 4
+    low, high = boxes[:, :2] - margin, boxes[:, 2:] + margin
+    inside = (line[None, None] > low[..., None]) & (line[None, None] < high[..., None])  # (B, 2, SIDE)
     return (inside[:, 1, :, None] & inside[:, 0, None, :]).float() * 0.98 + 0.02
 
 
 @dataclass(frozen=True)
 class Row:
-    """One target: where its maps are, its box (4,) and points (2, 2) as shares of the sides, its mask (SIDE, SIDE) uint8, how wrong the
-    CRM was about it (`own_errors.error_of`; None if not known)."""
+    """One target: the cache and key of its image's maps, box (4,) and points (2, 2) as shares of the sides, mask (SIDE, SIDE) uint8."""
 
     cache: FeatureCache
     key: str
@@ -69,13 +64,12 @@ class Row:
     points: np.ndarray
     truth: np.ndarray
     dataset: str
-    error: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Batch:
     """`maps` as the mask decoder reads them; `boxes` (B, 1, 4) and `points` (B, 1, 2, 2) in pixels of the 512 px input; `truth` and
-    `weight` (B, SIDE, SIDE)."""
+    `weight` (B, SIDE, SIDE) in 0..1."""
 
     maps: list[torch.Tensor]
     boxes: torch.Tensor
@@ -85,85 +79,59 @@ class Batch:
 
 
 class Examples:
-    """The targets of sets whose images are in the caches, `kept` by their sample; rare sets are drawn more often than they are.
+    """The targets of built sets whose images are in the caches.
 
-    `said` are a CRM's answers by sample id, `own` the share of prompts that are as wrong as one of its answers to the same set.
-    `rare` 0..1: how far sets rather than targets are drawn equally often. `noise`: which of NOISES the other prompts are drawn from.
+    Args:
+        wanted: which samples to take, by their line of `samples.jsonl`.
+        rare: 0..1, for `weights`: at 0 all targets are drawn equally often, at 1 all data sets.
+        noise: which of NOISES the prompts are drawn from.
     """
 
     def __init__(
         self,
         folders: list[Path],
         caches: list[Path],
-        kept,
-        said: dict[str, str] | None = None,
-        own: float = 0.0,
+        wanted: Callable[[dict], bool],
         rare: float = 0.5,
         noise: str = "wide",
     ):
-        stores = [FeatureCache(cache, ("tokens", "high0", "high1", "low")) for cache in caches]
-        self.rows = [row for folder in folders for row in _rows(folder, stores, kept, said or {})]
+        stores = [FeatureCache(cache, ("tokens", *MAPS)) for cache in caches]
+        self.rows = [row for folder in folders for row in _rows(folder, stores, wanted)]
         counts = Counter(row.dataset for row in self.rows)
         self.weights = [counts[row.dataset] ** -rare for row in self.rows]
-        self.own, self.noise, self.errors = own, noise, defaultdict(list)
-        for row in self.rows:
-            if row.error is not None:
-                self.errors[row.dataset].append(row.error)
+        self.noise = noise
 
     def batch(self, indices: list[int], rng: np.random.Generator, spread: float | None = None) -> Batch:
         """The targets `indices` with noisy prompts: of the spread given, or as wrong as is drawn for each."""
-        return self._batch([(self.rows[i], self._prompt(self.rows[i], rng, spread)) for i in indices])
-
-    def answered(self, indices: list[int]) -> Batch:
-        """The targets `indices`, whose errors are known, with the CRM's own prompts."""
         rows = [self.rows[i] for i in indices]
-        return self._batch([(row, wrong_prompt(row.box, row.points, row.error)) for row in rows])
-
-    def _prompt(
-        self, row: Row, rng: np.random.Generator, spread: float | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        errors = self.errors.get(row.dataset)
-        if spread is None and errors and rng.random() < self.own:
-            return wrong_prompt(row.box, row.points, errors[rng.integers(len(errors))])
-        return noisy_prompt(row.box, row.points, rng, spread, self.noise)
-
-    def _batch(self, rows: list[tuple[Row, tuple[np.ndarray, np.ndarray]]]) -> Batch:
-        maps = [
-            torch.stack([row.cache.get(row.key, name).float() for row, _ in rows])
-            for name in ("high0", "high1", "low")
-        ]
-        boxes = torch.tensor(np.stack([box for _, (box, _) in rows]) * INPUT_SIDE, dtype=torch.float32)[
-            :, None
-        ]
-        points = torch.tensor(
-            np.stack([points for _, (_, points) in rows]) * INPUT_SIDE, dtype=torch.float32
-        )[:, None]
-        truth = torch.tensor(np.stack([row.truth for row, _ in rows]), dtype=torch.float32) / 255
-        weight = near(torch.tensor(np.stack([row.box for row, _ in rows]), dtype=torch.float32))
-        return Batch(maps, boxes, points, truth, weight)
+        prompts = [noisy_prompt(row.box, row.points, rng, spread, self.noise) for row in rows]
+        maps = [torch.stack([row.cache.get(row.key, name).float() for row in rows]) for name in MAPS]
+        boxes, points = (_tensor(each) * INPUT_SIDE for each in zip(*prompts, strict=True))
+        truth = _tensor([row.truth for row in rows]) / 255
+        weight = near(_tensor([row.box for row in rows]))
+        return Batch(maps, boxes[:, None], points[:, None], truth, weight)
 
 
-def _rows(folder: Path, stores: list[FeatureCache], kept, said: dict[str, str]) -> list[Row]:
+def _tensor(arrays: list[np.ndarray]) -> torch.Tensor:
+    return torch.tensor(np.stack(arrays), dtype=torch.float32)
+
+
+def _rows(folder: Path, stores: list[FeatureCache], wanted: Callable[[dict], bool]) -> list[Row]:
     processor, keys, rows = image_processor(INPUT_SIDE), {}, []
-    for target in (each for each in load_targets([folder]) if kept(each.sample)):
+    for target in (each for each in load_targets([folder]) if wanted(each.sample)):
         if target.image not in keys:
-            keys[target.image] = content_key(
-                processor(Image.open(target.image).convert("RGB"), return_tensors="pt").pixel_values[0]
-            )
+            image = Image.open(target.image).convert("RGB")
+            keys[target.image] = content_key(processor(image, return_tensors="pt").pixel_values[0])
         store = next((store for store in stores if keys[target.image] in store), None)
         if store is not None:
-            rows.append(_row(target, folder, store, keys[target.image], said.get(target.sample["id"])))
+            rows.append(_row(target, folder, store, keys[target.image]))
     return rows
 
 
-def _row(target: Target, folder: Path, store: FeatureCache, key: str, said: str | None) -> Row:
+def _row(target: Target, folder: Path, store: FeatureCache, key: str) -> Row:
     mask = np.asarray(Image.open(folder / target.sample["mask"])) > 127
     size = np.array([*target.wh, *target.wh], np.float64)
-    truth = np.asarray(
-        Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX), np.uint8
-    )
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX)
     points = np.array(mask_to_points(mask)) / size[:2]
-    error = error_of(said, target, mask, EMBEDDED) if said else None
-    return Row(
-        store, key, np.array(target.sample["box"]) / size, points, truth, target.sample["dataset"], error
-    )
+    box = np.array(target.sample["box"]) / size
+    return Row(store, key, box, points, np.asarray(grey, np.uint8), target.sample["dataset"])

@@ -8,16 +8,14 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
-from medreasoner.answer import Answer, render
-from medreasoner.geometry import EMBEDDED, mask_to_points
 from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
 from train.embedded.augment import STANDARD, Pose, transform
-from train.embedded.conversations import Target
-from train.embedded.mask_decoder import correction, draw_back, masks_of, mean_of
-from train.embedded.mask_examples import NOISES, SIDE, Batch, near, noisy_prompt, wrong_prompt
-from train.embedded.own_errors import answers, error_of
+from train.embedded.mask_correction import correction
+from train.embedded.mask_decoder import masks_of
+from train.embedded.mask_examples import NOISES, SIDE, Batch, near, noisy_prompt
+from train.embedded.mask_weights import interpolate, mean_of
 
 torch = pytest.importorskip("torch")
 BOX, POINTS = np.array([0.4, 0.4, 0.6, 0.7]), np.array([[0.5, 0.5], [0.55, 0.65]])
@@ -49,27 +47,6 @@ def test_near_noise_is_nearer_than_wide_noise():
         for noise, rng in ((noise, np.random.default_rng(0)) for noise in NOISES)
     }
     assert 0 < far["near"] < far["wide"]
-
-
-def test_a_prompt_with_an_answers_error_is_that_answer(tmp_path):
-    """An answer in 0..255 about a target of 80 x 40 pixels, written down as train/compare.py writes it, becomes the prompt it gave."""
-    mask = square(20, 10, 40, 30)
-    item = Target({"box": [20.0, 10.0, 40.0, 30.0]}, "unused.png", (80, 40), np.zeros((16, 16), np.float32))
-    text = render(Answer((51.0, 51.0, 153.0, 255.0), ((102.0, 102.0), (127.5, 204.0)), "There."))
-    (tmp_path / "said.jsonl").write_text(json.dumps({"id": "a", "text": text}) + "\n")
-    error = error_of(answers(tmp_path / "said.jsonl")["a"], item, mask, EMBEDDED)
-    assert error[:2].tolist() == [[-0.2, -0.1], [0.4, 0.5]], (
-        "16 instead of 20 wide pixels is a fifth of the box's width"
-    )
-    box, points = wrong_prompt(
-        np.array([0.25, 0.25, 0.5, 0.75]), np.array(mask_to_points(mask)) / (80, 40), error
-    )
-    assert np.allclose(box, (0.2, 0.2, 0.6, 1.0)) and np.allclose(points, [(0.4, 0.4), (0.5, 0.8)])
-    elsewhere = render(Answer((200.0, 10.0, 250.0, 60.0), ((210.0, 20.0), (220.0, 30.0)), "There."))
-    assert (
-        error_of(elsewhere, item, mask, EMBEDDED) is None
-        and error_of("no answer", item, mask, EMBEDDED) is None
-    )
 
 
 @pytest.mark.parametrize("looks", [1, 2])
@@ -137,11 +114,11 @@ def test_tuned_weights_are_drawn_back_towards_the_untuned_ones():
     untuned = {name: torch.zeros_like(value) for name, value in layer.state_dict().items()}
     torch.nn.init.constant_(layer.weight, 4.0)
     torch.nn.init.constant_(layer.bias, 2.0)
-    draw_back(layer, untuned, 0.75, "^bias$")
+    interpolate(layer, untuned, 0.75, "^bias$")
     assert torch.equal(layer.weight, torch.full((2, 2), 3.0)) and torch.equal(
         layer.bias, torch.full((2,), 2.0)
     )
-    draw_back(layer, untuned, 1.0, "^$")
+    interpolate(layer, untuned, 1.0, "^$")
     assert torch.equal(layer.weight, torch.full((2, 2), 3.0))
 
 

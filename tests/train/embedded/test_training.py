@@ -18,15 +18,15 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import EMBEDDED, to_image
 from medreasoner.prompts import Prompt, messages
 from tests import tiny
+from train.checkpoints import newest_checkpoint
 from train.compare import asked
 from train.embedded.card import first, stages
 from train.embedded.conversations import Target, conversation, coverage_of, drop_words, kinds_of
 from train.embedded.features import SHAPES, FeatureCache, content_key
-from train.embedded.losses import Vocabulary, completion_losses, coordinate_sigma, giou_loss, soft_targets
+from train.embedded.losses import DenseHeads, Vocabulary, completion_losses, coordinate_sigma, soft_targets
 from train.embedded.pack import pack
 from train.embedded.sft import Options as DenseOptions
 from train.embedded.sft import main as dense_main
-from train.checkpoints import newest_checkpoint
 from train.model_spec import open_model_spec
 from train.record import base_record
 from train.run import open_model
@@ -175,11 +175,23 @@ def test_the_spread_is_in_units_of_the_object():
     assert (sigma[1] == 1.2).all()
 
 
-def test_giou_loss_has_a_slope_where_nothing_overlaps():
-    truth = torch.tensor([[0.1, 0.1, 0.2, 0.2]])
-    near, far = torch.tensor([[0.3, 0.1, 0.4, 0.2]]), torch.tensor([[0.8, 0.1, 0.9, 0.2]])
-    assert giou_loss(truth, truth) == pytest.approx(0, abs=1e-3)
-    assert 1 < giou_loss(near, truth) < giou_loss(far, truth) < 2
+@pytest.mark.parametrize(
+    ("found", "truth", "giou"),
+    [
+        ((0.2, 0.2, 0.6, 0.6), (0.2, 0.2, 0.6, 0.6), 1.0),
+        ((0.0, 0.0, 0.4, 0.4), (0.2, 0.2, 0.6, 0.6), 0.04 / 0.28 - 0.08 / 0.36),
+        ((0.3, 0.1, 0.4, 0.2), (0.1, 0.1, 0.2, 0.2), -0.01 / 0.03),
+        ((0.8, 0.1, 0.9, 0.2), (0.1, 0.1, 0.2, 0.2), -0.06 / 0.08),
+    ],
+)
+def test_the_box_loss_is_l1_and_generalised_iou(found, truth, giou):
+    heads = DenseHeads(2, 3, 0, 0)
+    x1, y1, x2, y2 = found
+    torch.nn.init.zeros_(heads.box.weight)
+    heads.box.bias.data = torch.tensor([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]).logit()
+    loss = heads.box_loss(torch.zeros(1, 2), torch.tensor([truth]))
+    distance = np.abs(np.subtract(found, truth)).mean()
+    assert float(loss) == pytest.approx(2 * distance + 1 - giou, abs=1e-3)
 
 
 @pytest.fixture(scope="module")
