@@ -25,12 +25,12 @@ from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.output.files import Provenance
 from medreasoner.pipeline import ground
 from medreasoner.prompts import Prompt
-from medreasoner.reasoners.base import Reasoner, ReasonerError, SamplingReasoner
+from medreasoner.reasoners.base import PairedSegmenter, Reasoner, ReasonerError, SamplingReasoner
 from medreasoner.reasoners.registry import SERVED, load_reasoner
 from medreasoner.refine import ImageCache, Refined, refine
 from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled, sampled
-from medreasoner.segmenters.base import Click, Segmenter, SegmenterError
-from medreasoner.segmenters.registry import MEDSAM2, load_segmenter
+from medreasoner.segmenters.base import MEDSAM2, Click, Segmenter, SegmenterError
+from medreasoner.segmenters.registry import load_segmenter
 
 EMBEDDED_NAME = "embedded"
 EMBEDDED_SEGMENTER = EMBEDDED_FOLDER / "segmenter"
@@ -59,6 +59,7 @@ class MedReasoner:
         model: str | Path | None = None,
         segmenter: str | Path | None = None,
         device: str | None = None,
+        *,
         prompt: Prompt | None = None,
         revision: str | None = None,
         segmenter_revision: str | None = None,
@@ -88,16 +89,13 @@ class MedReasoner:
         in_files = not name.startswith(SERVED) and not name.endswith(".json")
         folder = _folder(EMBEDDED_FOLDER if embedded else model, revision) if in_files else None
         reasoner = load_reasoner(folder or name, device, prompt, name=name, family=family)
-        asked = EMBEDDED_SEGMENTER if str(segmenter) == EMBEDDED_NAME else segmenter
-        paired = reasoner.paired_segmenter
-        if asked is None or (paired is not None and asked == paired.segmenter):
-            masks = _own_segmenter(reasoner, device, segmenter_revision, allow_pickle)
-        elif asked == EMBEDDED_SEGMENTER:
-            masks = _embedded_segmenter(device)
+        paired, options = reasoner.paired_segmenter, (device, segmenter_revision, allow_pickle)
+        if paired is not None and (segmenter is None or _embedded(segmenter) == paired.segmenter):
+            chosen = _open_paired(paired, reasoner.name, *options)
         else:
-            masks = load_segmenter(asked, device, None, segmenter_revision, allow_pickle)
-        pair = MedReasoner(reasoner, masks, folder)
-        pair.revision, pair.segmenter_revision = reasoner.revision, masks.revision
+            chosen = open_segmenter(segmenter, *options)
+        pair = MedReasoner(reasoner, chosen, folder)
+        pair.revision, pair.segmenter_revision = reasoner.revision, chosen.revision
         return pair
 
     def push_to_hub(self, repo_id: str, **options: object) -> Push:
@@ -178,28 +176,38 @@ def _folder(source: str | Path, revision: str | None) -> Path:
         raise ReasonerError(str(error)) from error
 
 
-def _own_segmenter(
-    reasoner: Reasoner, device: str | None, revision: str | None, allow_pickle: bool
+def open_segmenter(
+    segmenter: str | Path | None = None,
+    device: str | None = None,
+    revision: str | None = None,
+    allow_pickle: bool = False,
 ) -> Segmenter:
-    """The segmenter that was made for `reasoner`, MedSAM2 if there is none."""
-    paired = reasoner.paired_segmenter
-    if paired is None:
-        return _medsam2(device, revision, allow_pickle)
-    name = (
-        paired.segmenter if isinstance(paired.segmenter, str) else f"{reasoner.name}/{paired.segmenter.name}"
-    )
+    """Open a segmenter that no reasoner shares.
+
+    Args:
+        segmenter: as for `segmenters.registry.load_segmenter`, or "embedded" for the one that comes with this package. None takes
+            MedSAM2 from the Hub or, where the Hub cannot be reached, the embedded one.
+        device, revision, allow_pickle: as for `MedReasoner.from_pretrained`.
+
+    Errors: SegmenterError.
+    """
+    try:
+        if _embedded(segmenter) != EMBEDDED_SEGMENTER:
+            return load_segmenter(segmenter or MEDSAM2, device, None, revision, allow_pickle)
+    except SegmenterError as error:
+        if segmenter is not None or not error.unreachable or not EMBEDDED_SEGMENTER.is_dir():
+            raise
+    return load_segmenter(EMBEDDED_SEGMENTER, device, name=f"{EMBEDDED_NAME}/{EMBEDDED_SEGMENTER.name}")
+
+
+def _open_paired(
+    paired: PairedSegmenter, model: str, device: str | None, revision: str | None, allow_pickle: bool
+) -> Segmenter:
+    """The segmenter that was made for the reasoner named `model`, with its vision tower where they share one."""
+    name = paired.segmenter if isinstance(paired.segmenter, str) else f"{model}/{paired.segmenter.name}"
     return load_segmenter(paired.segmenter, device, paired.tower, revision, allow_pickle, name)
 
 
-def _medsam2(device: str | None, revision: str | None, allow_pickle: bool) -> Segmenter:
-    """MedSAM2, or the embedded segmenter where the Hub cannot be reached."""
-    try:
-        return load_segmenter(MEDSAM2, device, None, revision, allow_pickle)
-    except SegmenterError as error:
-        if error.unreachable and EMBEDDED_SEGMENTER.is_dir():
-            return _embedded_segmenter(device)
-        raise
-
-
-def _embedded_segmenter(device: str | None) -> Segmenter:
-    return load_segmenter(EMBEDDED_SEGMENTER, device, name=f"{EMBEDDED_NAME}/{EMBEDDED_SEGMENTER.name}")
+def _embedded(segmenter: str | Path | None) -> str | Path | None:
+    """`segmenter`, its short name "embedded" replaced by the folder."""
+    return EMBEDDED_SEGMENTER if str(segmenter) == EMBEDDED_NAME else segmenter

@@ -19,7 +19,7 @@ from medreasoner.events import NOTICE
 from medreasoner.hub.card import render
 from medreasoner.hub.push import MARKER
 from medreasoner.model import EMBEDDED_NAME
-from medreasoner.segmenters.registry import MEDSAM2
+from medreasoner.segmenters.base import MEDSAM2
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("app.py", "examples", "medreasoner", "LICENSE")

@@ -23,8 +23,8 @@ from medreasoner.model import MedReasoner
 from medreasoner.prompts import Prompt, prompt_for
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.registry import load_reasoner
-from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
-from medreasoner.segmenters.registry import MEDSAM2, PICKLED, load_segmenter
+from medreasoner.segmenters.base import MEDSAM2, SegmenterError, SegmenterPrompt
+from medreasoner.segmenters.registry import PICKLED, load_segmenter
 from tests import tiny, upstream
 from tests.hub_server import USER, Hub
 

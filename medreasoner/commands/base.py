@@ -79,10 +79,10 @@ class Models:
                 self.model,
                 self.segmenter,
                 self.device,
-                prompt,
-                self.revision,
-                self.segmenter_revision,
-                self.allow_pickle,
+                prompt=prompt,
+                revision=self.revision,
+                segmenter_revision=self.segmenter_revision,
+                allow_pickle=self.allow_pickle,
             )
         except (ReasonerError, SegmenterError) as error:
             raise UsageError(str(error)) from error

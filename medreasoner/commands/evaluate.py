@@ -157,23 +157,16 @@ class Evaluate(Models):
             raise UsageError(str(error)) from error
 
     def _segmenter(self) -> "Segmenter | None":
-        """The one that was asked for, else MedSAM2, else, where the Hub cannot be reached, the embedded one."""
-        from medreasoner.model import EMBEDDED_NAME, EMBEDDED_SEGMENTER
+        """The one that was asked for, or the default. Errors: UsageError."""
+        from medreasoner.model import open_segmenter
         from medreasoner.segmenters.base import SegmenterError
-        from medreasoner.segmenters.registry import MEDSAM2, load_segmenter
 
         if self.no_masks:
             return None
-        asked = self.segmenter or MEDSAM2
         try:
-            if asked != EMBEDDED_NAME:
-                return load_segmenter(asked, self._device(), None, self.segmenter_revision, self.allow_pickle)
+            return open_segmenter(self.segmenter, self._device(), self.segmenter_revision, self.allow_pickle)
         except SegmenterError as error:
-            if self.segmenter is not None or not error.unreachable:
-                raise UsageError(str(error)) from error
-        return load_segmenter(
-            EMBEDDED_SEGMENTER, self._device(), name=f"{EMBEDDED_NAME}/{EMBEDDED_SEGMENTER.name}"
-        )
+            raise UsageError(str(error)) from error
 
     def _device(self) -> str | None:
         """The GPU of this process where a launcher has given it one."""

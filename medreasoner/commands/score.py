@@ -55,13 +55,11 @@ class Score:
     def _segment_many(self) -> "SegmentMany":
         """The segmenter on one row's picture. Errors: UsageError."""
         from medreasoner.imaging import load_image
-        from medreasoner.manifest import EMBEDDED_FOLDER
+        from medreasoner.model import open_segmenter
         from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
-        from medreasoner.segmenters.registry import load_segmenter
 
-        folder = EMBEDDED_FOLDER / "segmenter" if self.segmenter == "embedded" else self.segmenter
         try:
-            segmenter = load_segmenter(folder)
+            segmenter = open_segmenter(self.segmenter)
         except SegmenterError as error:
             raise UsageError(str(error)) from error
         return lambda images, groundings, sizes: [

@@ -15,6 +15,7 @@ from medreasoner.hub.metadata import front_matter
 from medreasoner.hub.push import MARKER
 from medreasoner.manifest import Manifest, adapter_base, read_json
 from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
+from medreasoner.segmenters.base import MEDSAM2
 
 CONTROLS = {
     "oracle": "true box and points, same segmenter",
@@ -209,7 +210,7 @@ def _cell(value: object) -> str:
 
 def _segmenter_in_words(segmenter: str | None) -> str:
     if segmenter is None:
-        return "none of its own; wanglab/MedSAM2 is taken from the Hub"
+        return f"none of its own; {MEDSAM2} is taken from the Hub"
     return (
         f"[{segmenter}](https://huggingface.co/{segmenter}), taken from there"
         if "/" in segmenter

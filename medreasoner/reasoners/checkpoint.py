@@ -29,15 +29,6 @@ from medreasoner.reasoners.base import ReasonerError
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
-def pick_device(device: str | None) -> str:
-    """`device`, or the best one here: "cuda", "mps" or "cpu"."""
-    if device is not None:
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def holding(folders: Sequence[Path], *names: str) -> Path:
     """The first of `folders` that holds a file of one of these names, else the last."""
     return next(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from medreasoner.device import pick_device
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import commit_of, fetch_folder
 from medreasoner.manifest import adapter_base, read_json
@@ -52,10 +53,14 @@ def load_reasoner(
         raise ReasonerError(
             f"the adapter {id_or_folder} stands on {base[0]}: {error}" if base else str(error)
         ) from error
+    try:
+        device = device if device == "auto" else pick_device(device)
+    except ValueError as error:
+        raise ReasonerError(str(error)) from error
     if _kind(folder) in SAM3:
         from medreasoner.reasoners.sam3 import Sam3Reasoner
 
-        reasoner = Sam3Reasoner.load(folder, name or str(id_or_folder), device)
+        reasoner = Sam3Reasoner.load(folder, name or str(id_or_folder), pick_device(device))
         reasoner.revision = commit_of(folder)
         return reasoner
     from medreasoner.reasoners.vlm import VlmReasoner

@@ -35,7 +35,7 @@ class Sam3Reasoner:
         self._model, self._processor = model, processor
 
     @staticmethod
-    def load(folder: Path, name: str, device: str | None = None) -> "Sam3Reasoner":
+    def load(folder: Path, name: str, device: str) -> "Sam3Reasoner":
         """Open a folder of facebook/sam3's layout. Errors: ReasonerError."""
         try:
             processor = Sam3Processor.from_pretrained(folder, local_files_only=True)
@@ -46,7 +46,7 @@ class Sam3Reasoner:
         if info["missing_keys"]:
             missing = sorted(info["missing_keys"])
             raise ReasonerError(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} for one")
-        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval().requires_grad_(False)
+        model.to(device).eval().requires_grad_(False)
         return Sam3Reasoner(model, processor, name)
 
     def encode(self, image: Image.Image) -> EncodedImage:

@@ -41,7 +41,6 @@ from medreasoner.reasoners.checkpoint import (
     open_config,
     open_model,
     open_processor,
-    pick_device,
 )
 from medreasoner.reasoners.dialects import in_our_format
 from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
@@ -90,7 +89,7 @@ class VlmReasoner:
     def load(
         folder: Path,
         name: str,
-        device: str | None = None,
+        device: str,
         prompt: Prompt | None = None,
         adapter: Path | None = None,
         family: str | None = None,
@@ -112,7 +111,6 @@ class VlmReasoner:
         processor = open_processor(holding(folders, "processor_config.json", "preprocessor_config.json"))
         square, max_pixels = manifest.square or family.square, manifest.max_pixels or family.max_pixels
         _check_square(manifest.square, processor, folders[0])
-        device = pick_device(device)
         model = open_model(folder, config, device, _dtype(config, device))
         if adapter is not None:
             model = merge_adapter(model, adapter)

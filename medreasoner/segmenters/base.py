@@ -17,6 +17,9 @@ Click = tuple[float, float, bool]  # x, y in pixels of the original image; True:
 # Parts of a reasoner's answer that a segmenter can use. One whose `draws_from` does not say otherwise needs both box and points.
 PROMPTS = ("both", "box", "points")
 
+# The segmenter for a model that has none of its own: the published system's, on the Hub. CC-BY-SA-4.0
+MEDSAM2 = "wanglab/MedSAM2"
+
 
 @dataclass(frozen=True)
 class SegmenterPrompt:

@@ -6,12 +6,12 @@ preprocessing and the best of three masks.
 
 from pathlib import Path
 
+from medreasoner.device import pick_device
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import cache_folder, commit_of, fetch_file, fetch_folder
 from medreasoner.manifest import first_line, read_json
-from medreasoner.segmenters.base import Segmenter, SegmenterError
+from medreasoner.segmenters.base import MEDSAM2, Segmenter, SegmenterError
 
-MEDSAM2 = "wanglab/MedSAM2"  # the published system's; CC-BY-SA-4.0
 # Hub repositories whose weights are one pickled file in the sam2 package's key names -> the file, its SHA-256. It is converted once, only
 # tensors are read, and another content under its name is opened only with `allow_pickle`. The hash is the one that projects which pin this
 # file state alike, for 156,040,129 bytes at commit e4a6f35edd7e091619cbc0750f462f1574e23955.
@@ -20,7 +20,7 @@ COMPAT = "upstream-compat:"  # before a name: as the published evaluation ran it
 
 
 def open_folder(
-    folder: Path, name: str, device: str | None, tower: object = None, compat: bool = False
+    folder: Path, name: str, device: str, tower: object = None, compat: bool = False
 ) -> Segmenter:
     """The segmenter of a folder, by the `model_type` of its config.json. Errors: SegmenterError."""
     from medreasoner.segmenters.sam import MODELS, SamSegmenter
@@ -61,6 +61,10 @@ def load_segmenter(
     compat, name = str(id_or_path).startswith(COMPAT), name or str(id_or_path)
     id_or_path = str(id_or_path).removeprefix(COMPAT)
     path = Path(id_or_path).expanduser()
+    try:
+        device = pick_device(device)
+    except ValueError as error:
+        raise SegmenterError(str(error)) from error
     pickled, sha256 = PICKLED.get(str(id_or_path), (None, None))
     try:
         if pickled is not None:

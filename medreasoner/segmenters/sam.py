@@ -69,7 +69,7 @@ class SamSegmenter:
         self._side = model.config.prompt_encoder_config.image_size
 
     @staticmethod
-    def load(folder: Path, name: str, device: str | None = None, compat: bool = False) -> "SamSegmenter":
+    def load(folder: Path, name: str, device: str, compat: bool = False) -> "SamSegmenter":
         """Open a folder. A model whose name begins with "medsam" is MedSAM; `compat` treats it as SAM. Errors: SegmenterError."""
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -85,7 +85,7 @@ class SamSegmenter:
             raise SegmenterError(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} for one")
         if name.rsplit("/", 1)[-1].lower().startswith("medsam") and not compat:
             recipe = MEDSAM
-        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval().requires_grad_(False)
+        model.to(device).eval().requires_grad_(False)
         return SamSegmenter(model, name, recipe)
 
     def encode(self, image: Image.Image, features: object = None) -> Encoded:

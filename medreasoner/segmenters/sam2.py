@@ -69,9 +69,7 @@ class Sam2Segmenter:
         self._processor = image_processor(self._side)
 
     @staticmethod
-    def load(
-        folder: Path, name: str, device: str | None = None, tower: torch.nn.Module | None = None
-    ) -> "Sam2Segmenter":
+    def load(folder: Path, name: str, device: str, tower: torch.nn.Module | None = None) -> "Sam2Segmenter":
         """Open a folder; `tower` is taken only if the folder holds no vision encoder. Errors: SegmenterError."""
         try:
             config = Sam2Config.from_dict(read_json(folder / "config.json"))
@@ -82,7 +80,7 @@ class Sam2Segmenter:
             model = _build(config, state, None if own else tower or _tower_beside(folder))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
             raise SegmenterError(f"{folder} is not a usable SAM 2 segmenter: {first_line(error)}") from error
-        model.to(next(tower.parameters()).device if shared else _device(device))
+        model.to(next(tower.parameters()).device if shared else device)
         return Sam2Segmenter(
             model, name, shared, manifest.multimask is not False, manifest.specks or 0.0, manifest.looks or 1
         )
@@ -252,9 +250,3 @@ def _tower_beside(folder: Path) -> Sam2VisionModel:
         tower = Sam2VisionModel(Sam2VisionConfig.from_dict(vision))
     tower.load_state_dict(state, assign=True)
     return tower.eval()
-
-
-def _device(device: str | None) -> str:
-    if device is not None:
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"

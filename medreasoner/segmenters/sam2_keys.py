@@ -1,9 +1,7 @@
-"""SAM 2 weights under two names: the `sam2` package's keys and transformers' `Sam2Model` keys.
+"""Renames the tensors of the `sam2` package's SAM 2 for transformers' `Sam2Model`.
 
-Is: a pure renaming of image-model tensors, in both directions; used to store one set of weights and run it through either library.
-Is not: a loader. Video memory modules have no counterpart in `Sam2Model` and are left out.
-
-The names were read from the two installed packages (sam2 1.1.0, transformers 5.23.0).
+Values are not touched. The memory modules for video have no counterpart in `Sam2Model` and are left out. The names
+were read from the two installed packages (sam2 1.1.0, transformers 5.23.0).
 """
 
 import re
@@ -53,16 +51,17 @@ _TO_TRANSFORMERS = [
 
 
 def transformers_key(key: str) -> str:
-    """`sam2` package key -> `Sam2Model` key, for every tensor that is a plain renaming."""
+    """The `Sam2Model` name of a tensor of the `sam2` package, for every tensor that only changes its name."""
     for pattern, template in _TO_TRANSFORMERS:
         key = re.sub(pattern, template, key)
     return key
 
 
 def to_transformers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename a `sam2` image state dict (values untouched) for `Sam2Model.load_state_dict`.
+    """A `sam2` image model's state dict under the names that `Sam2Model.load_state_dict` takes.
 
-    The four point embeddings (1, 256) become one (4, 256) table and the positional matrix is stored twice, as `Sam2Model` has it.
+    The four point embeddings (1, 256) become one (4, 256) table and the positional matrix is stored twice, as
+    `Sam2Model` has them.
     """
     out = {}
     for key, value in state.items():
@@ -75,20 +74,4 @@ def to_transformers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         out["prompt_encoder.point_embed.weight"] = torch.cat(
             [state[f"{POINTS}.{i}.weight"] for i in range(4)]
         )
-    return out
-
-
-def to_sam2(state: dict[str, torch.Tensor], sam2_keys: list[str]) -> dict[str, torch.Tensor]:
-    """The way back: `Sam2Model` tensors under the names in `sam2_keys`, those of a built `sam2` model; the rest is left out."""
-    out = {}
-    for key in sam2_keys:
-        if key == POSITIONAL:
-            source = state.get("shared_image_embedding.positional_embedding")
-        elif key.startswith(POINTS):
-            table, row = state.get("prompt_encoder.point_embed.weight"), int(key.split(".")[-2])
-            source = None if table is None else table[row : row + 1]
-        else:
-            source = state.get(transformers_key(key))
-        if source is not None:
-            out[key] = source
     return out

@@ -48,13 +48,11 @@ class PackageSegmenter:
         self._predictor._bb_feat_sizes = [(model.image_size // stride,) * 2 for stride in (4, 8, 16)]
 
     @staticmethod
-    def load(
-        path: Path, name: str, device: str | None = None, allow_pickle: bool = False
-    ) -> "PackageSegmenter":
+    def load(path: Path, name: str, device: str, allow_pickle: bool = False) -> "PackageSegmenter":
         """Open one weights file. Errors: SegmenterError."""
         state = _read(path, allow_pickle)
         version = "2.1" if any(key.startswith(ONLY_IN_2_1) for key in state) else "2"
-        model = build(version, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model = build(version, device)
         try:
             missing, unexpected = model.load_state_dict(state, strict=False)
         except RuntimeError as error:
@@ -122,9 +120,9 @@ def _read(path: Path, allow_pickle: bool) -> dict[str, torch.Tensor]:
         raise SegmenterError(f"the weights {path} cannot be read: {first_line(error)}") from error
 
 
-def open_upstream(path: Path, name: str, device: str | None) -> "PackageSegmenter":
+def open_upstream(path: Path, name: str, device: str) -> "PackageSegmenter":
     """MedSAM2 as the published evaluation ran it, from its one file of weights. Errors: SegmenterError."""
-    model = build("2.1", device or ("cuda" if torch.cuda.is_available() else "cpu"), UPSTREAM_SIDE)
+    model = build("2.1", device, UPSTREAM_SIDE)
     try:
         state = load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
         missing, unexpected = model.load_state_dict(state, strict=False)

@@ -23,18 +23,10 @@ from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.segmenters.sam2 import Sam2Segmenter
 from tests import tiny
+from tests.segmenters.small_sam2 import SMALL_BACKBONE, SMALL_TRUNK
 
 REAL = Path(__file__).parents[3] / "shared" / "weights" / "sam2_hiera_tiny_image_fp16.safetensors"
 PROMPT = SegmenterPrompt((120.0, 90.0, 380.0, 400.0), ((250.0, 240.0), (300.0, 300.0)))
-SMALL_TRUNK = (
-    "++model.image_encoder.trunk.embed_dim=16",
-    "++model.image_encoder.trunk.stages=[1,1,2,1]",
-    "++model.image_encoder.trunk.global_att_blocks=[3]",
-    "++model.image_encoder.neck.backbone_channel_list=[128,64,32,16]",
-)
-SMALL_BACKBONE = {
-    "hidden_size": 16, "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [16, 32, 64, 128], "global_attention_blocks": [3],
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -156,17 +148,6 @@ def test_the_real_weights_give_the_same_mask_through_both_libraries(picture):
     package = load_segmenter(REAL, device="cpu")
     model = through_transformers({key: value.float() for key, value in load_file(REAL).items()})
     same_masks(package, Sam2Segmenter(model, "transformers", shared=False), picture)
-
-
-def test_key_names_go_to_transformers_and_back_without_loss(package_model):
-    state = {
-        key: value
-        for key, value in package_model.state_dict().items()
-        if not key.startswith(sam2_keys.MEMORY)
-    }
-    back = sam2_keys.to_sam2(sam2_keys.to_transformers(state), list(package_model.state_dict()))
-    assert back.keys() == state.keys()
-    assert all(torch.equal(back[key], state[key]) for key in state)
 
 
 @pytest.mark.parametrize("looks", [1, 2])

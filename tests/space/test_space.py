@@ -30,8 +30,7 @@ from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
-from medreasoner.segmenters.base import SegmenterPrompt
-from medreasoner.segmenters.registry import MEDSAM2
+from medreasoner.segmenters.base import MEDSAM2, SegmenterPrompt
 from space import deploy
 from space.stage import ROOT, Content, requirements, stage
 from tests import hub_server, hub_store
