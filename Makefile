@@ -137,8 +137,8 @@ docs: $(STAMP) ## build the documentation into site/; a warning is an error
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 
-recordings: $(STAMP) ## record the examples' runs, for visitors without GPU quota (examples/recorded.json)
-	$(RUN) medreasoner.page.recorded
+recordings: $(STAMP) ## record the examples' runs, for visitors without GPU quota (medreasoner/examples/recorded.json)
+	$(RUN) medreasoner.page.recordings
 
 space-dry-run: $(STAMP) ## show what deploying the page to a Space would do: make space-dry-run SPACE=USER/NAME
 	$(PY) -m space.deploy $(SPACE) --dry-run

@@ -20,7 +20,7 @@ from medreasoner.output.contours import contours
 from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import COLOURS
 
-EXAMPLES = Path("examples")
+EXAMPLES = Path("medreasoner/examples")
 WIDTH, HEIGHT = 1240, 700
 COLUMNS = (24, 276, 520, 764, 1008)  # left edges of the cards
 CARD, GAP = 208, 36  # width of a card, and of the space between two
@@ -192,7 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--example", type=int, default=1, help="place in examples/examples.json, from 0")
+    parser.add_argument("--example", type=int, default=1, help="place in medreasoner/examples/examples.json, from 0")
     parser.add_argument("--out", type=Path, default=Path("docs/architecture.svg"))
     args = parser.parse_args()
     example = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))[args.example]

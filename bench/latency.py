@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--image", default="examples/busi_benign__157.jpg")
+    parser.add_argument("--image", default="medreasoner/examples/busi_benign__157.jpg")
     parser.add_argument("--runs", type=int, default=7)
     args = parser.parse_args()
     started = time.perf_counter()

@@ -11,15 +11,12 @@ import concurrent.futures
 import statistics
 import threading
 import time
-from pathlib import Path
 
 import psutil
 from gradio_client import Client, handle_file
 
 from bench.picture import PATIENCE, served
 from medreasoner.page.examples import Example, load_examples
-
-ROOT = Path(__file__).parent.parent
 
 
 def visitor(address: str) -> Client:
@@ -53,7 +50,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
-    examples = load_examples(ROOT / "examples")
+    examples = load_examples()
     with served() as (address, process):
         alone = visitor(address)
         expected = [place(ask(alone, example)[0]) for example in examples]

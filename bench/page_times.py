@@ -21,11 +21,11 @@ WATCH = """() => {
   document.addEventListener("click", event => event.target.closest("#ask") && (window.times = {click: performance.now()}), true);
   const look = new MutationObserver(() => {
     if (window.times.click === undefined) return;
-    if (document.querySelector("#reading .words").textContent) note("first word");
+    if (document.querySelector("#answer .reasoning-text").textContent) note("first word");
     if (document.querySelector("#viewer .layer.box").classList.contains("drawn")) note("box");
     if (shown()) note("mask");
   });
-  look.observe(document.querySelector("#room"), {subtree: true, childList: true, characterData: true, attributes: true});
+  look.observe(document.querySelector("#workspace"), {subtree: true, childList: true, characterData: true, attributes: true});
   window.corrected = () => new Promise(done => {
     const start = performance.now(), before = shown();
     const wait = new MutationObserver(() => { if (shown() !== before) { wait.disconnect(); done(performance.now() - start); } });

@@ -17,6 +17,7 @@ from dataclasses import MISSING, fields
 
 from medreasoner.commands.base import INPUT, STOPPED, UsageError, say
 from medreasoner.commands.data import Build
+from medreasoner.commands.demo import Demo
 from medreasoner.commands.evaluate import Evaluate
 from medreasoner.commands.ground import Ground
 from medreasoner.commands.publish import Publish
@@ -27,6 +28,7 @@ from medreasoner.commands.score import Score
 
 # name -> command, or the commands of a group with the group's help under ""
 COMMANDS: dict[str, type | dict] = {
+    "demo": Demo,
     "ground": Ground,
     "evaluate": Evaluate,
     "report": Report,

@@ -136,7 +136,7 @@ def deploy(api: "HfApi", order: Order, between: float = BETWEEN) -> None:
         with asking(f"look at {order.repo_id}"):
             commit = api.repo_info(order.repo_id, **SPACE).sha
         follow(api, order.repo_id, commit, lambda line: print(line, flush=True), between=between)
-        print(try_out(api, order.repo_id, Path(folder) / "examples"))
+        print(try_out(api, order.repo_id, Path(folder) / "medreasoner" / "examples"))
     print(address(api, order.repo_id))
 
 

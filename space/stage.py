@@ -22,7 +22,7 @@ from medreasoner.model import EMBEDDED_NAME
 from medreasoner.segmenters.base import MEDSAM2
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("app.py", "examples", "medreasoner", "LICENSE")
+PARTS = ("app.py", "medreasoner", "LICENSE")
 PYTHON = "3.12"  # ZeroGPU's newest; without the line a Space gets 3.10
 SAM2 = "1.1.0"
 # what of requirements.txt a page never imports: training, building of data, and what sam2 needs where sam2 is not

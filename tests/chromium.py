@@ -1,7 +1,8 @@
-"""Where the browser of the browser tests comes from: one that is installed, else Playwright's own, else the system's package.
+"""Finds a browser for the browser tests: one that is installed, else Playwright's own, else the system's
+package.
 
-Is: `find`, which only looks, and, as a program, what `make test` runs before the tests: it fetches a browser if there is none.
-Is not: a reason to fail; without a browser the tests that need one say so (and fail where CI is set).
+As a program, which `make test` runs first, it installs one if there is none. Without a browser the tests that
+need one are skipped; where CI is set they fail.
 
     python -m tests.chromium
 """
@@ -38,7 +39,8 @@ def find() -> str | None:
 
 
 def flags() -> list[str]:
-    """Command-line flags for a browser under test: no traffic of its own, and no sandbox for root, who may not have one."""
+    """Command-line flags for a browser under test: no traffic of its own, and no sandbox for root, who may
+    not have one."""
     return [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
 
 

@@ -1,8 +1,9 @@
-"""Clean virtual environments, made from nothing but a list of requirements, as a Space or a new user would have.
+"""Clean virtual environments, made from nothing but a list of requirements, as a Space or a new user would
+have.
 
-Is: `environment`, through uv, which unpacks on all cores and links what it has unpacked before; and `python`. Both the environments
-and what uv keeps (some gigabytes; UV_CACHE_DIR puts it elsewhere) lie in the environment of the tests and go with it.
-Is not: an index of its own. uv does not read pip's settings, so they are handed on to it.
+They are made by uv, which links what it has unpacked before. The environments and uv's cache (some gigabytes;
+UV_CACHE_DIR puts it elsewhere) lie in the environment of the tests and go with it. uv does not read pip's
+settings (index, certificates), so it is given them.
 """
 
 import ast
@@ -40,19 +41,29 @@ def environment(python: str, *requirements: str) -> Iterator[Path]:
         tempfile.mkdtemp(prefix="clean-", dir=sys.prefix)
     )  # beside uv's cache: links do not cross file systems
     _uv("venv", "--quiet", "--allow-existing", "--python", python, str(folder))
-    install = ("pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
+    programs = folder / "bin"
     try:
-        if complaint := _uv(*install, "--dry-run", "--refresh", "pip", check=False):
+        if complaint := _uv(*_install(programs), "--dry-run", "--refresh", "pip", check=False):
             message = f"there is no package index: {complaint.splitlines()[-1]}"
             (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-        _uv(*install, *requirements)
-        yield folder / "bin"
+        add(programs, *requirements)
+        yield programs
     finally:
         shutil.rmtree(folder)
 
 
+def add(programs: Path, *requirements: str) -> None:
+    """Install into an environment that was made here."""
+    _uv(*_install(programs), *requirements)
+
+
+def _install(programs: Path) -> tuple[str, ...]:
+    return "pip", "install", "--quiet", "--python", str(programs / "python")
+
+
 def python(version: str) -> str | None:
-    """A Python of this version, "3.12" say: the one that runs the tests, or another that works here; None where there is none."""
+    """A Python of this version, "3.12" say: the one that runs the tests, or another that works here; None
+    where there is none."""
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     name, pyenv = f"python{version}", Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
@@ -66,7 +77,8 @@ def python(version: str) -> str | None:
 
 
 def _uv(*arguments: str, check: bool = True) -> str:
-    """Run uv; returns what it complained of, "" if all went well. AssertionError with that text if `check`."""
+    """Run uv; returns what it complained of, "" if all went well. AssertionError with that text if
+    `check`."""
     run = subprocess.run([uv.find_uv_bin(), *arguments], env=_settings(), capture_output=True, text=True)
     if check:
         assert run.returncode == 0, run.stderr
@@ -74,7 +86,8 @@ def _uv(*arguments: str, check: bool = True) -> str:
 
 
 def _settings() -> dict[str, str]:
-    """The environment with pip's settings as uv's own; uv takes the best match of all indexes then, as pip does."""
+    """The environment with pip's settings as uv's own; uv takes the best match of all indexes then, as pip
+    does."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     ).stdout

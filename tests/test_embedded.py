@@ -12,7 +12,7 @@ from medreasoner.events import Done, Located, Segmented, Thinking
 from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.text.places import place_agrees
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "medreasoner" / "examples"
 LISTED = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
 

@@ -1,8 +1,6 @@
-"""A visit to the page in a real browser, for the tests of what visitors see and do. Recorded answers stand in for a model, everything
-else is the real thing.
+"""A visit to the page in a real browser: the fixtures `visit`, `files`, `address` and `browser`, and helpers of the tests that use them.
 
-Is: the fixtures `visit`, `files`, `address` and `browser`, which conftest.py hands to every test file, and what all of those say and find
-alike. Is not: a test. Any test that visits fails on a console error or a request to elsewhere.
+Recorded answers stand in for a model; everything else is real. A test that visits fails on a console error or a request to elsewhere.
 """
 
 import os
@@ -17,11 +15,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from pydicom.uid import CTImageStorage
 
-import app
 from medreasoner.answer import Answer, render
 from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import Example
+from medreasoner.page.page import Page
+from medreasoner.page.serve import launch
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenters.base import SegmenterPrompt
 from tests import chromium
@@ -29,7 +28,7 @@ from tests.medical import dicom, uid
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
-PATIENCE = 120_000  # milliseconds; not a wait: on a busy machine a page is slow
+PATIENCE = 600_000  # milliseconds; not a wait: on a busy machine a page is slow
 expect.set_options(timeout=PATIENCE)
 
 THOUGHT = (
@@ -121,7 +120,7 @@ def files(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def served(files) -> Iterator[app.Page]:
+def served(files) -> Iterator[Page]:
     """The page, served from this process."""
     runs = []
     for image in (*SCANS.values(), *(load_image(data).image for data in MEDICAL.values())):
@@ -137,7 +136,7 @@ def served(files) -> Iterator[app.Page]:
             for question, text in ANSWERS.items()
         ]
     model = MedReasoner(ReplayReasoner(runs, seconds_per_piece=0.01), Oval())
-    page = app.Page(
+    page = Page(
         model,
         [Example(files / "scan.png", WHAT, "Ultrasound", "drawn for this test", "CC0", files / "truth.png")],
     )
@@ -262,11 +261,11 @@ def serious(page) -> list[dict]:
     return [{rule["id"]: [node["html"][:150] for node in rule["nodes"]]} for rule in broken]
 
 
-def serving(page: app.Page) -> Iterator[app.Page]:
+def serving(page: Page) -> Iterator[Page]:
     """`page` on a free port of this machine, until it is no longer wanted."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app.launch(page, server_port=port, prevent_thread_lock=True, quiet=True)
+    launch(page, port)
     yield page
     page.demo.close(verbose=False)

@@ -43,8 +43,8 @@ def whole(text: str) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Models:
-    """The options that name what runs."""
+class ModelOptions:
+    """The options that name a reasoning model and its segmenter."""
 
     model: str | None = option("reasoning model; the embedded one if left out", None, shown="ID_OR_FOLDER")
     segmenter: str | None = option(
@@ -61,7 +61,6 @@ class Models:
         "read a segmenter from a pickled file (.pt); only tensors are read, but safetensors are better", False
     )
     prompt: Path | None = option("a prompt.json to ask with, instead of the model's own", None, Path, "FILE")
-    no_think: bool = option("answer at once, without reasoning", False)
 
     def open(self) -> "MedReasoner":
         """Load both models. Errors: UsageError."""
@@ -86,6 +85,13 @@ class Models:
             )
         except (ReasonerError, SegmenterError) as error:
             raise UsageError(str(error)) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models(ModelOptions):
+    """The options that name what runs."""
+
+    no_think: bool = option("answer at once, without reasoning", False)
 
 
 def typed(name: str, command: object) -> str:

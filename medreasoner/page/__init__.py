@@ -1,1 +1,1 @@
-"""What the page shows, as plain values, and the files that draw them. Gradio is imported only by `drawn`, `room` and `endpoints`."""
+"""The Gradio page: `page.py` puts it together, `layout.py` places its components, `static/` holds their markup, scripts and styles."""

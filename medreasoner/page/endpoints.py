@@ -1,7 +1,6 @@
 """What programs may call: `/ground`, `/ground_stream` and `/refine`, also as MCP tools.
 
-Is: typed functions over the same events as the page; their docstrings are what the API page and an MCP client show.
-Is not: the page's own events, which are private.
+Their docstrings are what the API page and an MCP client show. The page's own events are private.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,22 +28,26 @@ class Refine(Protocol):
 
 
 class Endpoints:
-    """Places the endpoints into the `gr.Blocks` around it. `ground` and `refine` are those of the page, GPU and all."""
+    """The functions behind the endpoints.
+
+    Args:
+        ground, refine, provenance: those of a `MedReasoner`, or calls to it on ZeroGPU.
+    """
 
     def __init__(self, ground: Ground, refine: Refine, provenance: Callable[[str], Provenance]):
         self._ground, self._refine, self._provenance = ground, refine, provenance
 
     def place(self) -> None:
-        """Make the components that give the endpoints their types; none of them is drawn."""
+        """Add the endpoints to the `gr.Blocks` around it; the components that give them their types are hidden."""
         model = {"concurrency_id": "model", "queue": True}
         with gr.Row(visible=False):
             image, question = gr.File(label="image", type="filepath"), gr.Textbox(label="question")
-            place = [gr.JSON(label="box"), gr.JSON(label="points"), gr.JSON(label="clicks", value=[])]
+            prompt = [gr.JSON(label="box"), gr.JSON(label="points"), gr.JSON(label="clicks", value=[])]
             answer, mask = gr.JSON(label="grounding"), gr.Image(label="mask", format="png", type="pil")
             button = gr.Button()
             button.click(self.ground, [image, question], [answer, mask], api_name="ground", **model)
             button.click(self.ground_stream, [image, question], [answer], api_name="ground_stream", **model)
-            button.click(self.refine, [image, *place], [answer, mask], api_name="refine")
+            button.click(self.refine, [image, *prompt], [answer, mask], api_name="refine")
 
     def ground(self, image: str, question: str) -> tuple[dict, Image.Image | None]:
         """Find the place in a medical image that a question is about. Research use only. Not for diagnosis.
@@ -59,9 +62,9 @@ class Endpoints:
         """
         loaded = _open(image)
         *_, last = self._ground(loaded.image, question)
-        done = _done(last)
-        mask = _grey(done.mask) if isinstance(done, Done) else None
-        return as_json(done, loaded, self._provenance(question)), mask
+        result = _result(last)
+        mask = _grey(result.mask) if isinstance(result, Done) else None
+        return as_json(result, loaded, self._provenance(question)), mask
 
     def ground_stream(self, image: str, question: str) -> Iterator[dict]:
         """The same as `ground`, told while it happens: the reasoning as it grows, box and points as soon as they are known, then what
@@ -82,9 +85,9 @@ class Endpoints:
                     think += text
                     yield {"state": "thinking", "think": think}
                 case Located(grounding):
-                    yield {"state": "located", "think": think, **_place(grounding)}
+                    yield {"state": "located", "think": think, **_coordinates(grounding)}
                 case Done() | Absent() | Failed():
-                    yield {"state": "done", **as_json(_done(event), loaded, self._provenance(question))}
+                    yield {"state": "done", **as_json(_result(event), loaded, self._provenance(question))}
 
     def refine(self, image: str, box: list, points: list, clicks: list) -> tuple[dict, Image.Image]:
         """Draw the mask for a box, two points and further clicks of your own; no question is asked. Research use only. Not for diagnosis.
@@ -98,23 +101,23 @@ class Endpoints:
         Returns:
             {"box_xyxy", "points_xy", "clicks", "mask_score", "seconds", "notes", "notice"}, and the mask: 0/255 grey, in the image's size.
         """
-        picture = _open(image).image
+        loaded = _open(image)
         try:
-            refined = self._refine(picture, *prompt(box, points, clicks))
+            refined = self._refine(loaded.image, *read_prompt(box, points, clicks))
         except (GroundingError, SegmenterError) as error:
             raise gr.Error(f"{error}.", print_exception=False) from error
         facts = {
+            **_coordinates(refined.grounding),
+            "clicks": [list(click) for click in refined.clicks],
             "mask_score": refined.score,
             "seconds": refined.seconds,
             "notes": list(refined.notes),
             "notice": NOTICE,
         }
-        return _place(refined.grounding) | {
-            "clicks": [list(click) for click in refined.clicks]
-        } | facts, _grey(refined.mask)
+        return facts, _grey(refined.mask)
 
 
-def prompt(box: object, points: object, clicks: object) -> tuple[Grounding, tuple[Click, ...]]:
+def read_prompt(box: object, points: object, clicks: object) -> tuple[Grounding, tuple[Click, ...]]:
     """What a browser or a program sent, as a grounding and clicks; nothing about it is trusted. Errors: GroundingError."""
     try:
         x1, y1, x2, y2 = (float(value) for value in box)
@@ -135,13 +138,13 @@ def _open(path: str) -> LoadedImage:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _done(event: Event) -> Done | Absent:
+def _result(event: Event) -> Done | Absent:
     if isinstance(event, Failed):
         raise gr.Error(event.message, print_exception=False)
     return event
 
 
-def _place(grounding: Grounding) -> dict:
+def _coordinates(grounding: Grounding) -> dict:
     return {"box_xyxy": list(grounding.box), "points_xy": [list(point) for point in grounding.points]}
 
 

@@ -8,10 +8,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+FOLDER = Path(__file__).parents[1] / "examples"
+
 
 @dataclass(frozen=True)
 class Example:
-    """One image one may open with a click. `source` and `licence` are shown with it."""
+    """An image to open with a click. `source` and `licence` are shown with it; `mask` is the expert's outline, if there is one."""
 
     image: Path
     question: str
@@ -25,8 +27,8 @@ class Example:
         return f"{self.modality}, {self.source}, {self.licence}"
 
 
-def load_examples(folder: Path) -> list[Example]:
-    """The examples of `folder`; ValueError if an entry lacks a key or names a file that is not there. [] without an examples.json."""
+def load_examples(folder: Path = FOLDER) -> list[Example]:
+    """The examples of `folder`; [] without an examples.json. Errors: ValueError if an entry lacks a key or names a missing file."""
     listing = folder / "examples.json"
     if not listing.exists():
         return []

@@ -1,7 +1,6 @@
-"""What the page holds of one visitor: an image, where it came from and what has been found in it.
+"""What the page holds of one visitor: an opened image and what has been found in it.
 
-Is: one object in the visitor's `gr.State`, in memory only; it is dropped when the visitor opens another image, leaves or is cut off.
-Is not: a store. Nothing is written, and no other visitor's request can reach it.
+One object in the visitor's `gr.State`, in memory only; it is dropped when the visitor opens another image, leaves or loses the connection.
 """
 
 from collections.abc import Iterator
@@ -23,25 +22,35 @@ from medreasoner.segmenters.base import Click
 
 @dataclass
 class Session:
-    """`data` is the file itself, kept only where another plane or window of it can be asked for; `truth` (H, W) bool, the mask an example
-    came with; `run` names the run that is shown, `broken` the one that ended with an error nobody foresaw; `own` is the model's answer,
-    `done` the end of the run as it was corrected last. `compared`: a second model was asked too; `beside` is what that one made of the
-    image."""
+    """A visitor's image and the latest run on it.
+
+    Args:
+        loaded: the image as it is shown.
+        data: the file itself, kept only where another slice or window of it can be asked for.
+        credit: where an example comes from.
+        truth: (H, W) bool, the mask an example came with.
+        cache, second_cache: what each model computed from the image, for further questions and corrections.
+        run: id of the run that is shown. failed_run: id of a run that ended with an unforeseen error.
+        provenance: what makes the answer of that run, for the files.
+        done: the end of the run, as it was corrected last. model_grounding: the model's own answer.
+        clicks, corrected: the visitor's corrections.
+        compared: a second model was asked too.
+    """
 
     loaded: LoadedImage
     data: bytes | None = field(default=None, repr=False)
     credit: str = ""
     truth: np.ndarray | None = field(default=None, repr=False)
     cache: ImageCache = field(default_factory=ImageCache, repr=False)
+    second_cache: ImageCache = field(default_factory=ImageCache, repr=False)
     run: str | None = None
-    broken: str | None = None
+    failed_run: str | None = None
     provenance: Provenance = NO_PROVENANCE
     done: Done | None = field(default=None, repr=False)
-    own: Grounding | None = None
+    model_grounding: Grounding | None = None
     clicks: tuple[Click, ...] = ()
     corrected: bool = False
     compared: bool = False
-    beside: ImageCache = field(default_factory=ImageCache, repr=False)
 
     @staticmethod
     def of_file(path: Path) -> "Session":
@@ -53,39 +62,25 @@ class Session:
     def of_example(example: Example) -> "Session":
         """Errors: ImageError, also for a mask of another size than its image."""
         session = replace(Session.of_file(example.image), credit=example.credit)
-        return (
-            session
-            if example.mask is None
-            else replace(session, truth=read_truth(example.mask, session.loaded.image.size))
-        )
+        if example.mask is None:
+            return session
+        return replace(session, truth=read_truth(example.mask, session.loaded.image.size))
 
-    def turned(self, view: ViewSelection) -> "Session":
-        """The same file in another plane or window; what was found in the old one is dropped. Errors: ImageError."""
+    def with_view(self, view: ViewSelection) -> "Session":
+        """The same file in another slice or window; what was found in the old one is dropped. Errors: ImageError."""
         return Session(load_image(self.data, **asdict(view)), self.data, self.credit)
 
     def begin(self, run: str, provenance: Provenance, compared: bool = False) -> None:
-        """A new run: what was found before is no longer shown."""
+        """Start a run; the result of the one before is dropped."""
         self.run, self.provenance, self.compared = run, provenance, compared
-        self.done, self.own, self.clicks, self.corrected = None, None, (), False
+        self.done, self.model_grounding, self.clicks, self.corrected = None, None, (), False
 
     def end(self, done: Done) -> None:
-        """The run has come to its answer."""
-        self.done, self.own = done, done.grounding
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Leaves the name of the run in `broken` where what is done inside ends with an error; a visitor who stops or leaves is none."""
-        run, broke = self.run, True
-        try:
-            yield
-            broke = False
-        except GeneratorExit:
-            broke = False
-            raise
-        finally:
-            self.broken = run if broke else None
+        """Store the end of a run."""
+        self.done, self.model_grounding = done, done.grounding
 
     def correct(self, refined: Refined) -> None:
+        """Store a corrected mask."""
         self.done = replace(
             self.done,
             grounding=refined.grounding,
@@ -95,14 +90,28 @@ class Session:
         )
         self.clicks, self.corrected = refined.clicks, True
 
+    @contextmanager
+    def recording_failure(self) -> Iterator[None]:
+        """Sets `failed_run` where the code inside raises; closing the generator around it (the visitor stopped or left) is no error."""
+        run, failed = self.run, True
+        try:
+            yield
+            failed = False
+        except GeneratorExit:
+            failed = False
+            raise
+        finally:
+            self.failed_run = run if failed else None
+
 
 def read_truth(path: Path, image_wh: tuple[int, int]) -> np.ndarray:
     """The mask in `path`, (H, W) bool, set where the file is not black. Errors: ImageError if it does not fit its image."""
     with Image.open(path) as file:
         mask = np.asarray(file.convert("L")) > 0
     if mask.shape != image_wh[::-1]:
+        height, width = mask.shape
         raise ImageError(
-            f"The mask {path.name} has {mask.shape[1]} x {mask.shape[0]} pixels, its image {image_wh[0]} x {image_wh[1]}."
+            f"The mask {path.name} has {width} x {height} pixels, its image {image_wh[0]} x {image_wh[1]}."
         )
     return mask
 

@@ -17,6 +17,7 @@ import app
 from medreasoner.cli import main
 from medreasoner.commands.evaluate import Evaluate
 from medreasoner.hub.push import push_folder
+from medreasoner.page import serve
 from tests import tiny
 from tests.hub_server import USER, Hub
 
@@ -97,6 +98,6 @@ def test_the_page_looks_for_the_revision_it_is_told(options, monkeypatch, capsys
         else:
             monkeypatch.setenv(f"MEDREASONER_{name.upper()}", value)
     monkeypatch.setattr(sys, "argv", typed)
-    monkeypatch.setattr(app, "launch", lambda *_: pytest.fail("the page was served with another revision"))
+    monkeypatch.setattr(serve, "launch", lambda *_, **__: pytest.fail("the page was served with another revision"))
     assert app.main() == 2
     assert "v9" in capsys.readouterr().err

@@ -366,9 +366,9 @@ def test_the_snippet_of_the_shipped_card_runs(tmp_path):
     """Exactly the text of the card, by somebody who has an image called scan.png and nothing else."""
     text = (EMBEDDED_FOLDER / "README.md").read_text(encoding="utf-8")
     (snippet,) = re.findall(r"```python\n(.*?)```", text, re.S)
-    listed = json.loads((ROOT / "examples" / "examples.json").read_text())
+    listed = json.loads((ROOT / "medreasoner" / "examples" / "examples.json").read_text())
     shutil.copy(
-        ROOT / "examples" / next(row["image"] for row in listed if row["modality"] == "X-ray"),
+        ROOT / "medreasoner" / "examples" / next(row["image"] for row in listed if row["modality"] == "X-ray"),
         tmp_path / "scan.png",
     )
     run = subprocess.run(

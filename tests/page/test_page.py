@@ -271,7 +271,7 @@ def test_a_new_image_clears_the_answer_to_the_old_one(visit, files):
     finished(page)
     opened(page, files / "strip.png")
     expect(page.get_by_text("900 × 60 px")).to_be_visible()
-    expect(page.locator("#reading .words")).to_have_text("")
+    expect(page.locator("#answer .reasoning-text")).to_have_text("")
     expect(page.get_by_role("button", name="Box")).to_be_disabled()
 
 
@@ -281,7 +281,7 @@ def test_a_new_image_ends_a_run_on_the_old_one(visit, files):
     put(page, ENDLESS)
     expect(reasoning(page)).to_contain_text("word9")
     opened(page, files / "strip.png")
-    expect(page.locator("#reading .words")).to_have_text("")
+    expect(page.locator("#answer .reasoning-text")).to_have_text("")
     put(page, ELSEWHERE)
     finished(page)
 
@@ -338,7 +338,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways_and_the_question_at
     opened(page, files / "scan.png")
     put(page, WHAT)
     finished(page)
-    sticking_out = """() => [...document.querySelectorAll('#room *, header *')].filter(e =>
+    sticking_out = """() => [...document.querySelectorAll('#workspace *, header *')].filter(e =>
         !e.closest('.strip') && e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(sticking_out) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -362,5 +362,5 @@ def test_words_stand_out_from_the_page_in_light_and_in_dark(visit, scheme):
     page = visit(color_scheme=scheme)
     paper = {"light": "rgb(233, 230, 223)", "dark": "rgb(26, 25, 23)"}[scheme]
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
-    ratios = page.evaluate(CONTRAST, ["#reading .words", "#notice p", "header p", "#status p"])
+    ratios = page.evaluate(CONTRAST, ["#answer .reasoning-text", "#notice p", "header p", "#status p"])
     assert min(ratios) >= 4.5

@@ -110,7 +110,7 @@ def test_two_fingers_zoom_about_the_place_between_them(visit, files, across):
     assert page.evaluate("visualViewport.scale") == 1, "the page itself is not zoomed"
 
 
-def shades(page) -> np.ndarray:
+def grey_values(page) -> np.ndarray:
     """What the screen shows of the image, layers hidden: grey values."""
     image = page.get_by_role("img", name=SHOWN)
     return np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("L"), dtype=float)
@@ -119,15 +119,15 @@ def shades(page) -> np.ndarray:
 def test_window_and_level_spread_the_shown_values(visit, files):
     page = visit()
     opened(page, files / "scan.png")
-    plain = shades(page)
+    plain = grey_values(page)
     page.get_by_role("button", name="Window and level").click()
     page.get_by_role("slider", name="Window").fill("100")
     page.get_by_role("slider", name="Level").fill("120")
     expect(page.get_by_text("70 to 170 of 255")).to_be_visible()
-    shown = shades(page)
+    shown = grey_values(page)
     page.get_by_role("button", name="Reset").click()
     assert shown.shape != plain.shape or not np.array_equal(shown, plain)
-    same = shades(page)  # of the size that `shown` has: the sliders took room
+    same = grey_values(page)  # of the size that `shown` has: the sliders took room
     assert np.abs(shown - np.clip((same - 70) * 2.55, 0, 255)).mean() < 2
 
 
@@ -286,7 +286,7 @@ def test_axe_finds_nothing_serious(visit, files, width, height, scheme):
 
 
 SMALL = """() => {
-  const buttons = [...document.querySelectorAll("#viewer .tools button, #layers .toggles button, #ask, #stop, #take button")];
+  const buttons = [...document.querySelectorAll("#viewer .tools button, #layers .toggles button, #ask, #stop, #downloads button")];
   const side = button => { const { width, height } = button.getBoundingClientRect(); return Math.min(width, height) };
   return buttons.filter(button => button.offsetParent && side(button) < 43.5).map(button => button.outerHTML.slice(0, 90));
 }"""

@@ -22,13 +22,14 @@ from huggingface_hub import HfApi
 from packaging.requirements import Requirement
 from PIL import Image
 
-import app
 from medreasoner.answer import Answer, render
 from medreasoner.events import NOTICE
 from medreasoner.hub.push import MARKER
 from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
+from medreasoner.page.page import Page
+from medreasoner.page.serve import launch
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenters.base import MEDSAM2, SegmenterPrompt
 from space import deploy
@@ -37,7 +38,7 @@ from tests import hub_server, hub_store
 from tests.hub_server import READ, USER, Hub
 
 NAME, MODEL = f"{USER}/space", f"{USER}/model"
-EXAMPLES = load_examples(ROOT / "examples")
+EXAMPLES = load_examples()
 FIRST = EXAMPLES[0]
 WRITES = r"^(POST|PUT|DELETE) (?!/api/validate-yaml)"
 
@@ -53,15 +54,15 @@ def head(text: str) -> dict:
 def test_the_folder_holds_the_page_the_library_and_what_they_need_and_nothing_else(tmp_path):
     names = stage(Content(), tmp_path)
     assert {name.split("/")[0] for name in names} == {
-        *("app.py", "medreasoner", "examples"),
+        *("app.py", "medreasoner"),
         *("README.md", "requirements.txt", "LICENSE"),
     }
     assert {
         "app.py",
         "medreasoner/model.py",
         "medreasoner/embedded/config.json",
-        "medreasoner/page/views.py",
-        "examples/examples.json",
+        "medreasoner/page/page.py",
+        "medreasoner/examples/examples.json",
     } <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
@@ -173,11 +174,11 @@ def page() -> Iterator[str]:
     reasoner = ReplayReasoner(
         [{**run, "model": "recorded", "frame": "input pixels", "input_wh": list(image.size)}]
     )
-    served = app.Page(MedReasoner(reasoner, Everywhere()), EXAMPLES)
+    served = Page(MedReasoner(reasoner, Everywhere()), EXAMPLES)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app.launch(served, server_port=port, prevent_thread_lock=True, quiet=True)
+    launch(served, port)
     yield f"http://127.0.0.1:{port}/"
     served.demo.close(verbose=False)
 
@@ -334,7 +335,7 @@ def test_a_namespace_of_somebody_else_is_noticed_before_anything_is_sent(hub, ru
 
 
 def test_a_broken_upload_goes_on_where_it_was(hub, run):
-    last = hashlib.sha256(max((ROOT / "examples").glob("*.jpg")).read_bytes()).hexdigest()
+    last = hashlib.sha256(max((ROOT / "medreasoner" / "examples").glob("*.jpg")).read_bytes()).hexdigest()
     hub.fault(rf"PUT /store/{last}", drop=100, times=99)
     code, printed = run("--model", MODEL)
     assert code == 2 and "run the same command again" in printed

@@ -9,7 +9,7 @@ import pytest
 
 from medreasoner.answer import Answer, render
 from medreasoner.geometry import INPUT_PIXELS, THOUSAND, THOUSAND_YX
-from medreasoner.page import views
+from medreasoner.page import answer_view
 from medreasoner.pipeline import ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.text.mentions import find_mentions
@@ -98,10 +98,10 @@ def test_a_run_tells_in_which_frame_its_model_writes_and_the_page_lights_what_it
     reasoner = ReplayReasoner([{**run, "frame": THOUSAND.name, "input_wh": [640, 320]}])
     *_, done = ground(image, question, reasoner, Oval())
     assert (done.frame, done.input_wh) == (THOUSAND, (640, 320))
-    box, point = views.places(done)
+    box, point = answer_view.places(done)
     assert (done.think[box["start"] : box["end"]], box["box"]) == ("[100, 500, 200, 750]", [40, 100, 80, 150])
     x1, y1, x2, y2 = point["box"]
     assert ((x1 + x2) / 2, (y1 + y2) / 2) == (200, 100)
-    assert views.places(replace(done, frame=None, input_wh=None)) == [], (
+    assert answer_view.places(replace(done, frame=None, input_wh=None)) == [], (
         "of a recording the frame is not known"
     )

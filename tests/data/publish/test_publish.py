@@ -26,7 +26,7 @@ from medreasoner.geometry import mask_to_box
 from medreasoner.hub.push import MARKER
 from tests.hub_server import Hub
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "medreasoner" / "examples"
 SIZE = (96, 64)
 
 

@@ -1,22 +1,22 @@
 // Corrections: corners and sides of the box, points and clicks can be dragged, or moved with the arrow keys; each asks only the segmenter.
-// `prompt` is what is drawn, `past` what it was before each correction. The server numbers its answers by `sent`.
+// `prompt` is what is drawn, `history` what it was before each correction. The server returns the number of the edit it answers.
 const CORNERS = { nw: [0, 1], n: [null, 1], ne: [2, 1], e: [2, null], se: [2, 3], s: [null, 3], sw: [0, 3], w: [0, null] };
-const CALLED = { nw: "top left corner", ne: "top right corner", se: "bottom right corner", sw: "bottom left corner", n: "top", e: "right side", s: "bottom", w: "left side" };
+const LABELS = { nw: "top left corner", ne: "top right corner", se: "bottom right corner", sw: "bottom left corner", n: "top", e: "right side", s: "bottom", w: "left side" };
 const NARROW = 56; // pixels of the screen; a shorter side of the box has no handle of its own
 let prompt = null;
-let past = [];
-let sent = 0;
-let clicking = ""; // "include", "exclude" or nothing
-let waiting = null; // a correction by key is sent when the keys rest
+let history = [];
+let lastEdit = 0;
+let clickMode = ""; // "include", "exclude" or nothing
+let pendingSend = null; // timer: a correction by key is sent when the keys rest
 
 const copy = (value) => JSON.parse(JSON.stringify(value));
-const editable = () => prompt !== null && document.querySelector("#room").dataset.phase === "done";
+const editable = () => prompt !== null && document.querySelector("#workspace").dataset.phase === "done";
 
-function adopt(found) {
-  prompt = found.box ? copy({ box: found.box, points: found.points, clicks: found.clicks || [] }) : null;
-  if (found.edit === undefined) {
-    past = [];
-    arm("");
+function setPrompt(value) {
+  prompt = value.box ? copy({ box: value.box, points: value.points, clicks: value.clicks || [] }) : null;
+  if (value.edit === undefined) {
+    history = [];
+    setClickMode("");
   }
   redraw();
 }
@@ -31,22 +31,22 @@ function redraw() {
     const middle = ix === null || iy === null;
     if (middle && (ix === null ? x2 - x1 : y2 - y1) * scale < NARROW) continue;
     const [x, y] = [ix === null ? (x1 + x2) / 2 : prompt.box[ix], iy === null ? (y1 + y2) / 2 : prompt.box[iy]];
-    spots.corners.push({ key: name, x, y, label: `Box, ${CALLED[name]}`, text: "", tabbed: !middle });
+    spots.corners.push({ key: name, x, y, label: `Box, ${LABELS[name]}`, text: "", tabbed: !middle });
   }
   (prompt?.points || []).forEach(([x, y], n) => spots.points.push({ key: `point${n}`, x, y, label: `Point ${n + 1}`, text: n + 1, tabbed: true }));
   (prompt?.clicks || []).forEach(([x, y, positive], n) =>
     spots.points.push({ key: `click${n}`, x, y, label: positive ? "Included" : "Excluded", text: positive ? "+" : "−", tabbed: true }),
   );
-  Object.entries(spots).forEach(([name, wanted]) => seat(layer(name), wanted, width, height));
-  viewer().querySelectorAll("[data-undo]").forEach((button) => (button.disabled = !past.length));
+  Object.entries(spots).forEach(([name, wanted]) => placeButtons(layer(name), wanted, width, height));
+  viewer().querySelectorAll("[data-undo]").forEach((button) => (button.disabled = !history.length));
 }
 
 // Buttons are kept from one drawing to the next, so that the focused one stays focused.
-function seat(host, wanted, width, height) {
-  const there = new Map([...host.children].map((button) => [button.dataset.key, button]));
+function placeButtons(host, wanted, width, height) {
+  const existing = new Map([...host.children].map((button) => [button.dataset.key, button]));
   for (const { key, x, y, label, text, tabbed } of wanted) {
-    const button = there.get(key) || host.appendChild(document.createElement("button"));
-    there.delete(key);
+    const button = existing.get(key) || host.appendChild(document.createElement("button"));
+    existing.delete(key);
     button.type = "button";
     button.dataset.key = key;
     button.className = key.startsWith("click") ? (text === "+" ? "included" : "excluded") : "";
@@ -56,7 +56,7 @@ function seat(host, wanted, width, height) {
     button.style.left = `${(100 * x) / width}%`;
     button.style.top = `${(100 * y) / height}%`;
   }
-  there.forEach((button) => button.remove());
+  existing.forEach((button) => button.remove());
 }
 
 function move(key, x, y) {
@@ -76,42 +76,42 @@ function move(key, x, y) {
   redraw();
 }
 
-function where(key) {
+function positionOf(key) {
   if (key in CORNERS) return CORNERS[key].map((index) => (index === null ? 0 : prompt.box[index]));
   const list = key.startsWith("point") ? prompt.points : prompt.clicks;
   return list[Number(key.replace(/\D/g, ""))];
 }
 
 function send() {
-  clearTimeout(waiting);
-  waiting = null;
-  sent += 1;
+  clearTimeout(pendingSend);
+  pendingSend = null;
+  lastEdit += 1;
   layer("mask").classList.add("stale");
-  trigger("refine", { ...prompt, edit: sent });
+  trigger("refine", { ...prompt, edit: lastEdit });
 }
 
 function correct(change) {
-  past.push(copy(prompt));
+  history.push(copy(prompt));
   change();
   redraw();
   send();
 }
 
 function undo() {
-  if (!editable() || !past.length) return;
-  prompt = past.pop();
+  if (!editable() || !history.length) return;
+  prompt = history.pop();
   redraw();
   send();
 }
 
-function arm(mode) {
-  clicking = mode;
+function setClickMode(mode) {
+  clickMode = mode;
   viewer().querySelectorAll("[data-click]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.click === mode));
   viewer().querySelector(".frame").dataset.clicking = mode;
 }
 
 function click(x, y) {
-  correct(() => prompt.clicks.push([x, y, clicking === "include"]));
+  correct(() => prompt.clicks.push([x, y, clickMode === "include"]));
 }
 
 const inImage = (event) => {
@@ -120,37 +120,37 @@ const inImage = (event) => {
   return [((event.clientX - shown.x) / shown.width) * width, ((event.clientY - shown.y) / shown.height) * height];
 };
 
-let held = null; // the handle under the pointer: its key, the prompt before, and how far from its middle it was taken
+let drag = null; // the handle under the pointer: its key, the prompt before, and how far from its middle it was taken
 document.addEventListener("pointerdown", (event) => {
   const handle = event.target.closest("#viewer .corners button, #viewer .points button");
   if (!handle || !editable() || event.button !== 0) return;
-  const [x, y] = where(handle.dataset.key);
+  const [x, y] = positionOf(handle.dataset.key);
   const [px, py] = inImage(event);
-  held = { key: handle.dataset.key, before: copy(prompt), dx: x - px, dy: y - py, moved: false };
+  drag = { key: handle.dataset.key, before: copy(prompt), dx: x - px, dy: y - py, moved: false };
   handle.setPointerCapture(event.pointerId);
 });
 document.addEventListener("pointermove", (event) => {
-  if (!held) return;
+  if (!drag) return;
   const [px, py] = inImage(event);
-  held.moved = true;
+  drag.moved = true;
   layer("mask").classList.add("stale");
-  move(held.key, px + held.dx, py + held.dy);
+  move(drag.key, px + drag.dx, py + drag.dy);
 });
 ["pointerup", "pointercancel"].forEach((end) =>
   document.addEventListener(end, () => {
-    if (held?.moved && JSON.stringify(held.before) !== JSON.stringify(prompt)) {
-      past.push(held.before);
+    if (drag?.moved && JSON.stringify(drag.before) !== JSON.stringify(prompt)) {
+      history.push(drag.before);
       redraw();
       send();
     }
-    held = null;
+    drag = null;
   }),
 );
 document.addEventListener("click", (event) => {
   const button = event.target.closest("#viewer [data-click]");
-  if (button) return arm(clicking === button.dataset.click ? "" : button.dataset.click);
+  if (button) return setClickMode(clickMode === button.dataset.click ? "" : button.dataset.click);
   if (event.target.closest("#viewer [data-undo]")) return undo();
-  if (!clicking || !editable() || event.shiftKey || event.target.closest("button") || !event.target.closest("#viewer .stage")) return;
+  if (!clickMode || !editable() || event.shiftKey || event.target.closest("button") || !event.target.closest("#viewer .stage")) return;
   click(...inImage(event));
 });
 document.addEventListener("moved", redraw); // zoomed: sides may have become long enough for a handle

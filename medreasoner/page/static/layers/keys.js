@@ -1,15 +1,15 @@
 // Keys. Letters work wherever the visitor is not writing; arrows, Delete and Enter belong to what has the focus.
 const dialog = element.querySelector(".keys");
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const REST = 150; // milliseconds without a key after which a correction is sent
+const KEY_REST = 150; // milliseconds without a key after which a correction is sent
 
 function nudge(key, [dx, dy], far) {
-  if (waiting === null) past.push(copy(prompt));
-  clearTimeout(waiting);
-  const [x, y] = where(key);
+  if (pendingSend === null) history.push(copy(prompt));
+  clearTimeout(pendingSend);
+  const [x, y] = positionOf(key);
   move(key, x + dx * far, y + dy * far);
   layer("mask").classList.add("stale");
-  waiting = setTimeout(send, REST);
+  pendingSend = setTimeout(send, KEY_REST);
 }
 
 function onHandle(event) {
@@ -34,12 +34,12 @@ const LETTERS = {
   "=": () => viewer().zoom.in(),
   "-": () => viewer().zoom.out(),
   0: () => viewer().zoom.fit(),
-  w: () => viewer().shades.open(),
-  i: () => editable() && arm(clicking === "include" ? "" : "include"),
-  e: () => editable() && arm(clicking === "exclude" ? "" : "exclude"),
+  w: () => viewer().windowing.open(),
+  i: () => editable() && setClickMode(clickMode === "include" ? "" : "include"),
+  e: () => editable() && setClickMode(clickMode === "exclude" ? "" : "exclude"),
   u: undo,
   "?": () => dialog.showModal(),
-  Escape: () => arm(""),
+  Escape: () => setClickMode(""),
 };
 
 document.addEventListener("keydown", (event) => {
@@ -47,7 +47,7 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "z") return event.preventDefault(), undo();
   if (event.ctrlKey || event.metaKey || !viewer().picture) return;
   if (event.target.dataset.key && event.target.closest("#viewer") && onHandle(event)) return event.preventDefault();
-  if (event.key === "Enter" && clicking && editable() && event.target.matches("#viewer .frame")) return clickInBox();
+  if (event.key === "Enter" && clickMode && editable() && event.target.matches("#viewer .frame")) return clickInBox();
   const button = toggles.find((candidate) => candidate.dataset.key === event.key.toLowerCase());
   if (button && !button.disabled) toggle(button);
   else LETTERS[event.key.length === 1 ? event.key.toLowerCase() : event.key]?.();

@@ -14,23 +14,23 @@ function drawBox([x1, y1, x2, y2]) {
 }
 
 function draw() {
-  const found = props.value || {};
-  if (found.edit !== undefined && (found.edit < sent || waiting !== null || held?.moved)) return; // a later correction is under way
+  const value = props.value || {};
+  if (value.edit !== undefined && (value.edit < lastEdit || pendingSend !== null || drag?.moved)) return; // a later correction is under way
   const truth = viewer().picture?.truth || "";
   const [width, height] = sizeOf();
   viewer().querySelectorAll("svg.layer").forEach((svg) => svg.setAttribute("viewBox", `0 0 ${width} ${height}`));
-  layer("mask").querySelector("path").setAttribute("d", found.mask || "");
+  layer("mask").querySelector("path").setAttribute("d", value.mask || "");
   layer("mask").classList.remove("stale");
   layer("truth").querySelectorAll("path").forEach((path) => path.setAttribute("d", truth));
-  adopt(found);
-  const there = { box: Boolean(found.box), points: Boolean(found.points), mask: Boolean(found.mask), truth: Boolean(truth) };
+  setPrompt(value);
+  const available = { box: Boolean(value.box), points: Boolean(value.points), mask: Boolean(value.mask), truth: Boolean(truth) };
   for (const button of toggles) {
-    button.disabled = !there[button.dataset.layer];
-    layer(button.dataset.layer).classList.toggle("drawn", there[button.dataset.layer]);
+    button.disabled = !available[button.dataset.layer];
+    layer(button.dataset.layer).classList.toggle("drawn", available[button.dataset.layer]);
   }
-  layer("corners").classList.toggle("drawn", there.box);
+  layer("corners").classList.toggle("drawn", available.box);
   const picture = viewer().querySelector("img");
-  picture.alt = [picture.dataset.alt, found.spoken].filter(Boolean).join(". ");
+  picture.alt = [picture.dataset.alt, value.spoken].filter(Boolean).join(". ");
 }
 
 function show(name, shown) {
@@ -38,7 +38,7 @@ function show(name, shown) {
   button.setAttribute("aria-pressed", shown);
   layer(name).classList.toggle("off", !shown);
   if (name === "box") layer("corners").classList.toggle("off", !shown);
-  if (name === "truth") document.querySelector("#room").classList.toggle("with-truth", shown);
+  if (name === "truth") document.querySelector("#workspace").classList.toggle("with-truth", shown);
 }
 
 function toggle(button) {
@@ -61,4 +61,4 @@ document.addEventListener("picture", () => {
   draw();
 });
 const hidden = () => toggles.filter((button) => button.getAttribute("aria-pressed") !== "true").map((button) => button.dataset.layer);
-element.closest("#layers").shown = { hidden, put: show };
+element.closest("#layers").visibility = { hidden, put: show };

@@ -6,9 +6,9 @@ function slider(name, what, count, value) {
   const label = document.createElement("label");
   const range = Object.assign(document.createElement("input"), { type: "range", name, min: 1, max: count, value });
   const number = document.createElement("output");
-  const tell = () => (number.textContent = `${range.value} of ${count}`);
-  range.addEventListener("input", tell);
-  tell();
+  const showNumber = () => (number.textContent = `${range.value} of ${count}`);
+  range.addEventListener("input", showNumber);
+  showNumber();
   label.append(`${what} `, range, " ", number);
   return label;
 }
@@ -21,7 +21,7 @@ function menu(name, what, options, value) {
   return label;
 }
 
-function offer({ choices, view }) {
+function showControls({ choices, view }) {
   const controls = [];
   if (choices.slices > 1) controls.push(slider("slice", "Slice", choices.slices, view.slice ?? 1));
   if (choices.axes.length > 1) controls.push(menu("axis", "Cut", choices.axes, view.axis));
@@ -34,12 +34,12 @@ function offer({ choices, view }) {
 }
 
 planes.addEventListener("change", (event) => {
-  const asked = { ...props.value.view };
+  const view = { ...props.value.view };
   planes.querySelectorAll("input, select").forEach((control) => {
-    asked[control.name] = control.type === "range" ? Number(control.value) : control.value;
+    view[control.name] = control.type === "range" ? Number(control.value) : control.value;
   });
-  if (event.target.name === "axis") asked.slice = null; // its number means another place along another axis
-  trigger("turn", asked);
+  if (event.target.name === "axis") view.slice = null; // its number means another place along another axis
+  trigger("select_view", view);
 });
-opened.push(offer);
+onPicture.push(showControls);
 show();

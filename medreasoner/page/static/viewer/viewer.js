@@ -1,31 +1,31 @@
-// The viewer: shows one image, takes files by drop and paste. zoom.js, shades.js and planes.js follow in the same scope; what is drawn over
-// the image belongs to layers.js. Files always go through the page's one upload button, so that Gradio checks them like any other.
-const host = element.closest("#viewer"); // where the other components find picture, zoom and shades
+// The viewer: shows one image, takes files by drop and paste. zoom.js, windowing.js and planes.js follow in the same scope; what is drawn
+// over the image belongs to layers/. Files always go through the page's one upload button, so that Gradio checks them like any other.
+const host = element.closest("#viewer"); // where the other components find picture, zoom and windowing
 const stage = element.querySelector(".stage");
 const frame = element.querySelector(".frame");
 const image = element.querySelector("img");
 const caption = element.querySelector("figcaption");
-const opened = []; // called with each new picture
-const input = () => document.querySelector("input[type=file]:has(+ #open-image)");
+const onPicture = []; // functions called with each new picture
+const fileInput = () => document.querySelector("input[type=file]:has(+ #open-image)");
 
-function give(files) {
-  if (!files.length || !input()) return false;
+function uploadFile(files) {
+  if (!files.length || !fileInput()) return false;
   const transfer = new DataTransfer();
   transfer.items.add(files[0]);
-  input().files = transfer.files;
-  input().dispatchEvent(new Event("change", { bubbles: true }));
+  fileInput().files = transfer.files;
+  fileInput().dispatchEvent(new Event("change", { bubbles: true }));
   return true;
 }
 
-function sharpen() {
+function updateMagnification() {
   const shown = image.getBoundingClientRect().width * devicePixelRatio;
   image.classList.toggle("magnified", image.naturalWidth > 0 && shown >= 3 * image.naturalWidth);
 }
 
 function paragraph(line) {
-  const words = document.createElement("p");
-  words.textContent = line;
-  return words;
+  const text = document.createElement("p");
+  text.textContent = line;
+  return text;
 }
 
 function show() {
@@ -43,14 +43,14 @@ function show() {
   });
   caption.replaceChildren(...picture.caption.map(paragraph));
   host.picture = picture;
-  opened.forEach((tell) => tell(picture));
+  onPicture.forEach((call) => call(picture));
   document.dispatchEvent(new CustomEvent("picture"));
 }
 
 follow(show);
-image.addEventListener("load", sharpen);
-new ResizeObserver(sharpen).observe(stage);
-element.querySelector(".invitation").addEventListener("click", () => input()?.click());
+image.addEventListener("load", updateMagnification);
+new ResizeObserver(updateMagnification).observe(stage);
+element.querySelector(".invitation").addEventListener("click", () => fileInput()?.click());
 
 const carriesFile = (event) => event.dataTransfer?.types.includes("Files");
 document.addEventListener("dragover", (event) => {
@@ -65,8 +65,8 @@ document.addEventListener("drop", (event) => {
   if (!carriesFile(event)) return;
   event.preventDefault();
   element.classList.remove("under-file");
-  give(event.dataTransfer.files);
+  uploadFile(event.dataTransfer.files);
 });
 document.addEventListener("paste", (event) => {
-  if (give(event.clipboardData.files)) event.preventDefault();
+  if (uploadFile(event.clipboardData.files)) event.preventDefault();
 });

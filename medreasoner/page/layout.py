@@ -1,0 +1,81 @@
+"""The components of the page and where they stand. What happens when they are used is in `wiring.py`."""
+
+import gradio as gr
+
+from medreasoner.events import NOTICE
+from medreasoner.page import answer_view
+from medreasoner.page.component import component
+from medreasoner.page.examples import Example
+from medreasoner.page.image_view import thumbnail
+from medreasoner.page.updates import Values
+
+
+class Layout:
+    """Places the components into the `gr.Blocks` around it: image and layers on the left, question and answer on the right.
+
+    Args:
+        examples: offered below the image.
+        samples: the model can be asked how sure it is; without it `confidence` is None.
+        second: name of a model to compare with; without one `compare` and `comparison` are None.
+    """
+
+    def __init__(self, examples: list[Example], samples: bool = False, second: str | None = None):
+        self.session = gr.State(None)  # the visitor's page.session.Session
+        component("header")
+        with gr.Row(elem_id="workspace"):
+            with gr.Column(elem_id="image-column"):
+                self._place_image([thumbnail(example) for example in examples])
+            with gr.Column(elem_id="answer-column"):
+                self._place_question(second is not None)
+                self.status = component("status", answer_view.status("empty"))
+                self._place_answers(samples, second is not None)
+                self.downloads = component("downloads", {})
+
+    @property
+    def run_outputs(self) -> list[gr.blocks.Block]:
+        """What a run may change."""
+        parts = (
+            self.status,
+            self.answer,
+            self.layers,
+            self.downloads,
+            self.confidence,
+            self.comparison,
+        )
+        return [part for part in parts if part is not None]
+
+    def update(self, values: Values, run: str | None = None) -> dict:
+        """`values` as Gradio takes them from a handler; a component that this page does not have is left out.
+
+        Args:
+            run: id of the run they belong to, see static/shared/follow.js; None between runs.
+        """
+        parts = {name: getattr(self, name) for name in values}
+        named = {} if run is None else {"run": run}
+        changed = {part: {**values[name], **named} for name, part in parts.items() if part is not None}
+        return changed or gr.skip()
+
+    def _place_image(self, thumbnails: list[dict]) -> None:
+        self.viewer = component("viewer")
+        with gr.Row(elem_id="image-actions"):
+            self.layers = component("layers")
+            self.upload = gr.UploadButton("Open image", elem_id="open-image", type="filepath")
+        self.examples = component("examples", thumbnails, visible=bool(thumbnails))
+
+    def _place_question(self, comparable: bool) -> None:
+        with gr.Column(elem_id="question-form"):
+            self.question = gr.Textbox(
+                label="Question", lines=2, max_lines=5, placeholder="Ask about one place in the image"
+            )
+            with gr.Row(elem_id="actions"):
+                self.ask = gr.Button("Ask", variant="primary", elem_id="ask")
+                self.compare = gr.Button("Compare", elem_id="compare") if comparable else None
+                self.stop = gr.Button("Stop", elem_id="stop", interactive=False)  # status.js enables it
+                gr.HTML(f"<p>{NOTICE}</p>", elem_id="notice")
+
+    def _place_answers(self, samples: bool, comparable: bool) -> None:
+        options = {"elem_classes": ["answer-block"]}
+        with gr.Column(elem_id="answers"):
+            self.answer = component("answer", answer_view.answer(), **options)
+            self.confidence = component("confidence", {}, **options) if samples else None
+            self.comparison = component("comparison", {}, **options) if comparable else None

@@ -1,0 +1,141 @@
+"""The page's calls to one model: a run, a mask for a correction, samples. On ZeroGPU each is one GPU call.
+
+Each call's time is measured for the next request of GPU seconds; a call ends when whoever reads it has gone.
+"""
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Protocol, TypeVar
+
+import spaces
+from PIL import Image
+
+from medreasoner.events import Absent, Done, Event
+from medreasoner.geometry import Grounding
+from medreasoner.output.files import Provenance
+from medreasoner.page.zerogpu import FIRST_REFINEMENT, FIRST_RUN, FIRST_SAMPLES, DurationEstimate
+from medreasoner.refine import ImageCache, Refined
+from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled
+from medreasoner.segmenters.base import Click
+
+T = TypeVar("T")
+
+
+class Model(Protocol):
+    """What the page needs of a `medreasoner.MedReasoner`."""
+
+    name: str
+    can_sample: bool
+
+    def stream(
+        self,
+        image: Image.Image,
+        question: str,
+        think: bool = True,
+        stop: threading.Event | None = None,
+        cache: ImageCache | None = None,
+    ) -> Iterator[Event]:
+        """The events of one run; see `pipeline.ground`."""
+
+    def samples(
+        self,
+        image: Image.Image,
+        question: str,
+        number: int = SAMPLES,
+        temperature: float = TEMPERATURE,
+        think: bool = True,
+        stop: threading.Event | None = None,
+        cache: ImageCache | None = None,
+    ) -> Iterator[Sampled]:
+        """Answers by chance; see `sampling.sampled`. Asked for only where `can_sample`."""
+
+    def refine(
+        self,
+        image: Image.Image,
+        grounding: Grounding,
+        clicks: tuple[Click, ...] = (),
+        cache: ImageCache | None = None,
+    ) -> Refined:
+        """The mask for a corrected grounding; see `refine.refine`."""
+
+    def provenance(self, question: str) -> Provenance:
+        """What would make the answer to `question`, for the files one takes home."""
+
+
+class ModelCalls:
+    """The calls to `model`, shared by all visitors. When a visitor stops or leaves, Gradio closes the generator it reads, and the model
+    stops with it."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self._run_time = DurationEstimate(FIRST_RUN)
+        self._refine_time = DurationEstimate(FIRST_REFINEMENT)
+        self._samples_time = DurationEstimate(FIRST_SAMPLES)
+        self._gpu_events = spaces.GPU(duration=self._run_time.seconds)(self._events)
+        self._gpu_refine = spaces.GPU(duration=self._refine_time.seconds)(self._refine)
+        self._gpu_samples = spaces.GPU(duration=self._samples_time.seconds)(self._samples)
+
+    @property
+    def name(self) -> str:
+        """The model's Hub id, or the last two parts of its folder: visitors need not see this server's paths."""
+        return "/".join(self.model.name.rstrip("/").split("/")[-2:])
+
+    def events(self, image: Image.Image, question: str, cache: ImageCache | None = None) -> Iterator[Event]:
+        """The model's events. Errors: gr.Error of ZeroGPU."""
+        with closing(self._gpu_events(image, question, cache)) as events:
+            for event in events:
+                if isinstance(event, (Absent, Done)):
+                    self._run_time.add(event.timings_s["total"])
+                yield event
+
+    def refine(
+        self,
+        image: Image.Image,
+        grounding: Grounding,
+        clicks: tuple[Click, ...],
+        cache: ImageCache | None = None,
+    ) -> Refined:
+        """Errors: GroundingError, SegmenterError, gr.Error of ZeroGPU."""
+        refined = self._gpu_refine(image, grounding, clicks, cache)
+        self._refine_time.add(refined.seconds)
+        return refined
+
+    def samples(
+        self, image: Image.Image, question: str, cache: ImageCache | None = None
+    ) -> Iterator[Sampled]:
+        """Errors: ReasonerError, gr.Error of ZeroGPU."""
+        seconds = 0.0
+        with closing(self._gpu_samples(image, question, cache)) as samples:
+            for number, sample in enumerate(samples, start=1):
+                seconds += sample.seconds
+                if number == SAMPLES:
+                    self._samples_time.add(seconds)
+                yield sample
+
+    def _events(self, image: Image.Image, question: str, cache: ImageCache | None) -> Iterator[Event]:
+        stop = threading.Event()
+        yield from _stopping_when_closed(
+            self.model.stream(image, question, think=True, stop=stop, cache=cache), stop
+        )
+
+    def _refine(
+        self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...], cache: ImageCache | None
+    ) -> Refined:
+        return self.model.refine(image, grounding, clicks, cache)
+
+    def _samples(self, image: Image.Image, question: str, cache: ImageCache | None) -> Iterator[Sampled]:
+        stop = threading.Event()
+        yield from _stopping_when_closed(self.model.samples(image, question, stop=stop, cache=cache), stop)
+
+
+def _stopping_when_closed(run: Generator[T], stop: threading.Event) -> Iterator[T]:
+    """What `run` yields. Closing this generator tells the model to stop, and closes the run in another thread: that waits for the model's
+    last token, which the server's own thread must not."""
+    try:
+        while event := next(run, None):  # `yield from` would close the run before it is told to stop
+            yield event
+    except GeneratorExit:
+        stop.set()
+        threading.Thread(target=run.close).start()
+        raise

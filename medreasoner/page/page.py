@@ -1,0 +1,82 @@
+"""The page as one `gr.Blocks`: its components, and which event calls which handler."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import gradio as gr
+
+from medreasoner.page.endpoints import Endpoints
+from medreasoner.page.examples import Example
+from medreasoner.page.file_handlers import FileHandlers, forget_visitor
+from medreasoner.page.layout import Layout
+from medreasoner.page.model_calls import Model, ModelCalls
+from medreasoner.page.recordings import Recording
+from medreasoner.page.run_handlers import RunHandlers
+
+RUNS_AT_ONCE = 1  # a model answers one question at a time; the next visitor waits in line, and is told so
+OPTIONS = {"show_progress": "hidden", "api_visibility": "private"}  # of every event of the page
+
+
+class Page:
+    """Nothing of a visitor is stored here: what one has opened lives in a `session.Session` in `gr.State`.
+
+    Attributes:
+        demo: the `gr.Blocks`. layout: its components. runs, files: its event handlers.
+
+    Args:
+        model: shared by all visitors.
+        examples: offered below the image.
+        recordings: of runs on the examples, for visitors for whom no GPU is free; see `recordings`.
+        compare: a second model to ask the same question; without one the page offers no comparison.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        examples: list[Example],
+        recordings: Mapping[tuple[str, str], Recording] = MappingProxyType({}),
+        compare: Model | None = None,
+    ):
+        first, second = ModelCalls(model), ModelCalls(compare) if compare else None
+        blocks = {"title": "MedReasoner", "analytics_enabled": False, "fill_width": True}
+        with gr.Blocks(delete_cache=(300, 900), **blocks) as self.demo:
+            self.demo.space_id = (
+                None  # on a Space, Gradio's header would ask huggingface.co and fonts.googleapis.com
+            )
+            # first, so that theirs are the names `/ground` and `/refine` and not those of the page's own events
+            Endpoints(first.events, first.refine, model.provenance).place()
+            self.layout = Layout(examples, model.can_sample, second and second.name)
+            self.runs = RunHandlers(self.layout, first, second, recordings)
+            self.files = FileHandlers(self.layout, examples)
+            self._connect_runs()
+            self._connect_files()
+            self.demo.unload(self._forget_visitor)
+        self.demo.queue(default_concurrency_limit=4, max_size=64)
+
+    def _connect_runs(self) -> None:
+        """Events that start, correct or end a run. The events that must end it are connected in `_connect_files` too."""
+        layout, runs = self.layout, self.runs
+        shown, question = layout.run_outputs, [layout.session, layout.question]
+        model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE, **OPTIONS}
+        self._running = [layout.ask.click(runs.ask, question, shown, **model)]
+        if layout.compare:
+            self._running.append(layout.compare.click(runs.compare, question, shown, **model))
+        if layout.confidence:
+            self._running.append(layout.confidence.sample(runs.sample, layout.session, shown, **model))
+        for event in self._running:
+            event.failure(runs.fail, layout.session, shown, **OPTIONS)
+        layout.stop.click(runs.stop, layout.session, shown, cancels=self._running, **OPTIONS)
+        layout.layers.refine(runs.refine, layout.session, shown, trigger_mode="multiple", **OPTIONS)
+
+    def _connect_files(self) -> None:
+        """Events that open an image, which ends a run on the one before, and downloads."""
+        layout, files = self.layout, self.files
+        opened = [*layout.run_outputs, layout.session, layout.viewer]
+        ending = {"cancels": self._running, **OPTIONS}
+        layout.upload.upload(files.open_file, layout.upload, opened, **ending)
+        layout.examples.pick(files.open_example, None, [*opened, layout.question], **ending)
+        layout.viewer.select_view(files.open_view, layout.session, opened, **ending)
+        layout.downloads.fetch(files.download, layout.session, [layout.downloads, layout.status], **OPTIONS)
+
+    def _forget_visitor(self, request: gr.Request) -> None:
+        forget_visitor(self.demo, request)

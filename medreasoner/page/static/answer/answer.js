@@ -1,0 +1,2 @@
+// The model's answer; shared/answer_block.js shows it.
+follow(showAnswer);

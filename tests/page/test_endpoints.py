@@ -1,0 +1,131 @@
+"""What programs may call, over HTTP and MCP, of `python app.py` as a user starts it."""
+
+import asyncio
+import base64
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests import tiny
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def client(folder) -> Iterator[Client]:
+    """`python app.py`, as a user starts it."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+    environment.pop("GRADIO_SERVER_PORT", None)
+    server = subprocess.Popen(
+        [sys.executable, "app.py", "--model", str(folder), "--device", "cpu"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    address = next((found for line in server.stdout if (found := re.search(r"http://\S+", line))), None)
+    assert address, f"app.py ended with exit code {server.wait()} before it served anything"
+    yield Client(address.group(), verbose=False, analytics_enabled=False)
+    server.terminate()
+    server.wait()
+    server.stdout.close()
+
+
+def test_the_endpoint_gives_what_grounding_json_holds_and_the_mask(client, image_file):
+    grounding, mask = client.predict(handle_file(image_file), "What is bright?", api_name="/ground")
+    assert {
+        "think",
+        "box_xyxy",
+        "points_xy",
+        "mask_rle",
+        "mask_score",
+        "model",
+        "timings_s",
+        "answer_text",
+    } <= set(grounding)
+    assert grounding["question"] == "What is bright?" and len(grounding["prompt_sha256"]) == 64
+    assert grounding["think"] == tiny.THOUGHT
+    assert grounding["image_wh"] == [320, 240]
+    assert grounding["notice"] == "Research use only. Not for diagnosis."
+    assert Image.open(mask).size == (320, 240)
+
+
+def test_the_endpoint_answers_bad_input_with_one_sentence(client, image_file, tmp_path):
+    bad = tmp_path / "letter.png"
+    bad.write_text("Dear colleague")
+    with pytest.raises(AppError, match="cannot be read as an image"):
+        client.predict(handle_file(bad), "What is bright?", api_name="/ground")
+    with pytest.raises(AppError, match="The question is empty"):
+        client.predict(handle_file(image_file), " ", api_name="/ground")
+
+
+def test_the_stream_tells_the_same_while_it_happens(client, image_file):
+    heard = list(client.submit(handle_file(image_file), "What is bright?", api_name="/ground_stream"))
+    states = [value["state"] for value in heard]
+    assert states == ["thinking"] * states.count("thinking") + ["located", "done"]
+    thoughts = [value["think"] for value in heard]
+    assert (
+        all(then.startswith(before) for before, then in zip(thoughts, thoughts[1:], strict=False))
+        and thoughts[-1] == tiny.THOUGHT
+    )
+    assert heard[-2]["box_xyxy"] == heard[-1]["box_xyxy"]
+
+
+def test_a_mask_can_be_asked_for_with_a_box_and_clicks(client, image_file):
+    box, points, clicks = [40, 30, 200, 180], [[100, 90], [150, 120]], [[60, 60, True], [300, 200, False]]
+    refined, mask = client.predict(handle_file(image_file), box, points, clicks, api_name="/refine")
+    assert (refined["box_xyxy"], refined["clicks"]) == (box, clicks) and 0 <= refined["mask_score"] <= 1
+    assert Image.open(mask).size == (320, 240)
+    with pytest.raises(AppError, match="expected a box of four numbers"):
+        client.predict(handle_file(image_file), [1, 2, 3], points, [], api_name="/refine")
+    with pytest.raises(AppError, match="holds no part of the 320 x 240 image"):
+        client.predict(handle_file(image_file), [400, 300, 500, 400], points, [], api_name="/refine")
+
+
+def test_the_endpoints_are_typed_and_documented_and_nothing_else_is_offered(client):
+    offered = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(offered) == ["/ground", "/ground_stream", "/refine"]
+    for endpoint in offered.values():
+        assert "Research use only" in endpoint["description"]
+        assert all(parameter["python_type"]["type"] for parameter in endpoint["parameters"])
+
+
+def test_the_endpoints_are_mcp_tools_that_answer(client, image_file):
+    mcp = pytest.importorskip("mcp", reason="the page offers MCP tools where the mcp package is installed")
+    from mcp.client.streamable_http import streamable_http_client
+
+    picture = f"data:image/png;base64,{base64.b64encode(image_file.read_bytes()).decode('ascii')}"
+
+    async def hear(*_: object) -> None:
+        pass
+
+    async def talk() -> tuple[dict, list]:
+        async with (
+            streamable_http_client(f"{client.src}gradio_api/mcp/http/") as (read, write, _),
+            mcp.ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            asked = {"image": picture, "question": "What is bright?"}
+            answer = await session.call_tool(
+                "ground", asked, progress_callback=hear
+            )  # without one, Gradio 6.31 hands all back as one text
+            return tools, answer.content
+
+    with ThreadPoolExecutor(
+        1
+    ) as thread:  # a browser test before this one may leave a running loop in the main thread
+        tools, content = thread.submit(lambda: asyncio.run(talk())).result()
+    assert set(tools) == {"ground", "ground_stream", "refine"}
+    assert all("Research use only" in tool.description for tool in tools.values())
+    assert [part.type for part in content] == ["text", "image", "text"], content
+    assert tiny.THOUGHT in content[0].text

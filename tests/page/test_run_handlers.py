@@ -1,0 +1,190 @@
+"""Runs on the page without a browser: stopping, failing, without a GPU."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from medreasoner.events import Event, Thinking
+from medreasoner.geometry import Grounding
+from medreasoner.imaging import load_image
+from medreasoner.output.files import Provenance
+from medreasoner.page.page import Page
+from medreasoner.page.recordings import load_recordings, record
+from medreasoner.page.session import Session
+from medreasoner.sampling import Sampled
+from tests import tiny
+
+WHERE = Grounding((10.4, 20, 50, 80), ((20, 30), (40, 60)))
+
+
+class Endless:
+    """A model that speaks until it is told to stop."""
+
+    name, can_sample = "folder/on/this/machine", True
+
+    def __init__(self) -> None:
+        self.stop: threading.Event | None = None
+        self.closed = threading.Event()
+
+    def provenance(self, question: str) -> Provenance:
+        return Provenance(question)
+
+    def stream(
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
+    ) -> Iterator[Event]:
+        self.stop = stop
+        try:
+            while True:
+                yield Thinking("word ")
+        finally:
+            assert stop.is_set(), "the run was closed before it was told to stop"
+            self.closed.set()
+
+    def samples(
+        self, image: Image.Image, question: str, stop: threading.Event, cache: object
+    ) -> Iterator[Sampled]:
+        self.stop = stop
+        try:
+            while True:
+                yield Sampled(WHERE, 0.1)
+        finally:
+            assert stop.is_set(), "the samples were closed before they were told to stop"
+            self.closed.set()
+
+
+def test_closing_a_run_tells_the_model_to_stop_first():
+    model = Endless()
+    page = Page(model, [])
+    run = page.runs.ask(Session(load_image(np.zeros((32, 32), np.uint8))), "Where?")
+    for _ in range(3):
+        next(run)
+    assert not model.stop.is_set()
+    run.close()
+    assert model.stop.is_set()
+    assert model.closed.wait()
+
+
+def test_closing_a_comparison_stops_the_model_that_speaks(model):
+    second = Endless()
+    page = Page(model, [], compare=second)
+    session = Session(load_image(np.full((64, 64), 90, np.uint8)))
+    run = page.runs.compare(session, "What is bright?")
+    shown = next(
+        update
+        for update in run
+        if page.layout.comparison in update and update[page.layout.comparison].get("think")
+    )
+    assert shown[page.layout.comparison]["name"] == "this/machine", (
+        "a folder's whole path is nobody's business"
+    )
+    assert session.done is not None and not second.stop.is_set()
+    run.close()
+    assert second.closed.wait()
+    assert page.runs.stop(session)[page.layout.status] == {"phase": "done", "text": "Stopped"}, (
+        "the first answer is there to be corrected"
+    )
+
+
+def test_closing_samples_tells_the_model_to_stop_first(model):
+    endless = Endless()
+    page, session = Page(endless, []), Session(load_image(np.full((64, 64), 90, np.uint8)))
+    assert list(page.runs.sample(session)) == [], "there is no answer yet"
+    session.begin("a run", endless.provenance("What is bright?"))
+    session.end(model.ground(session.loaded.image, "What is bright?"))
+    samples = page.runs.sample(session)
+    for _ in range(3):
+        shown = next(samples)
+    assert (
+        shown[page.layout.confidence]["rows"][0]["text"].endswith("of 2 samples")
+        and len(shown[page.layout.confidence]["boxes"]) == 2
+    )
+    samples.close()
+    assert endless.closed.wait()
+
+
+def test_without_a_second_model_the_page_offers_no_comparison(model):
+    layout = Page(model, []).layout
+    assert layout.compare is None and layout.comparison is None and layout.confidence is not None
+    with_second = Page(model, [], compare=Endless()).layout
+    assert with_second.compare.value == "Compare"
+
+
+class Breaks(Endless):
+    """A model with a bug."""
+
+    def stream(
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
+    ) -> Iterator[Event]:
+        yield Thinking("word ")
+        raise AssertionError("the bug, which this test wants")
+
+
+def test_a_run_that_was_cancelled_is_never_taken_for_a_breakdown_of_the_next():
+    page, session = Page(Endless(), []), Session(load_image(np.zeros((32, 32), np.uint8)))
+    assert page.runs.fail(session) == gr.skip()  # a new image: the end of a run on the old one came late
+    first = page.runs.ask(session, "Where?")
+    next(first)
+    second = page.runs.ask(session, "And here?")
+    next(second)
+    first.close()
+    assert page.runs.fail(session) == gr.skip()
+    second.close()
+
+
+def test_a_run_that_broke_is_reported_under_its_own_name():
+    page, session = Page(Breaks(), []), Session(load_image(np.zeros((32, 32), np.uint8)))
+    with pytest.raises(AssertionError):
+        list(page.runs.ask(session, "Where?"))
+    (told,) = page.runs.fail(session).values()
+    assert told["phase"] == "error" and told["run"] == session.run
+
+
+class NoQuota:
+    """A model on a machine that gives this visitor no GPU."""
+
+    name, can_sample = "someone/large", True
+
+    def provenance(self, question: str) -> Provenance:
+        return Provenance(question)
+
+    def stream(
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
+    ) -> Iterator[Event]:
+        raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
+        yield
+
+    def samples(
+        self, image: Image.Image, question: str, stop: threading.Event, cache: object
+    ) -> Iterator[Sampled]:
+        raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
+        yield
+
+
+def test_without_a_gpu_an_example_plays_from_its_recording_and_says_so(
+    model, image_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("medreasoner.page.recordings.PIECE_SECONDS", 0)
+    loaded = load_image(image_file)
+    path = tmp_path / "recorded.json"
+    path.write_text(
+        json.dumps([record(model.stream(loaded.image, "What is bright?"), loaded.image, "What is bright?")])
+    )
+    page = Page(NoQuota(), [], load_recordings(path))
+    session = Session(loaded)
+    shown = list(page.runs.ask(session, "What is bright?"))
+    reading = shown[-1][page.layout.answer]
+    assert reading["think"] == tiny.THOUGHT and "This is a recorded run of" in " ".join(reading["notes"])
+    assert session.done.model.endswith("(recorded)") and shown[-1][page.layout.status]["phase"] == "done"
+    assert np.array_equal(session.done.mask, model.ground(loaded.image, "What is bright?").mask)
+    *_, refused = page.runs.sample(session)
+    assert (
+        refused[page.layout.status]["phase"] == "done"
+        and "free GPU time" in refused[page.layout.status]["text"]
+    )
+    *_, refused = page.runs.ask(session, "What was never asked?")
+    assert "Your free GPU time for today is used up" in refused[page.layout.status]["text"]
