@@ -6,7 +6,7 @@ from transformers import Sam2Model
 
 from medreasoner.device import pick_device
 from medreasoner.model import MedReasoner
-from medreasoner.reasoners import vlm
+from medreasoner.reasoners import loading
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.registry import load_reasoner
 from medreasoner.segmenters.base import SegmenterError
@@ -48,7 +48,7 @@ def test_a_device_that_is_not_there_is_refused_before_a_file_is_read(machine, tm
 
 def test_reasoner_and_unshared_segmenter_go_to_the_same_device(machine, tmp_path, monkeypatch):
     machine("mps")
-    went, open_model, move = {}, vlm.open_model, Sam2Model.to
+    went, open_model, move = {}, loading.open_model, Sam2Model.to
 
     def opened(folder, config, device, dtype):
         went["reasoner"] = device
@@ -58,7 +58,7 @@ def test_reasoner_and_unshared_segmenter_go_to_the_same_device(machine, tmp_path
         went["segmenter"] = device
         return move(model, "cpu")
 
-    monkeypatch.setattr(vlm, "open_model", opened)
+    monkeypatch.setattr(loading, "open_model", opened)
     monkeypatch.setattr(Sam2Model, "to", moved)
     reasoner = tiny.qwen3_vl(tmp_path / "reasoner")
     MedReasoner.from_pretrained(reasoner, segmenter=tiny.segmenter(tmp_path / "segmenter"))

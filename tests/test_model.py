@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from medreasoner import model as model_module
 from medreasoner.events import Done
 from medreasoner.geometry import INPUT_PIXELS, THOUSAND
 from medreasoner.hub.push import push_folder
-from medreasoner.manifest import EMBEDDED_FOLDER, Manifest
+from medreasoner.manifest import Manifest
 from medreasoner.model import MedReasoner
 from medreasoner.prompts import Prompt, prompt_for
 from medreasoner.reasoners.base import ReasonerError
@@ -319,26 +318,6 @@ def test_a_size_that_the_processor_would_change_is_refused(qwen, copy):
         ReasonerError, match=r"sees 850 x 850 pixels, but its image processor makes that 840 x 840"
     ):
         load_reasoner(mine, device="cpu")
-
-
-def test_a_manifest_is_written_as_it_is_read(tmp_path):
-    full = Manifest(
-        frame=THOUSAND,
-        square=840,
-        max_pixels=9,
-        prompt_sha256="ab",
-        segmenter="s",
-        multimask=False,
-        specks=0.5,
-        looks=2,
-    )
-    for each in (full, replace(full, frame=None), Manifest()):
-        (tmp_path / "medreasoner.json").write_text(each.dumps())
-        assert Manifest.read(tmp_path) == each
-
-
-def test_the_shipped_pair_names_its_prompt():
-    assert Manifest.read(EMBEDDED_FOLDER).prompt_sha256 == Prompt.load(EMBEDDED_FOLDER / "prompt.json").sha256
 
 
 def test_a_hub_that_cannot_be_reached_gives_way_to_the_embedded_segmenter_and_one_that_refuses_does_not(

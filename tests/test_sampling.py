@@ -110,7 +110,7 @@ def test_the_probability_of_digit_tokens_is_that_of_the_models_logits(qwen):
     logits = torch.randn(len(coded.input_ids), len(tokenizer), generator=torch.Generator().manual_seed(0))
     listener, heard = TextListener(tokenizer, threading.Event()), []
     for token, row in zip(coded.input_ids, logits, strict=True):
-        before = listener.odds(torch.tensor([heard]), row[None])
+        before = listener.log_probs(torch.tensor([heard]), row[None])
         assert before[0] is not None and torch.equal(before[0], row), (
             "a processor that only listens changes nothing"
         )

@@ -26,7 +26,7 @@ from medreasoner.data import listing, ours, published, rows
 from medreasoner.data.digest import REPORT, Named
 from medreasoner.data.rows import DataError, Folder, Place, Row, RowError
 from medreasoner.data.sample import Sample
-from medreasoner.manifest import read_json
+from medreasoner.json_files import read_json
 
 __all__ = ["DataError", "SampleSet", "RowError", "Skipped", "load"]
 

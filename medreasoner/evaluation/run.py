@@ -12,7 +12,7 @@ Is not: another way of running a model; everything comes from `pipeline.ground`,
 Through vLLM, which is asked as a server; there is no second way over `vllm.LLM`, for the server batches whatever is under way as that does:
 
     vllm serve Qwen/Qwen2.5-VL-7B-Instruct --port 8000 --max-model-len 32768
-    vllm serve OpenGVLab/Mini-InternVL2-4B-DA-Medical --trust-remote-code …       the models marked `served` in families.TABLE
+    vllm serve OpenGVLab/Mini-InternVL2-4B-DA-Medical --trust-remote-code …       a model that transformers does not run
     python -m medreasoner evaluate --model openai:Qwen/Qwen2.5-VL-7B-Instruct --endpoint http://localhost:8000/v1 --batch 64 …
 
 The name tells how the model writes coordinates; one served under another name needs `--family`, one of families.FAMILIES. `--frame

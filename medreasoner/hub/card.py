@@ -13,7 +13,8 @@ from medreasoner.events import NOTICE
 from medreasoner.geometry import Frame
 from medreasoner.hub.metadata import front_matter
 from medreasoner.hub.push import MARKER
-from medreasoner.manifest import Manifest, adapter_base, read_json
+from medreasoner.json_files import read_json
+from medreasoner.manifest import Manifest, adapter_base
 from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
 from medreasoner.segmenters.base import MEDSAM2
 

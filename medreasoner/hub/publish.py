@@ -17,7 +17,9 @@ from safetensors import SafetensorError, safe_open
 from medreasoner.hub.card import Told, is_hub_id, model_card
 from medreasoner.hub.metadata import eval_results
 from medreasoner.hub.push import CARD, MARKER, Push, is_ours, push_folder
-from medreasoner.manifest import Manifest, adapter_base, first_line, read_json
+from medreasoner.json_files import read_json
+from medreasoner.manifest import Manifest, adapter_base
+from medreasoner.messages import first_line
 from medreasoner.prompts import Prompt
 
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "adapter_model.safetensors")

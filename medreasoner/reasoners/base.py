@@ -1,7 +1,8 @@
-"""The clinical reasoning module (CRM) as a protocol, and the way to open one.
+"""What every vision-language model offers (the clinical reasoning module, CRM): image and question in, text
+out piece by piece.
 
-Is: what the pipeline asks of a vision-language model, what evaluation may ask besides, and the ways to open one.
-Is not: any model (`reasoners/`), nor what differs between families (`families.py`).
+One file per way of running a model implements it; `registry.py` opens one by its name, `families.py` holds
+what differs between families.
 """
 
 import threading
@@ -18,8 +19,16 @@ from medreasoner.prompts import Prompt
 
 @dataclass
 class EncodedImage:
-    """One image as the reasoner saw it. `input_wh` is the (width, height) after its own resizing; `features` whatever a segmenter that
-    shares the vision tower can reuse (else None)."""
+    """One image as a reasoner takes it in.
+
+    Args:
+        image: RGB, resized as the model wants it.
+        input_wh: (width, height) in pixels of the vision tower's input; answers of some families are in these
+            pixels.
+        features: feature maps that a segmenter with the same vision tower can use instead of encoding the
+            image again; else None.
+        inputs: what the reasoner itself keeps for its next answer about this image.
+    """
 
     image: Image.Image
     input_wh: tuple[int, int]
@@ -29,29 +38,46 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class PairedSegmenter:
-    """The segmenter that was made for a model: its folder or Hub id, and the model's vision tower where they share it, else None."""
+    """The segmenter that was made for a reasoner.
+
+    Args:
+        tower: the reasoner's vision tower where the segmenter uses it as its encoder, else None.
+        segmenter: folder, or id on the Hub.
+    """
 
     tower: object | None
     segmenter: Path | str
 
 
 class Reasoner(Protocol):
-    name: str  # id or folder, for records
-    revision: (
-        str | None
-    )  # commit on the Hub that the weights (of an adapter: the adapter) come from, None for local ones
+    """A vision-language model that reasons aloud and answers in the project's format (see `answer.py`)."""
+
+    # id or folder, for records
+    name: str
+    # commit on the Hub that the weights (of an adapter: the adapter's) come from; None for local ones
+    revision: str | None
+    # in which it writes coordinates
     frame: Frame
     prompt: Prompt
-    paired_segmenter: PairedSegmenter | None  # None where no segmenter was made for it
+    # None where no segmenter was made for it
+    paired_segmenter: PairedSegmenter | None
 
     def encode(self, image: Image.Image) -> EncodedImage:
-        """Take in an RGB image: preprocess, and encode it where the encoding can be shared."""
+        """Take in an RGB image: preprocess it, and encode it where the encoding can be shared. Errors:
+        ReasonerError.
+        """
 
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
-        """Yield the answer's text piece by piece as it is generated; ends within two tokens of `stop` being set. The piece that closes the
-        answer is an `answer.Closing` where the reasoner can tell how probable its numbers were.
+        """Yield the model's text piece by piece as it is generated.
+
+        The piece that closes the answer is an `answer.Closing` where the reasoner knows how probable its
+        numbers were.
+
+        Args:
+            think: ask for the reasoning before the answer; False asks for the answer alone.
+            stop: ends the run within two tokens of being set.
 
         Errors: ReasonerError with one sentence for a person.
         """
@@ -59,7 +85,7 @@ class Reasoner(Protocol):
 
 @runtime_checkable
 class SamplingReasoner(Reasoner, Protocol):
-    """A reasoner that can also answer by chance, in proportion to its own probabilities."""
+    """A reasoner that can also answer at random, in proportion to its own probabilities."""
 
     def sample(
         self,
@@ -69,17 +95,22 @@ class SamplingReasoner(Reasoner, Protocol):
         stop: threading.Event | None = None,
         temperature: float = 1.0,
     ) -> Iterator[str]:
-        """As `stream`, but every token is drawn from the model's whole distribution at `temperature`, above 0."""
+        """As `stream`, but every token is drawn from the model's whole distribution at `temperature`, above
+        0.
+        """
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote for one question, for callers that ask many at once.
+    """What a model wrote for one of many questions.
 
     Args:
-        text: everything, in the project's format where a dialect could be read.
-        seconds: from asking to the last token; in a batch, the share of the batch's time. first_token_s: None where it was not seen.
-        tokens_in, tokens_out: as the model counted them; None where it did not say.
+        text: everything it wrote, followed by the answer in the project's format where it wrote that in its
+            family's own.
+        seconds: from the request to the last token; in a batch, the share of the batch's time.
+        first_token_s: from the request to the first token; None where it was not seen.
+        tokens_in: of the prompt, as the model counted them; None where it did not say.
+        tokens_out: of the text, likewise.
         error: why the question never reached the model or its answer never came back; None where it answered.
         coordinate_probability: as in `events.Done`.
     """
@@ -95,12 +126,16 @@ class Completion:
 
 @runtime_checkable
 class BatchReasoner(Reasoner, Protocol):
-    """A reasoner that can answer many questions faster than one after the other."""
+    """A reasoner that answers many questions faster than one after the other."""
 
     def answer_batch(
         self, encoded: Sequence[EncodedImage], questions: Sequence[str], think: bool = True, at_once: int = 1
     ) -> Iterator[Completion]:
-        """One `Completion` per question in their order, each as soon as it is there; never more than `at_once` are under way.
+        """Yield one `Completion` per question in their order, each as soon as it is there.
+
+        Args:
+            encoded: the image of each question.
+            at_once: how many questions are under way at most.
 
         Errors: ReasonerError where no question could be answered this way (a wrong key, an unknown model).
         """

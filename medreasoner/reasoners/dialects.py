@@ -1,10 +1,8 @@
-"""How other families write a box when they do not keep to the project's format: one pure function each.
+"""Reads the ways in which other model families write a box, and tells a refusal from an unreadable answer.
 
-Is: text in, `Found` out (or None): numbers exactly as the model wrote them, in its own frame and axis order. And the difference between a
-refusal and an answer that cannot be read.
-Is not: the project's own format (`answer.py`), and no conversion; `geometry.to_image` knows frames.
-
-Only what follows the reasoning is read, and of several boxes the first: a question has one target.
+One pure function per way: text in, `Found` or None out, with the numbers exactly as the model wrote them. The
+project's own format is read by `answer.py`; `geometry.to_image` converts the numbers. Only what follows the reasoning
+is read, and of several boxes the first: a question has one target.
 """
 
 import re
@@ -38,8 +36,10 @@ class Found:
 
 
 def json_boxes(text: str) -> Found | None:
-    """`{"bbox_2d": […], "point_2d": […]}`, alone, in a list, fenced or cut short: Qwen2.5-VL and Qwen3-VL, VLM-R1, VisionReasoner;
-    `{"box_2d": [y0, x0, y1, x1]}` of Gemini and MedGemma. Read key by key, so that a broken end costs nothing."""
+    """`{"bbox_2d": […], "point_2d": […]}`, alone, in a list, fenced or cut short: Qwen2.5-VL and Qwen3-VL,
+    VLM-R1, VisionReasoner; `{"box_2d": [y0, x0, y1, x1]}` of Gemini and MedGemma. Read key by key, so that a
+    broken end costs nothing.
+    """
     found = _JSON_BOX.search(text)
     if found is None:
         return None
@@ -84,8 +84,10 @@ def find(text: str, dialects: Sequence[str]) -> Found | None:
 
 
 def translate(text: str, dialects: Sequence[str]) -> str | None:
-    """The answer that `text` means, in the project's format, to be written after it; None where `text` keeps to the format already or
-    means no box. Without points two inside the box stand in, and `NO_POINTS` says so."""
+    """The answer that `text` means, in the project's format, to be written after it; None where `text` keeps
+    to the format already or means no box. Without points two inside the box stand in, and `NO_POINTS` says
+    so.
+    """
     parsed = parse(text)
     if parsed.answer is not None or parsed.absent:
         return None
@@ -128,15 +130,19 @@ _REFUSAL = re.compile(
 
 
 def refused(text: str) -> bool:
-    """Whether `text`, which holds no answer, says that none will be given. The reasoning before it does not count."""
+    """Whether `text`, which holds no answer, says that none will be given. The reasoning before it does not
+    count.
+    """
     return bool(_REFUSAL.search(text.rsplit(TAGS[1], 1)[-1].replace("’", "'")))
 
 
 def in_our_format(pieces: Iterator[str], dialects: Sequence[str]) -> Iterator[str]:
-    """The pieces of a model's output, followed by the answer they mean in the project's format, if they mean one and keep to another.
+    """The pieces of a model's output, followed by the answer they mean in the project's format, if they mean
+    one and keep to another.
 
-    Pieces pass as they come, up to an opening answer tag; what follows waits until the block closes, for it may have to be written anew
-    (the tags then go round the translated answer, the model's own words stay as text). Without dialects everything passes.
+    Pieces pass as they come, up to an opening answer tag; what follows waits until the block closes, for it
+    may have to be written anew (the tags then go round the translated answer, the model's own words stay as
+    text). Without dialects everything passes.
     """
     if not dialects:
         yield from pieces

@@ -1,17 +1,17 @@
-"""How each family of vision-language models sees an image and writes coordinates: data, with the source of every line.
+"""How each family of vision-language models sees an image and writes coordinates, with the source of every line.
 
-Is: the registry that local checkpoints (by the `model_type` of their config.json) and served models (by the beginning of their name) are
-looked up in, and the models of the published table by the names one runs them under. A checkpoint that was trained otherwise says so in
-its `medreasoner.json`.
-Is not: a parser; `dialect` names functions of `dialects.py`. Where nothing is published, `source` begins with "assumed".
+Local checkpoints are looked up by the `model_type` of their config.json, served models by the beginning of their name.
+A checkpoint that was trained otherwise says so in its `medreasoner.json`. Where nothing is published, `source` begins
+with "assumed". To add a family, add a line here and, if it writes boxes in a way of its own, a function in
+`dialects.py`.
 """
 
 from dataclasses import dataclass
 
 from medreasoner.geometry import INPUT_PIXELS, THOUSAND, THOUSAND_YX, Frame
 
-# The published scoring of all baselines: numbers taken as pixels of the set's own 840 x 840 images, whatever the model meant by them
-# (upstream eval/vllm_eval.py:140, where the only conversion is commented out).
+# The published scoring of all baselines: numbers taken as pixels of the set's own 840 x 840 images, whatever
+# the model meant by them (upstream eval/vllm_eval.py:140, where the only conversion is commented out).
 UPSTREAM_RAW = Frame("upstream-raw", 840)
 
 
@@ -22,9 +22,12 @@ class Family:
     Args:
         frame: in which they write coordinates.
         source: where that is said, or "assumed: …".
-        dialect: how they write a box where they do not keep to the project's format; names in `dialects.DIALECTS`, tried in order.
-        square: side in pixels to which each image is resized first, its aspect not kept; None leaves the size to the model's processor.
-        max_pixels: larger images are scaled down to this area first (more image tokens cost time and bring little).
+        dialect: how they write a box where they do not keep to the project's format; names in
+            `dialects.DIALECTS`, tried in order.
+        square: side in pixels to which each image is resized first, its aspect not kept; None leaves the size
+            to the model's processor.
+        max_pixels: larger images are scaled down to this area first (more image tokens cost time and bring
+            little).
     """
 
     frame: Frame
@@ -40,7 +43,8 @@ _GEMINI = "Google's Gemini API guide, object detection: box_2d [ymin, xmin, ymax
 
 FAMILIES = {
     "qwen2_vl": Family(THOUSAND, _QWEN, ("qwen2", "json")),
-    # 840 is what the published MedReasoner checkpoints were trained on; at multiples of 28 the family's own resizing changes nothing
+    # 840 is what the published MedReasoner checkpoints were trained on; at multiples of 28 the family's own
+    # resizing changes nothing
     "qwen2_5_vl": Family(INPUT_PIXELS, f"{_QWEN}; VLM-R1 resize_bbox; Seg-Zero at 840 x 840", square=840),
     "qwen3_vl": Family(THOUSAND, "QwenLM/Qwen3-VL README: relative position coordinates, 0-1000"),
     "qwen3_vl_moe": Family(THOUSAND, "QwenLM/Qwen3-VL README: relative position coordinates, 0-1000"),
@@ -98,46 +102,6 @@ NAMES = {
     "gpt": "gpt",
     "Hulu-Med": "hulumed",
     "SAM4MLLM": "sam4mllm",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A model of the published table, or a newer one.
-
-    Args:
-        model: its id on the Hub, or its name with its provider; without an owner where no id is known to us.
-        served: whether only a server can run it: behind an API, or with code that is not in transformers and is never run here.
-    """
-
-    model: str
-    served: bool = False
-
-
-# Ids: the names in upstream's eval/vllm_grounding.sh, and the models' own cards. A served one is asked as `--model openai:NAME`.
-TABLE = {
-    "MedReasoner 7B": Row("MedReasoner"),  # in the collection zzzyzh/medreasoner
-    "Qwen2.5-VL 72B": Row("Qwen/Qwen2.5-VL-72B-Instruct"),
-    "SegZero 7B": Row("Ricky06662/Seg-Zero-7B"),
-    "VLM-R1-REC 3B": Row("omlab/Qwen2.5VL-3B-VLM-R1-REC-500steps"),
-    "Qwen2.5-VL 7B": Row("Qwen/Qwen2.5-VL-7B-Instruct"),
-    "HuatuoGPT-Vision 7B": Row("FreedomIntelligence/HuatuoGPT-Vision-7B-Qwen2.5VL"),
-    "Lingshu 7B": Row("lingshu-medical-mllm/Lingshu-7B"),
-    "MedR1 2B": Row("JZPeterPan/MedVLM-R1"),
-    "SAM4MLLM 8B": Row("SAM4MLLM", served=True),
-    "Gemini-2.5-flash": Row("gemini-2.5-flash", served=True),
-    "Chiron-o1 8B": Row("manglu3935/Chiron-o1-8B", served=True),
-    "InternVL3 8B": Row("OpenGVLab/InternVL3-8B-hf"),
-    "MedGemma 4B": Row("google/medgemma-4b-it"),
-    "InternVL3 78B": Row("OpenGVLab/InternVL3-78B-hf"),
-    "Mini-InternVL 4B": Row("OpenGVLab/Mini-InternVL2-4B-DA-Medical", served=True),
-    "GPT-4o": Row("gpt-4o", served=True),
-    "Qwen3-VL 8B": Row("Qwen/Qwen3-VL-8B-Instruct"),
-    "MedGemma 1.5 4B": Row("google/medgemma-1.5-4b-it"),
-    "Hulu-Med 7B": Row("ZJU-AI4H/Hulu-Med-7B", served=True),
-    "SAM 3": Row(
-        "facebook/sam3"
-    ),  # asked in words, see reasoners/sam3.py; by its config.json, not by its name
 }
 
 

@@ -1,9 +1,9 @@
-"""Recorded runs, played back as a Reasoner: for examples that cost nothing, and for tests of dialects whose models are too large.
+"""Plays recorded runs back as a Reasoner: for examples that cost nothing, and for tests of models that are too large.
 
-Is: a `.json` file that holds a list of runs, each with the pieces a model really wrote for one image and one question.
-Is not: a model; an image or a question that was not recorded is refused. Its name says that it is a recording.
+A recording is a `.json` file with a list of runs, each with the pieces of text a model really wrote for one image and
+one question; anything else is refused, and the name says that it is a recording. `record` makes a run:
 
-A run: {"image_sha256", "question", "think", "pieces": [...], "model", "frame", "input_wh": [w, h]}; `record` makes one.
+    {"image_sha256", "question", "think", "pieces": [...], "model", "frame", "input_wh": [w, h]}
 """
 
 import hashlib
@@ -22,7 +22,7 @@ KEYS = {"image_sha256", "question", "think", "pieces", "model", "frame", "input_
 
 
 def image_key(image: Image.Image) -> str:
-    """Name of an RGB image by its content: SHA-256 of size and pixels."""
+    """SHA-256 of an RGB image's size and pixels, in hex."""
     return hashlib.sha256(f"{image.width}x{image.height}".encode() + image.tobytes()).hexdigest()
 
 
@@ -41,20 +41,21 @@ def record(reasoner: Reasoner, image: Image.Image, question: str, think: bool = 
 
 
 class ReplayReasoner:
-    """See `reasoner.Reasoner`.
+    """See `base.Reasoner`.
 
     Args:
-        runs: as in the module's head, all of one model and one frame.
+        runs: as in the module's docstring, all of one model and one frame.
         seconds_per_piece: how long each piece takes; 0 gives them at once.
     """
 
-    def __init__(self, runs: list[dict], seconds_per_piece: float = 0.0):
+    def __init__(self, runs: list[dict], seconds_per_piece: float = 0.0) -> None:
         if not runs:
             raise ReasonerError("the recording holds no run; expected a list of at least one")
         for run in runs:
             if not isinstance(run, dict) or set(run) != KEYS:
                 raise ReasonerError(
-                    f"a recorded run must be an object with the keys {', '.join(sorted(KEYS))}, got {str(run)[:80]}"
+                    f"a recorded run must be an object with the keys {', '.join(sorted(KEYS))}, got "
+                    f"{str(run)[:80]}"
                 )
         makers = {(run["model"], run["frame"]) for run in runs}
         if len(makers) > 1:
@@ -62,7 +63,8 @@ class ReplayReasoner:
         model, frame = makers.pop()
         if frame not in FRAMES:
             raise ReasonerError(
-                f"the recording's frame {frame!r} is not known, expected one of {', '.join(map(repr, FRAMES))}"
+                f"the recording's frame {frame!r} is not known, expected one of "
+                f"{', '.join(map(repr, FRAMES))}"
             )
         self.name, self.revision = f"{model} (recorded)", None
         self.frame: Frame = FRAMES[frame]
@@ -83,6 +85,7 @@ class ReplayReasoner:
         return ReplayReasoner(runs, seconds_per_piece)
 
     def encode(self, image: Image.Image) -> EncodedImage:
+        """See `Reasoner.encode`. Errors: ReasonerError for an image that was not recorded."""
         key = image_key(image)
         for (recorded, _, _), run in self._runs.items():
             if recorded == key:
@@ -94,10 +97,12 @@ class ReplayReasoner:
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
+        """See `Reasoner.stream`. Errors: ReasonerError for a question that was not recorded."""
         run = self._runs.get((encoded.inputs["key"], question, think))
         if run is None:
             raise ReasonerError(
-                f"{self.name} was not asked this question about this image; only the recorded examples can be played back"
+                f"{self.name} was not asked this question about this image; only the recorded examples can "
+                "be played back"
             )
         stop = stop or threading.Event()
         for piece in run["pieces"]:

@@ -1,8 +1,8 @@
-"""SAM 3 asked in words: the instance that fits the question best, as box and two points.
+"""Asks SAM 3 in words: the instance that fits the question best becomes a box and two points.
 
-Is: a reasoner that does not reason: the question goes to SAM 3's text encoder as it is, and the best instance is written in the project's
-format. Where no instance is likely enough it says so, which no box is read from.
-Is not: a segmenter; any of those draws the final mask from the box and points, SAM 3's own tracker too.
+It does not reason: the question goes to SAM 3's text encoder as it is, and the best instance is written in the
+project's format. Where no instance is likely enough the text says so and holds no answer. The final mask is drawn
+by a segmenter from box and points; SAM 3's own tracker is one (see `segmenters/sam.py`).
 """
 
 import threading
@@ -16,21 +16,21 @@ from transformers import Sam3Model, Sam3Processor
 
 from medreasoner.answer import Answer, render
 from medreasoner.geometry import INPUT_PIXELS, mask_to_points
-from medreasoner.manifest import first_line
+from medreasoner.messages import first_line
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import EncodedImage, ReasonerError
 
-LIKELY = 0.3  # of an instance; the processor's own threshold
-MOST_WORDS = 32  # tokens the text encoder reads
+THRESHOLD = 0.3  # of an instance's probability; the processor's own
+MAX_TOKENS = 32  # that the text encoder reads
 
 
 class Sam3Reasoner:
-    """See `reasoner.Reasoner`. Coordinates are pixels of the original image."""
+    """See `base.Reasoner`. Coordinates are pixels of the original image."""
 
     frame, paired_segmenter, revision = INPUT_PIXELS, None, None
     prompt = Prompt("{question}", "{question}")
 
-    def __init__(self, model: Sam3Model, processor: Sam3Processor, name: str):
+    def __init__(self, model: Sam3Model, processor: Sam3Processor, name: str) -> None:
         self.name = name
         self._model, self._processor = model, processor
 
@@ -66,7 +66,7 @@ class Sam3Reasoner:
     ) -> Iterator[str]:
         """See `Reasoner.stream`; one piece."""
         words = self._processor.tokenizer(
-            question, return_tensors="pt", padding="max_length", truncation=True, max_length=MOST_WORDS
+            question, return_tensors="pt", padding="max_length", truncation=True, max_length=MAX_TOKENS
         ).to(self._model.device)
         try:
             with torch.no_grad():
@@ -75,7 +75,7 @@ class Sam3Reasoner:
                 )
                 size = encoded.image.size[::-1]
                 (found,) = self._processor.post_process_instance_segmentation(
-                    out, threshold=LIKELY, target_sizes=[size]
+                    out, threshold=THRESHOLD, target_sizes=[size]
                 )
         except (RuntimeError, ValueError) as error:
             raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error

@@ -1,9 +1,9 @@
-"""Hears a model speak: one token after the other becomes text while `generate` runs.
+"""Turns a model's tokens into text, one by one, while transformers' `generate` runs.
 
-Is: a StoppingCriteria, because that is called with each new token and may also end the run; so one object decodes, hands on and stops. With
-it goes a LogitsProcessor that changes nothing: it sees how probable each token was.
-Is not: a TextStreamer. Those give words only when the next space arrives, decode the whole text for each token, and go on after the
-answer has closed.
+A StoppingCriteria is called with each new token and may end the run, so that one object decodes, hands on and
+stops. A LogitsProcessor that changes nothing goes with it and sees how probable each token was. transformers'
+own TextStreamer does not serve: it hands on words only when the next space arrives, decodes the whole text
+for each token, and goes on after the answer has closed.
 """
 
 import math
@@ -20,8 +20,11 @@ LONGEST_CHARACTER = 4  # bytes of UTF-8, and so the most byte tokens one charact
 
 
 class TokenLogProbs(LogitsProcessor):
-    """What the model thinks of the next token, before temperature and the cuts of sampling (which `generate` applies after it) and after a
-    penalty that the checkpoint's own settings ask for."""
+    """Records how probable each next token is and changes nothing.
+
+    The probabilities are those before temperature, top-k and top-p (which `generate` applies later) and after
+    a penalty that the checkpoint's own settings ask for.
+    """
 
     def __init__(self) -> None:
         self._logits: torch.Tensor | None = None
@@ -31,7 +34,9 @@ class TokenLogProbs(LogitsProcessor):
         return scores
 
     def of(self, token: int) -> torch.Tensor:
-        """Log-probability of `token`, left on the device so that nothing waits for it; NaN before any was asked for."""
+        """Log-probability of `token`, left on the device so that nothing waits for it; NaN before any was
+        asked for.
+        """
         return (
             torch.tensor(math.nan)
             if self._logits is None
@@ -40,24 +45,25 @@ class TokenLogProbs(LogitsProcessor):
 
 
 class TextListener(StoppingCriteria):
-    """Puts one piece of text per token into `pieces` (an empty one while a character is incomplete) and None at the end. The piece that
-    closes the answer is a `Closing` if `generate` was given `odds` as a logits processor.
+    """Puts one piece of text per token into `pieces` (an empty one while a character is incomplete) and None
+    at the end.
 
-    Generation ends with the token that closes the answer, or within one token of `stop` being set or `leave` being called.
+    The piece that closes the answer is an `answer.Closing`; give `generate` the `log_probs` as a logits
+    processor for that. Generation ends with the token that closes the answer, or within one token of `stop`
+    being set or `leave` being called.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: threading.Event):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: threading.Event) -> None:
         self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._tokenizer, self._stop = tokenizer, stop
-        self._left = threading.Event()
+        self._abandoned = threading.Event()
         self._answer = StreamParser()
-        self.odds = TokenLogProbs()
+        self.log_probs = TokenLogProbs()
         self._tokens: list[int] = []
         self._ends: list[int] = []  # of each token's text, in characters
         self._log_p: list[torch.Tensor] = []
-        self._context = self._spoken = (
-            0  # tokens[context:spoken] went out last; they are decoded again for the spaces between tokens
-        )
+        # tokens[context:sent] went out last; they are decoded again for the spaces between tokens
+        self._context = self._sent = 0
 
     def __call__(self, input_ids: torch.LongTensor, scores: object, **kwargs: object) -> torch.BoolTensor:
         if not self.finished():
@@ -65,7 +71,7 @@ class TextListener(StoppingCriteria):
             piece = self._new_text()
             self._answer.feed(piece)
             self._ends.append((self._ends[-1] if self._ends else 0) + len(piece))
-            self._log_p.append(self.odds.of(self._tokens[-1]))
+            self._log_p.append(self.log_probs.of(self._tokens[-1]))
             if self._answer.parsed is not None:
                 piece = Closing(
                     piece,
@@ -76,23 +82,23 @@ class TextListener(StoppingCriteria):
 
     def finished(self) -> bool:
         """Whether generation should end (or need not begin)."""
-        return self._answer.parsed is not None or self._stop.is_set() or self._left.is_set()
+        return self._answer.parsed is not None or self._stop.is_set() or self._abandoned.is_set()
 
     def leave(self) -> None:
-        """Nobody listens any more: let generation end with its next token."""
-        self._left.set()
+        """Let generation end with its next token, because nobody reads the pieces any more."""
+        self._abandoned.set()
 
     def end(self) -> None:
-        """Generation is over: hand on what was held back, then None."""
-        if self._spoken < len(self._tokens):
-            self.pieces.put(self._decode(self._context)[len(self._decode(self._context, self._spoken)) :])
+        """Hand on what was held back, then None: generation is over."""
+        if self._sent < len(self._tokens):
+            self.pieces.put(self._decode(self._context)[len(self._decode(self._context, self._sent)) :])
         self.pieces.put(None)
 
     def _new_text(self) -> str:
-        known, text = self._decode(self._context, self._spoken), self._decode(self._context)
-        if text.endswith("\ufffd") and len(self._tokens) - self._spoken < LONGEST_CHARACTER:
+        known, text = self._decode(self._context, self._sent), self._decode(self._context)
+        if text.endswith("\ufffd") and len(self._tokens) - self._sent < LONGEST_CHARACTER:
             return ""  # the bytes of a character are still coming
-        self._context, self._spoken = self._spoken, len(self._tokens)
+        self._context, self._sent = self._sent, len(self._tokens)
         return text[len(known) :]
 
     def _decode(self, begin: int, end: int | None = None) -> str:
@@ -102,11 +108,14 @@ class TextListener(StoppingCriteria):
 
 
 def coordinate_probability(text: str, ends: Sequence[int], log_p: Sequence[float]) -> float | None:
-    """The geometric mean of the probabilities of the numbers in the answer of `text`, 0..1; a number's is the product over the tokens that
-    hold any of its characters. None where the numbers cannot be told or a probability is not known.
+    """How probable the model held the numbers of its answer, 0..1: the geometric mean over the numbers, each
+    the product over the tokens that hold any of its characters. None where the numbers cannot be told or a
+    probability is not known.
 
     Args:
-        text: everything the model wrote. ends: where the text of each of its tokens ends, in characters. log_p: their log-probabilities.
+        text: everything the model wrote.
+        ends: where the text of each of its tokens ends, in characters.
+        log_p: the log-probabilities of these tokens.
     """
     starts = [0, *ends]
     spans = coordinate_spans(text)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from medreasoner.manifest import first_line
+from medreasoner.messages import first_line
 from medreasoner.segmenters.base import SegmenterError
 
 

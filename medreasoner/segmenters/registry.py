@@ -9,7 +9,8 @@ from pathlib import Path
 from medreasoner.device import pick_device
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import cache_folder, commit_of, fetch_file, fetch_folder
-from medreasoner.manifest import first_line, read_json
+from medreasoner.json_files import read_json
+from medreasoner.messages import first_line
 from medreasoner.segmenters.base import MEDSAM2, Segmenter, SegmenterError
 
 # Hub repositories whose weights are one pickled file in the sam2 package's key names -> the file, its SHA-256. It is converted once, only

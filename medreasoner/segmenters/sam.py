@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch.nn.functional import interpolate, pad
 from transformers import AutoConfig, Sam3TrackerModel, SamModel
 
-from medreasoner.manifest import first_line
+from medreasoner.messages import first_line
 from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -17,7 +17,9 @@ from safetensors import SafetensorError, safe_open
 from torch.nn.functional import interpolate
 from transformers import CLIPImageProcessor, Sam2Config, Sam2Model, Sam2VisionConfig, Sam2VisionModel
 
-from medreasoner.manifest import Manifest, first_line, read_json
+from medreasoner.json_files import read_json
+from medreasoner.manifest import Manifest
+from medreasoner.messages import first_line
 from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.cleanup import tidy
 

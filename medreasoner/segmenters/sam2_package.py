@@ -16,7 +16,7 @@ from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
 
-from medreasoner.manifest import first_line
+from medreasoner.messages import first_line
 from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.pickled import read_pickle
 from medreasoner.segmenters.sam2_keys import MEMORY

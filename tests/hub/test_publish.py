@@ -244,7 +244,7 @@ UNFIT = {
     "a broken manifest": (lambda f: (f / "medreasoner.json").write_text('{"format": 9}'), "format 9 is not known"),
     "another prompt": (
         lambda f: [(f / "prompt.json").write_text(json.dumps(tiny.PROMPT)), (f / "medreasoner.json").write_text(
-            '{"format": 1, "prompt_sha256": "abcdef"}')], "names the prompt abcdef"
+            json.dumps({"format": 1, "prompt_sha256": "abcdef" + 58 * "0"}))], "names the prompt abcdef"
     ),
     "no such segmenter": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "segmenter": "masks"}'), "neither a folder nor"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from medreasoner.answer import Answer, parse, render
-from medreasoner.reasoners import openai_server as endpoint
+from medreasoner.reasoners import openai_request, openai_server
 from medreasoner.reasoners.base import BatchReasoner, ReasonerError
 from medreasoner.reasoners.registry import load_reasoner
 
@@ -188,7 +188,8 @@ def test_a_request_that_is_refused_is_one_sentence(server, status, message):
 
 
 def test_no_server_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(endpoint, "TRIES", 1)
+    for module in (openai_request, openai_server):
+        monkeypatch.setattr(module, "TRIES", 1)
     crm = load_reasoner("openai:gpt-4o@http://127.0.0.1:9/v1")
     with pytest.raises(ReasonerError, match="cannot be reached; is it running"):
         list(crm.stream(crm.encode(picture()), "Where?"))

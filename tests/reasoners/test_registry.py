@@ -322,10 +322,10 @@ SPOILT = {
     "no processor": (lambda f: (f / "processor_config.json").unlink(), "lacks a usable tokenizer or image processor"),
     "no chat template": (lambda f: (f / "chat_template.jinja").unlink(), "no chat template"),
     "a newer format": (lambda f: (f / "medreasoner.json").write_text('{"format": 2}'), "format 2 is not known"),
-    "an unknown frame": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "frame": "0..7"}'), "frame '0..7' is not known"),
+    "an unknown frame": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "frame": "0..7"}'), "frame must be one of"),
     "an unknown key": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "fram": 1}'), "unknown key 'fram'"),
-    "a size in words": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "square": "big"}'), "must be of type int"),
-    "no look at all": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "looks": 0}'), "looks must be 1 or more"),
+    "a size in words": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "square": "big"}'), "square must be a whole number"),
+    "no pass of the decoder": (lambda f: (f / "medreasoner.json").write_text('{"format": 1, "looks": 0}'), "looks must be a whole number from 1"),
     "a prompt without a place for the question": (
         lambda f: (f / "prompt.json").write_text('{"think": "a", "direct": "b"}'), "exactly once"
     ),

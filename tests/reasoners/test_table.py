@@ -20,8 +20,9 @@ from medreasoner.geometry import Grounding, from_image
 from medreasoner.metrics import box_iou
 from medreasoner.pipeline import ground
 from medreasoner.prompts import coordinates
-from medreasoner.reasoners.families import FAMILIES, TABLE, UPSTREAM_RAW, family_of
+from medreasoner.reasoners.families import FAMILIES, UPSTREAM_RAW, family_of
 from medreasoner.reasoners.registry import SAM3, load_reasoner
+from tests.reasoners.published_table import TABLE
 from tests.reasoners.test_families import WRITERS
 from tests.reasoners.test_openai_server import Server, picture, server  # noqa: F401 (the fixture)
 

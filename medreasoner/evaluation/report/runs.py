@@ -7,7 +7,7 @@ from pathlib import Path
 from medreasoner.data.load import DataError
 from medreasoner.evaluation.records import read_records
 from medreasoner.evaluation.scoring import Record
-from medreasoner.manifest import read_json
+from medreasoner.json_files import read_json
 
 
 @dataclass(frozen=True)

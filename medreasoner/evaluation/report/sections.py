@@ -28,7 +28,7 @@ from medreasoner.evaluation.report.parts import (
 from medreasoner.evaluation.report.prices import Prices
 from medreasoner.evaluation.report.runs import Run, mixed
 from medreasoner.evaluation.scoring import SIZES, TOLERANCE
-from medreasoner.manifest import read_json
+from medreasoner.json_files import read_json
 from medreasoner.metrics import paired
 
 PUBLISHED = Path(__file__).parent / "published.json"

@@ -1,0 +1,157 @@
+"""Puts a `VlmReasoner` together from the folder of a transformers image-text-to-text model, or from that of
+an adapter for one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from transformers import PreTrainedConfig, ProcessorMixin
+
+from medreasoner.geometry import Frame
+from medreasoner.manifest import Manifest
+from medreasoner.messages import first_line
+from medreasoner.prompts import Prompt, misfit, prompt_for
+from medreasoner.reasoners.base import ReasonerError
+from medreasoner.reasoners.checkpoint import (
+    merge_adapter,
+    open_config,
+    open_model,
+    open_processor,
+    processed_wh,
+    shares_vision_tower,
+)
+from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
+from medreasoner.reasoners.image_size import InputSize
+from medreasoner.reasoners.vlm import VlmReasoner
+
+
+def load_vlm(
+    folder: Path,
+    name: str,
+    device: str,
+    prompt: Prompt | None = None,
+    adapter: Path | None = None,
+    family: str | None = None,
+) -> VlmReasoner:
+    """Open a model's folder, or the `adapter` on it.
+
+    Args:
+        name: for records.
+        device: as torch names it, or "auto" to spread the model over all GPUs.
+        prompt: instead of the folder's own.
+        adapter: folder of a PEFT adapter; what lies beside its weights takes precedence over the base
+            model's.
+        family: a key of `FAMILIES`; None takes the `model_type` of config.json.
+
+    Errors: ReasonerError.
+    """
+    folders = [folder] if adapter is None else [adapter, folder]
+    config = open_config(folder)
+    conventions = FAMILIES.get(family or config.model_type, ANY_OTHER)
+    try:
+        manifest = Manifest.read(_first_with(folders, "medreasoner.json"))
+    except ValueError as error:
+        raise ReasonerError(str(error)) from error
+    frame = manifest.frame or conventions.frame
+    prompt = _prompt_of(_first_with(folders, "prompt.json"), manifest, frame, prompt)
+    processor = open_processor(_first_with(folders, "processor_config.json", "preprocessor_config.json"))
+    _check_square(manifest.square, processor, folders[0])
+    segmenter = _segmenter_of(folders, manifest, config)
+    model = open_model(folder, config, device, _dtype(config, device))
+    if adapter is not None:
+        model = merge_adapter(model, adapter)
+    return VlmReasoner(
+        model,
+        processor,
+        name,
+        frame,
+        prompt,
+        size=InputSize.of(manifest, conventions),
+        segmenter=segmenter,
+        # a model with a frame of its own was trained here, on the project's format
+        dialects=() if manifest.frame else conventions.dialect,
+    )
+
+
+def _first_with(folders: Sequence[Path], *names: str) -> Path:
+    """The first of `folders` that holds a file of one of these names, else the last."""
+    return next(
+        (folder for folder in folders if any((folder / name).exists() for name in names)), folders[-1]
+    )
+
+
+def _prompt_of(folder: Path, manifest: Manifest, frame: Frame, chosen: Prompt | None) -> Prompt:
+    """The prompt to use: the `chosen` one, else the folder's `prompt.json`, else the project's own for
+    `frame`.
+
+    Errors: ReasonerError where it is not the one the checkpoint was trained with (unless `chosen`), or speaks
+        of another frame.
+    """
+    path = folder / "prompt.json"
+    prompt = chosen or _read_prompt(path) or prompt_for(frame, bool(manifest.absence))
+    if chosen is None and manifest.prompt_sha256 not in (None, prompt.sha256):
+        source = str(path) if path.exists() else "this version's own prompt"
+        raise ReasonerError(
+            f"the model in {folder} was trained with the prompt {manifest.prompt_sha256[:12]}… "
+            f"(medreasoner.json), but {source} is "
+            f"{prompt.sha256[:12]}…; put its prompt.json beside it, or choose a prompt yourself with --prompt"
+        )
+    if why := misfit(prompt, frame):
+        raise ReasonerError(f"{folder}: {why}; correct frame in medreasoner.json, or the prompt")
+    return prompt
+
+
+def _read_prompt(path: Path) -> Prompt | None:
+    """The prompt in `path`, None where there is no such file. Errors: ReasonerError."""
+    if not path.exists():
+        return None
+    try:
+        return Prompt.load(path)
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:  # the last two: templates that are no text
+        raise ReasonerError(f"{path} cannot be used: {first_line(error)}") from error
+
+
+def _segmenter_of(folders: Sequence[Path], manifest: Manifest, config: PreTrainedConfig) -> Path | str | None:
+    """Folder or Hub id of the segmenter that was made for the model, None where there is none. Errors:
+    ReasonerError.
+    """
+    named = manifest.segmenter
+    if named is None or "/" in named:
+        return named
+    folder = next((folder for folder in folders if (folder / named).is_dir()), None)
+    if folder is None and not shares_vision_tower(config):
+        raise ReasonerError(
+            f"{folders[0]}/medreasoner.json names the segmenter {named!r}, but there is no such folder, and "
+            f"this {config.model_type} has "
+            "no SAM 2 vision tower to share"
+        )
+    return (folder or folders[0]) / named
+
+
+def _check_square(square: int | None, processor: ProcessorMixin, folder: Path) -> None:
+    """Errors: ReasonerError if the processor changes the size that the checkpoint was trained with."""
+    if square is None:
+        return
+    image = Image.new("RGB", (square, square))
+    seen = processed_wh(processor.image_processor(images=[image], return_tensors="pt"), processor)
+    if seen != (square, square):
+        raise ReasonerError(
+            f"{folder}: medreasoner.json says the model sees {square} x {square} pixels, but its image "
+            "processor makes that "
+            f"{seen[0]} x {seen[1]}; coordinates would not be those it was trained with. Correct square, or "
+            "the processor's limits"
+        )
+
+
+def _dtype(config: PreTrainedConfig, device: str) -> torch.dtype | str:
+    """As stored, but never half precision on a CPU (slow) or in a shared vision tower (other masks)."""
+    if shares_vision_tower(config) or (device == "cpu" and config.dtype != torch.bfloat16):
+        return torch.float32
+    return "auto"
