@@ -10,7 +10,8 @@ Tags and keys are those of the published system (arXiv 2508.08177); its single-q
 import json
 import math
 import re
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import dataclass
 
 KEYS = ("bbox", "points_1", "points_2")
 THINK, ANSWER = ("<think>", "</think>"), ("<answer>", "</answer>")  # opening and closing tag
@@ -72,42 +73,105 @@ EXAMPLE = render(
 TAGS = (*THINK, *ANSWER)
 _TAG = re.compile("|".join(TAGS))
 _FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*|\s*```\s*$")
+_COMMA = re.compile(r",\s*(?=[\]}])")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _LIST = re.compile(rf"""["'](?P<key>{"|".join(KEYS)})["']\s*:\s*\[(?P<numbers>[^\[\]]*)\]""")
 MAX_BODY = 4000  # characters of an answer that are looked at; a true one has about 90
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Where the parts of a text lie, as (start, end) in characters.
+
+    Args:
+        reasoning: the inside of the first reasoning block; an open one ends with the text. None where there is none.
+        answer: the inside of the block that counts. cut: where the text may end, after that block's closing tag; None without one.
+        closed: whether the reasoning was closed. outside: whether other text stands outside the blocks. blocks: how many answer blocks follow
+            the reasoning.
+    """
+
+    reasoning: tuple[int, int] | None = None
+    answer: tuple[int, int] | None = None
+    cut: int | None = None
+    closed: bool = True
+    outside: bool = False
+    blocks: int = 0
+
+
+def find_blocks(text: str) -> Blocks:
+    """Find reasoning and answer. Only an answer block that follows the reasoning counts, and of several the first that holds an object.
+
+    A chat template may have written the opening tag of the reasoning itself: then everything before a lone `</think>` is the reasoning.
+    Reading only goes forward, so that a text read in pieces ends where the whole text would.
+    """
+    at, reasoning, blocks, outside = 0, None, [], False
+    while (tag := _TAG.search(text, at)) is not None:
+        kind = tag.group()
+        closing = {THINK[0]: THINK[1], ANSWER[0]: ANSWER[1]}.get(kind)
+        if closing is None:
+            if kind == THINK[1] and reasoning is None and not blocks:
+                reasoning, outside = (0, tag.start()), False
+            at = tag.end()
+            continue
+        outside = outside or bool(text[at : tag.start()].strip())
+        end = text.find(closing, tag.end())
+        if end < 0:
+            if kind == THINK[0] and reasoning is None:
+                return _unclosed(text, tag.end(), outside)
+            return Blocks(reasoning, *_chosen(text, blocks), outside=outside, blocks=len(blocks))
+        if kind == THINK[0]:
+            reasoning = reasoning or (tag.end(), end)
+        else:
+            blocks.append((tag.end(), end))
+        at = end + len(closing)
+    outside = outside or bool(text[at:].strip())
+    return Blocks(reasoning, *_chosen(text, blocks), outside=outside, blocks=len(blocks))
+
+
+def _chosen(text: str, blocks: list[tuple[int, int]]) -> tuple[tuple[int, int] | None, int | None]:
+    """(the block that counts, where the text may end): the first that holds an object, else the first; no end where none holds one."""
+    for start, end in blocks:
+        if "{" in text[start:end]:
+            return (start, end), end + len(ANSWER[1])
+    return (blocks[0] if blocks else None), None
+
+
+def _unclosed(text: str, start: int, outside: bool) -> Blocks:
+    """The reading of a text whose reasoning, from `start`, never closes: the last answer block inside that holds an object is the answer."""
+    blocks, at = [], start
+    while (begin := text.find(ANSWER[0], at)) >= 0 and (end := text.find(ANSWER[1], begin)) >= 0:
+        blocks.append((begin + len(ANSWER[0]), end))
+        at = end + len(ANSWER[1])
+    holding = [block for block in blocks if "{" in text[slice(*block)]]
+    answer = (holding or blocks or [None])[-1]
+    return Blocks((start, len(text)), answer, closed=False, outside=outside, blocks=len(blocks))
+
+
+def visible_reasoning(reasoning: str) -> str:
+    """A reasoning without the answer blocks and tags that are written in it."""
+    parts, at = [], 0
+    while (begin := reasoning.find(ANSWER[0], at)) >= 0 and (end := reasoning.find(ANSWER[1], begin)) >= 0:
+        parts.append(reasoning[at:begin])
+        at = end + len(ANSWER[1])
+    return _TAG.sub("", "".join(parts) + reasoning[at:])
+
+
 def parse(text: str) -> Parsed:
     """Read a whole model output. Never raises; a failure is a value with its reason."""
-    thoughts, unthought = _split(text, "think")
-    think = thoughts[0].strip() if thoughts else None
-    blocks, _ = _split(text, "answer")
-    met = [] if thoughts else ["no think block"]
-    if not blocks:
-        if "<answer>" in text:
-            return Parsed(
-                None, think, "not closed", "The model began an answer but never closed it.", tuple(met)
-            )
-        return Parsed(
-            None, think, "no answer block", "The model stopped without giving an answer block.", tuple(met)
-        )
-    if len(blocks) > 1:
+    read = find_blocks(text)
+    think = None if read.reasoning is None else visible_reasoning(text[slice(*read.reasoning)]).strip()
+    met = ["no think block"] if think is None else [] if read.closed else ["reasoning not closed"]
+    if read.answer is None:
+        if ANSWER[0] in text:
+            why = "not closed", "The model began an answer but never closed it."
+        else:
+            why = "no answer block", "The model stopped without giving an answer block."
+        return Parsed(None, think, *why, tuple(met))
+    if read.blocks > 1:
         met.append("several answer blocks")
-    if _split(unthought, "answer")[1].strip():
+    if read.outside:
         met.append("text outside the blocks")
-    return _parse_body(blocks[0], think, met)
-
-
-def _split(text: str, tag: str) -> tuple[list[str], str]:
-    """The insides of all `<tag>…</tag>` blocks, and the text without the blocks. One pass, where a regular expression would be quadratic in
-    a model that repeats an opening tag for ever."""
-    insides, between, at = [], [], 0
-    opening, closing = f"<{tag}>", f"</{tag}>"
-    while (start := text.find(opening, at)) >= 0 and (end := text.find(closing, start)) >= 0:
-        insides.append(text[start + len(opening) : end])
-        between.append(text[at:start])
-        at = end + len(closing)
-    return insides, "".join(between) + text[at:]
+    return _parse_body(text[slice(*read.answer)], think, met)
 
 
 def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
@@ -121,17 +185,14 @@ def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
     bare = _FENCE.sub("", _FENCE.sub("", body))
     if bare.strip() != body.strip():
         met.append("code fence")
-    found = re.search(r"\{.*?\}", bare, re.DOTALL)  # the object is flat: it ends at its first closing brace
-    if found is None:
+    start, end = bare.find("{"), bare.find("}")  # the object is flat: it ends at its first closing brace
+    if start < 0 or end < start:
         return failed("not JSON", f"The answer holds no object: {body.strip()[:80]!r}.")
-    if found.group() != bare.strip():
+    literal = bare[start : end + 1]
+    if literal != bare.strip():
         met.append("text around the object")
-    literal = found.group()
-    if "'" in literal:
-        met.append("single quotes")
-        literal = literal.replace("'", '"')
     try:
-        fields = json.loads(literal)
+        fields = json.loads(_plain_json(literal, met))
     except (ValueError, RecursionError) as error:
         return failed("not JSON", f"The answer is not valid JSON ({error}).")
     missing = [key for key in KEYS if key not in fields]
@@ -139,14 +200,43 @@ def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
         return failed("missing key", f"The answer lacks {', '.join(missing)}.")
     if all(fields[key] is None for key in KEYS):
         return Parsed(None, think, met=tuple(met), absent=True)
+    read = {key: _numbers(fields[key], met) for key in KEYS}
     for key in KEYS:
-        values = fields[key]
-        if not isinstance(values, list) or len(values) != LENGTHS[key]:
-            return failed("wrong shape", f"{key} must be {LENGTHS[key]} numbers, got {str(values)[:60]}.")
-        if not all(_is_number(v) for v in values):
-            return failed("not a number", f"{key} must hold finite numbers, got {str(values)[:60]}.")
-    bbox, first, second = (tuple(float(v) for v in fields[key]) for key in KEYS)
-    return Parsed(Answer(bbox, (first, second), think), think, met=tuple(met))
+        if not isinstance(fields[key], list) or len(fields[key]) != LENGTHS[key]:
+            return failed(
+                "wrong shape", f"{key} must be {LENGTHS[key]} numbers, got {str(fields[key])[:60]}."
+            )
+        if read[key] is None:
+            return failed("not a number", f"{key} must hold finite numbers, got {str(fields[key])[:60]}.")
+    bbox, first, second = (read[key] for key in KEYS)
+    return Parsed(Answer(bbox, (first, second), think), think, met=tuple(dict.fromkeys(met)))
+
+
+def _plain_json(literal: str, met: list[str]) -> str:
+    """An object as JSON has it: quotes doubled, no comma before a bracket, digits and brackets of other widths made plain."""
+    plain = unicodedata.normalize("NFKC", literal)
+    if plain != literal:
+        met.append("full-width digits")
+    if "'" in plain:
+        met.append("single quotes")
+        plain = plain.replace("'", '"')
+    if _COMMA.search(plain):
+        met.append("trailing comma")
+        plain = _COMMA.sub("", plain)
+    return plain
+
+
+def _numbers(values: object, met: list[str]) -> tuple[float, ...] | None:
+    """The numbers of a list, also where they are written as text; None where one is no finite number."""
+    found = []
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+            met.append("numbers as text")
+            value = float(value)
+        if not _is_number(value):
+            return None
+        found.append(float(value))
+    return tuple(found)
 
 
 def coordinate_spans(text: str) -> tuple[tuple[int, int], ...]:
@@ -179,50 +269,3 @@ class Closing(str):
         piece = super().__new__(cls, text)
         piece.coordinate_probability = coordinate_probability
         return piece
-
-
-@dataclass
-class StreamParser:
-    """Reads a text as it arrives. `feed` returns the new reasoning text; `parsed` is set the moment the answer's block closes.
-
-    What is shown and parsed is the same however the pieces are cut: `text` ends with the first answer block that closes, and what comes
-    after is not taken in; the reasoning ends at the next tag of any kind, and no part of a tag is ever shown.
-    """
-
-    text: str = ""
-    parsed: Parsed | None = None
-    _shown: int = field(default=0, repr=False)
-
-    def feed(self, piece: str) -> str:
-        """Take the next piece of output; return what of the reasoning can be shown now and was not shown before."""
-        if self.parsed is not None:
-            return ""
-        self.text += piece
-        start = self.text.find("<answer>")
-        end = self.text.find("</answer>", start) if start >= 0 else -1
-        if end >= 0:
-            self.text = self.text[: end + len("</answer>")]
-            self.parsed = parse(self.text)
-        return self._new_thinking()
-
-    def finish(self) -> Parsed:
-        """The output has ended: the parse of `text`."""
-        if self.parsed is None:
-            self.parsed = parse(self.text)
-        return self.parsed
-
-    def _new_thinking(self) -> str:
-        start = self.text.find("<think>")
-        if start < 0:
-            return ""
-        begin = max(start + len("<think>"), self._shown)
-        tag = _TAG.search(self.text, begin)
-        end = tag.start() if tag else len(self.text) - _begun(self.text[begin:])
-        self._shown = end
-        return self.text[begin:end]
-
-
-def _begun(text: str) -> int:
-    """How many characters at the end of `text` may be the beginning of a tag."""
-    longest = min(max(map(len, TAGS)) - 1, len(text))
-    return next((n for n in range(longest, 0, -1) if any(tag.startswith(text[-n:]) for tag in TAGS)), 0)

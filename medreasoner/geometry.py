@@ -97,6 +97,13 @@ def to_image(
     return Grounding((x1 * sx, y1 * sy, x2 * sx, y2 * sy), ((ax * sx, ay * sy), (bx * sx, by * sy)))
 
 
+def written_as_shares(bbox: Sequence[float], points: Sequence[Sequence[float]]) -> bool:
+    """Whether an answer's numbers can only mean shares of the image's sides: all lie in 0..1 and not all are whole. In every frame that a
+    model is asked for they would be a box of less than one unit."""
+    numbers = [*bbox, *(value for point in points for value in point)]
+    return all(0 <= value <= 1 for value in numbers) and any(value % 1 for value in numbers)
+
+
 def from_image(
     grounding: Grounding,
     frame: Frame,

@@ -18,9 +18,10 @@ from dataclasses import replace
 
 from PIL import Image
 
-from medreasoner.answer import Answer, Closing, Parsed, StreamParser
+from medreasoner.answer import Answer, Closing, Parsed
+from medreasoner.answer_stream import StreamParser
 from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, Thinking
-from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image
+from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image, written_as_shares
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 from medreasoner.refine import ImageCache
 from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
@@ -83,7 +84,16 @@ def in_pixels(
     answer: Answer, encoded: EncodedImage, frame: Frame, image_wh: tuple[int, int]
 ) -> tuple[Grounding, tuple[str, ...]]:
     """What a model wrote in `frame`, in pixels of the original image, made usable, and what had to be mended. Errors: GroundingError."""
-    return repair(to_image(answer.bbox, answer.points, frame, image_wh, encoded.input_wh), image_wh)
+    notes = ()
+    if written_as_shares(answer.bbox, answer.points):
+        frame, notes = (
+            Frame("0..1", 1, frame.axes),
+            ("The coordinates lie between 0 and 1; they were read as shares of the image's sides.",),
+        )
+    grounding, mended = repair(
+        to_image(answer.bbox, answer.points, frame, image_wh, encoded.input_wh), image_wh
+    )
+    return grounding, notes + mended
 
 
 class _Run:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from medreasoner.answer import Parsed, StreamParser
+from medreasoner.answer import Parsed
+from medreasoner.answer_stream import StreamParser
 from medreasoner.geometry import Box, Grounding, GroundingError
 from medreasoner.pipeline import clean, in_pixels, refuse
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError, SamplingReasoner

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medreasoner.answer import EXAMPLE, MAX_BODY, TAGS, Absence, Answer, Parsed, StreamParser, parse, render
+from medreasoner.answer import EXAMPLE, MAX_BODY, TAGS, Absence, Answer, Parsed, parse, render
+from medreasoner.answer_stream import StreamParser
 from medreasoner.geometry import INPUT_PIXELS
 from medreasoner.prompts import Prompt, messages, prompt_for
 
@@ -77,6 +78,11 @@ def test_the_example_in_the_prompt_is_itself_a_good_answer():
         (wrapped(GOOD.replace('"', "'")), ("single quotes",)),
         (wrapped(f"```json\n{GOOD}\n```"), ("code fence",)),
         (wrapped(f"```\n{GOOD}```"), ("code fence",)),
+        (wrapped(GOOD.replace("[1, 2, 30, 40]", "[１, ２, ３０, ４０]")), ("full-width digits",)),
+        (wrapped(GOOD.replace("[1, 2, 30, 40]", "[1, 2, 30, 40,]")), ("trailing comma",)),
+        (wrapped(GOOD.replace("[1, 2, 30, 40]", '["1", 2, " 30", 40]')), ("numbers as text",)),
+        (f"it is bright\n</think>\n\n<answer>{GOOD}</answer>", ()),  # the template wrote the opening tag
+        (f"<think>it is bright<answer>{GOOD}</answer>", ("reasoning not closed",)),
         (wrapped(f"Here it is: {GOOD}."), ("text around the object",)),
         (wrapped(f"\n {GOOD} \n"), ()),
         (wrapped(GOOD) + "\n", ()),
@@ -118,8 +124,6 @@ def with_bbox(literal: str) -> str:
         (wrapped(GOOD[:-1]), "not JSON"),
         (wrapped("{bbox: [1, 2, 30, 40]}"), "not JSON"),
         (wrapped("{'bbox': 'it's here'}"), "not JSON"),
-        (with_bbox("[１, ２, ３０, ４０]"), "not JSON"),  # full-width digits
-        (with_bbox("[1, 2, 30, 40,]"), "not JSON"),
         (with_bbox("[" + "9" * MAX_BODY + ", 2, 30, 40]"), "not JSON"),
         (with_bbox("[" * 1500 + "]" * 1500), "not JSON"),
         (wrapped("{}"), "missing key"),
@@ -140,7 +144,7 @@ def with_bbox(literal: str) -> str:
         (with_bbox("[" + "9" * 400 + ", 2, 30, 40]"), "not a number"),
         (with_bbox("[true, 2, 30, 40]"), "not a number"),
         (with_bbox("[null, 2, 30, 40]"), "not a number"),
-        (with_bbox('["1", 2, 30, 40]'), "not a number"),
+        (with_bbox('["one", 2, 30, 40]'), "not a number"),
         (with_bbox("[[1], 2, 30, 40]"), "not a number"),
     ],
 )
@@ -267,7 +271,7 @@ def test_a_thought_that_never_closes_does_not_show_the_answer():
 
 def test_an_answers_closing_tag_within_the_reasoning_does_not_end_the_run():
     shown, parsed, _ = stream(list(f"<think>write </answer> at the end</think><answer>{GOOD}</answer>"))
-    assert shown == "write "
+    assert shown == "write  at the end"
     assert parsed.answer is not None
 
 
@@ -339,3 +343,64 @@ def test_the_chat_has_the_image_before_the_words():
 
 def test_numbers_that_json_cannot_hold_do_not_pass_through_render_unseen():
     assert parse(render(Answer((math.nan, 0, 1, 1), ((0, 0), (0, 0))))).reason == "not a number"
+
+
+# Tags and drafts inside the reasoning
+
+DRAFT = GOOD.replace("[1, 2, 30, 40]", "[9, 9, 10, 10]")
+MENTIONS = [
+    ("It goes inside <answer></answer> as JSON. Left.", "It goes inside  as JSON. Left."),
+    (f"A draft: <answer>{DRAFT}</answer> No, left.", "A draft:  No, left."),
+    ("First <answer> then left.", "First  then left."),
+    ("a < b, </ans and <thin", "a < b, </ans and <thin"),
+]
+
+
+@pytest.mark.parametrize(("inside", "shown"), MENTIONS)
+@pytest.mark.parametrize("opened", ["<think>", ""])
+def test_only_what_follows_the_reasoning_counts(inside, shown, opened):
+    if not opened and "<answer>" in inside:
+        return  # without the opening tag nobody can know, before the closing one comes, that this is reasoning
+    text = f"{opened}{inside}</think><answer>{GOOD}</answer>"
+    parsed = parse(text)
+    assert parsed.answer.bbox == ANSWER.bbox and parsed.think == shown
+    parser = StreamParser()
+    assert "".join(parser.feed(letter) for letter in text).strip() == shown
+    assert parser.parsed == parsed
+
+
+parts = st.sampled_from(
+    [
+        "<think>",
+        "</think>",
+        "<answer>",
+        "</answer>",
+        GOOD,
+        DRAFT,
+        "left of it",
+        " ",
+        "<ans",
+        "wer>",
+        "{",
+        "}",
+        "</",
+        "think>",
+        "\n",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=400, database=None, derandomize=True)
+@given(st.lists(parts, max_size=12), st.integers(1, 9))
+def test_a_text_read_in_pieces_is_the_text_read_whole_wherever_it_is_cut(chosen, size):
+    text = "".join(chosen)
+    parser, shown = StreamParser(), ""
+    for at in range(0, len(text), size):
+        shown += parser.feed(text[at : at + size])
+    parsed = parser.finish()
+    letters, told = StreamParser(), ""
+    for letter in text:
+        told += letters.feed(letter)
+    assert letters.finish() == parsed == parse(parser.text)
+    assert told == shown and shown.strip() == (parsed.think or "")[: len(shown.strip())]
+    assert not any(tag in shown for tag in TAGS)

@@ -18,6 +18,7 @@ LAYERS = (
     {"geometry", "device"},
     {
         "answer",
+        "answer_stream",
         "prompts",
         "metrics",
         "text",

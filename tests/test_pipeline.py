@@ -374,3 +374,12 @@ def test_an_absence_ends_the_run_without_a_box_or_a_mask():
     assert all(isinstance(event, Thinking) for event in before) and last.model.startswith("someone")
     assert MedReasoner(recorded(text), Box()).ground(PICTURE, QUESTION).found is False
     assert pickle.loads(pickle.dumps(last)) == last
+
+
+@pytest.mark.parametrize("frame", ["0..1000", "input pixels"])
+def test_numbers_between_0_and_1_are_read_as_shares_and_it_is_said(frame):
+    body = '{"bbox": [0.25, 0.5, 0.5, 0.75], "points_1": [0.3, 0.6], "points_2": [0.4, 0.7]}'
+    done = MedReasoner(recorded(f"<think>Here.</think><answer>{body}</answer>", frame=frame), Box()).ground(
+        PICTURE, QUESTION
+    )
+    assert done.grounding.box == (75, 100, 150, 150) and "shares" in " ".join(done.notes)

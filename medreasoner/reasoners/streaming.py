@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
 
-from medreasoner.answer import Closing, StreamParser, coordinate_spans
+from medreasoner.answer import Closing, coordinate_spans
+from medreasoner.answer_stream import StreamParser
 
 LONGEST_CHARACTER = 4  # bytes of UTF-8, and so the most byte tokens one character can be spread over
 
