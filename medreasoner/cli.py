@@ -16,14 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 
 from medreasoner.commands.base import INPUT, STOPPED, UsageError, say
-from medreasoner.commands.data import Build
+from medreasoner.commands.data_build import Build
+from medreasoner.commands.data_publish import Publish
+from medreasoner.commands.data_review import Review
 from medreasoner.commands.demo import Demo
 from medreasoner.commands.evaluate import Evaluate
 from medreasoner.commands.ground import Ground
-from medreasoner.commands.publish import Publish
 from medreasoner.commands.push import PushModel
 from medreasoner.commands.report import Report
-from medreasoner.commands.review import Review
 from medreasoner.commands.score import Score
 
 # name -> command, or the commands of a group with the group's help under ""

@@ -58,11 +58,11 @@ ONLY_IN = {
     "torchvision": MODELS,
     "transformers": MODELS,
     "sam2": MODELS,
-    "openai": MODELS,
+    "openai": (*MODELS, "data.build.writers"),
     "trl": ("train",),
     "peft": ("train", "reasoners.checkpoint"),
     "gradio": ("app", "page", "review"),
-    "huggingface_hub": ("hub", "data.load", "space"),
+    "huggingface_hub": ("hub", "data.hub_dataset", "space"),
 }
 HEAVY = (
     "torch",

@@ -1,1 +1,1 @@
-"""What one can type: one file per command, see `cli.py`."""
+"""What one can type: one file per command; the parser is `cli.py`."""

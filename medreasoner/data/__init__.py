@@ -1,1 +1,1 @@
-"""Samples: what one is (`sample`), reading them (`load`), making them (`build`, `write`, `taxonomy`)."""
+"""Sets of samples: reading them (`load`), building them from images with masks (`build/`), publishing them (`publish/`)."""

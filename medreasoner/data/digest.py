@@ -1,7 +1,8 @@
-"""What data a score was taken on: one name for the contents of a set, and the name and version that people gave it.
+"""Digest of a set's contents, and the name and version people gave it: which data a score was taken on.
 
-Is: a digest of what is asked and what is true, so that runs on different data are never compared unnoticed; the same for a folder and for
-the parquet made of it, whatever the order. Is not: a digest of files on disk: categories, reasoning and licences do not change a score.
+The digest covers what is asked and what is true, so runs on different data are never compared unnoticed. It is the same
+for a folder and for the parquet made of it, in any order. Categories, reasoning and licences do not change a score, so
+they are left out.
 """
 
 import hashlib
@@ -18,31 +19,40 @@ REPORT = "report.json"  # beside the samples of a built or published set
 
 
 def digest(samples: Iterable[Sample]) -> str:
-    """64 hex digits: ids, questions, the bytes of the images, the pixels of the masks, and boxes and points where they are stated. A file
-    that cannot be read counts as one that is not there."""
-    return of_lines(line(sample) for sample in samples)
+    """64 hex digits over ids, questions, image bytes, mask pixels, and boxes and points where they are stated.
+
+    A file that cannot be read counts as a missing one.
+    """
+    return digest_lines(digest_line(sample) for sample in samples)
 
 
-def of_lines(lines: Iterable[str]) -> str:
-    """`digest` of the samples whose `line`s these are."""
+def digest_lines(lines: Iterable[str]) -> str:
+    """`digest` of the samples that these are the `digest_line`s of."""
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def line(sample: Sample) -> str:
-    """What counts of one sample."""
+def digest_line(sample: Sample) -> str:
+    """What counts of one sample, as JSON."""
     return json.dumps(
-        [sample.id, sample.question, _bytes(sample.image), _mask(sample), sample.box, sample.points]
+        [
+            sample.id,
+            sample.question,
+            _image_digest(sample.image),
+            _mask_digest(sample),
+            sample.box,
+            sample.points,
+        ]
     )
 
 
-def _bytes(image: Path | bytes) -> str | None:
+def _image_digest(image: Path | bytes) -> str | None:
     try:
         return hashlib.sha256(image if isinstance(image, bytes) else image.read_bytes()).hexdigest()
     except OSError:
         return None
 
 
-def _mask(sample: Sample) -> str | None:
+def _mask_digest(sample: Sample) -> str | None:
     if sample.mask is None:
         return None
     try:
@@ -54,14 +64,14 @@ def _mask(sample: Sample) -> str | None:
 
 @dataclass(frozen=True)
 class Named:
-    """A set as its report.json has it: its name with its version, and for each split how many samples it has and their digest."""
+    """A set as its report.json names it: name with version, and for each split its `samples` and their `sha256`."""
 
     name: str
     splits: dict[str, dict]
 
     @staticmethod
     def read(report: dict) -> "Named | None":
-        """Of a report; None where the set was given no name."""
+        """From a report; None where the set was given no name."""
         name, splits = report.get("name"), report.get("splits")
         return Named(name, splits) if isinstance(name, str) and name and isinstance(splits, dict) else None
 

@@ -1,22 +1,21 @@
-"""One question about one image, with its truth.
+"""One question about one image, with its ground truth: what training, evaluation and the page's examples share.
 
-Is: the value that training, evaluation and the page's examples share; picture and mask are read only when asked for.
-Is not: a file format; `data/load.py` knows them.
+Image and mask are read only when asked for. File formats are not here (see `data/load.py`).
 """
 
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from medreasoner.geometry import Box, Grounding, Point, mask_to_box, mask_to_points
 from medreasoner.imaging import load_image
+from medreasoner.imaging.mask_file import MaskError, read_mask_image
 
 
 class SampleError(ValueError):
-    """The picture or mask of a sample cannot be used; the message names the sample, what was expected and what came."""
+    """The image or mask of a sample cannot be used; the message names the sample, what was expected and what came."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,12 @@ class Sample:
     """A question, its image and where the answer is.
 
     Args:
-        id: unique in its set. case: the patient or study, by which intervals are clustered.
-        image, mask: a file, or the bytes of one. The mask is 0/1 or 0/255 in the image's size; None where only the box is known.
-        box, points: the truth in pixels of the original image; None where it follows from the mask (see `truth`). Without a mask
-            both are there.
+        id: unique in its set.
+        case: the patient or study, by which confidence intervals are clustered.
+        image, mask: a file, or the bytes of one. The mask is 0/1 or 0/255 in the image's size; None where only the box
+            is known.
+        box, points: the ground truth in pixels of the original image; None where it follows from the mask (see
+            `truth`). Without a mask both are stated.
         others: boxes of the other targets in the same image, for "does the answer fit the asked one better".
     """
 
@@ -45,24 +46,26 @@ class Sample:
     others: tuple[Box, ...] = ()
 
     def load_image(self) -> Image.Image:
-        """The picture as RGB, read the way the page reads an upload. Errors: images.ImageError."""
+        """The image as RGB, read the way the page reads an upload. Errors: ImageError."""
         return load_image(self.image).image
 
     def load_mask(self) -> np.ndarray:
-        """(H, W) bool, exactly as stored, never resized. Errors: SampleError if there is none, or it is no 0/1 or 0/255 picture."""
+        """(H, W) bool, exactly as stored, never resized.
+
+        Errors: SampleError if there is none, if it cannot be decoded, or if it holds other values than 0/1 or 0/255.
+        """
         if self.mask is None:
             raise SampleError(f"sample {self.id!r} has no mask, only a box")
         try:
-            with Image.open(io.BytesIO(self.mask) if isinstance(self.mask, bytes) else self.mask) as picture:
-                values = _levels(picture)
-        except (OSError, UnidentifiedImageError) as error:
+            levels = _levels(read_mask_image(self.mask))
+        except MaskError as error:
             raise SampleError(f"the mask of sample {self.id!r} is no readable picture ({error})") from error
-        found = np.unique(values)
+        found = np.unique(levels)
         if not (set(found) <= {0, 1} or set(found) <= {0, 255}):
             raise SampleError(
                 f"the mask of sample {self.id!r} must hold 0 and 1, or 0 and 255; it holds {found[:6].tolist()}…"
             )
-        return values > 0
+        return levels > 0
 
     def truth(self) -> Grounding:
         """Box and points in pixels of the original image: as stated, else measured from the mask. Errors: SampleError."""
@@ -74,8 +77,8 @@ class Sample:
         return Grounding(self.box or mask_to_box(mask), self.points or mask_to_points(mask))
 
 
-def _levels(picture: Image.Image) -> np.ndarray:
-    """The values (H, W) uint8 of a mask: a palette's indices, or the brightest channel of a colour picture."""
-    if picture.mode in ("L", "P"):
-        return np.asarray(picture, np.uint8)
-    return np.asarray(picture.convert("RGB"), np.uint8).max(axis=2)
+def _levels(image: Image.Image) -> np.ndarray:
+    """The values (H, W) uint8 of a mask: a palette's indices, or the brightest channel of a colour image."""
+    if image.mode in ("L", "P"):
+        return np.asarray(image, np.uint8)
+    return np.asarray(image.convert("RGB"), np.uint8).max(axis=2)

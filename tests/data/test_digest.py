@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medreasoner.data.build.collecting import collect
+from medreasoner.data.build.assemble import collect
 from medreasoner.data.digest import Named, digest
 from medreasoner.data.load import DataError, load
-from medreasoner.data.publish.publish import publish
+from medreasoner.data.publish.publish_set import publish_set
 
 NAME = "Squares v1"
 
@@ -74,7 +74,7 @@ def test_a_built_set_is_known_again_by_its_contents(folder):
 
 
 def test_the_published_set_has_the_same_name_and_digest(folder, tmp_path):
-    publish(folder, tmp_path / "out")
+    publish_set(folder, tmp_path / "out")
     published = load(tmp_path / "out", "validation")
     assert (
         published.named()

@@ -1,6 +1,6 @@
 """A set that this project publishes on the Hub, and what its readers then get from there: `datasets`, `load`, `evaluate` and the model.
 
-How a set is written is in `test_publish.py`, how the Hub is read in `test_data_hub.py`.
+How a set is written is in tests/data/publish, how the Hub is read in tests/data/test_hub_dataset.py.
 """
 
 import json
@@ -14,10 +14,10 @@ import pytest
 from medreasoner import MedReasoner
 from medreasoner.cli import main
 from medreasoner.data.load import load
-from medreasoner.data.publish.publish import features
+from medreasoner.data.publish.columns import features
 from medreasoner.hub.push import push_folder
 from tests import tiny
-from tests.data.publish.test_publish import SIZE, draw, same
+from tests.data.publish.test_publish_set import SIZE, draw, same
 from tests.hub_server import USER, Hub
 
 SET, MODEL = f"{USER}/set", f"{USER}/pair"

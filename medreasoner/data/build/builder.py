@@ -1,12 +1,12 @@
-"""From images with masks to samples, in three stages that each go on after a kill.
+"""Builds a set from images with masks in three stages, each of which resumes after a kill.
 
-Is: stage 1, clean and describe: masks to measured regions with tight box and two points, no picture and no patient in two splits; stage 2,
-a short and a long description of every image and, for every super-category in it, how to ask and reason; stage 3, the implicit question and
-the reasoning, checked. The stages are those of the published set (upstream facts, B.4; there 2 and 3 are GPT-4o's and a person's).
-Is not: a writer of words (`writer.py`) or a reader of sources (`source.py`).
+  1  clean     class masks to measured regions with a tight box and two points; no picture and no patient in two splits
+  2  describe  a short and a long description of every image, and for every super-category in it how to ask and reason
+  3  ask       the implicit question and the reasoning of every target, checked
+The stages are those of the published set, where GPT-4o and a person do 2 and 3.
 
     OUT/stages/1_regions.jsonl, 2_descriptions.jsonl, 3_questions.jsonl    line n is image n of the source
-    OUT/samples.jsonl, images, masks                                      the set, as `load.py` reads it
+    OUT/samples.jsonl, images, masks                                      the set, as `data/load.py` reads it
     OUT/rejects.jsonl, report.json                                        every target left out, with its reason; counts
 
     python -m medreasoner data build SOURCE --out OUT
@@ -16,40 +16,44 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from medreasoner.data.build.assemble import collect, sample_line
 from medreasoner.data.build.checks import plain, problems
-from medreasoner.data.build.cleaning import clean, forget
-from medreasoner.data.build.collecting import collect, sample_line
-from medreasoner.data.build.duplicates import Seen
-from medreasoner.data.build.sources import Items
-from medreasoner.data.build.stages import digest, made_with, read_lines, run_stage
+from medreasoner.data.build.cleaning import clean
+from medreasoner.data.build.manifest import Manifest
+from medreasoner.data.build.screening import Screening
+from medreasoner.data.build.stages import digest, note_made_with, read_lines, run_stage
 from medreasoner.data.build.writers.base import Description, Format, Picture, Writer, WriterError
 from medreasoner.data.build.writers.offline import Offline
 from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, supercategories, supercategory_of
 
 STAGES = ("1_regions", "2_descriptions", "3_questions")
-COPY = "training image like a validation image"
-COPY_WITHIN = "image like an earlier one of its split"
-HELD = "its case is kept for evaluation"
 _HERE = Path(__file__).parent
-_CODE = [_HERE / f"{name}.py" for name in ("builder", "checks", "cleaning", "duplicates", "layouts", "regions", "sources")]
-_CODE += [_HERE / "writers" / f"{name}.py" for name in ("base", "offline")]
-_CODE += [_HERE.parents[1] / f"{name}.py" for name in ("geometry", "imaging/read", "text/places")]
+_CODE = [  # a stage is not finished by other code than it was begun with
+    *(_HERE / f"{name}.py" for name in ("builder", "assemble", "checks", "cleaning", "duplicates", "screening")),
+    *(_HERE / f"{name}.py" for name in ("manifest", "pictures", "regions", "source_files")),
+    *(_HERE / "writers" / f"{name}.py" for name in ("base", "offline")),
+    *(_HERE.parents[1] / f"{name}.py" for name in ("geometry", "imaging/read", "text/places")),
+]
 
 
 class Builder:
-    """One set in the making: `items` into the folder `out`.
+    """One set being built from `items` into the folder `out`.
 
     Args:
-        seed: of the words. writer: who writes them. folder: of the categories' wordings. distinct: leave out copies within a split too.
-        workers: how many images are with the writer at once; the bytes are the same.
+        seed: of the words.
+        writer: who writes the words; the offline writer if left out.
+        folder: of the categories' wordings.
+        distinct: leave out near-copies within a split too.
+        workers: how many images are with the writer at once; the result is the same to the byte.
 
-    Errors, of every stage: stages.StageError when `out` was begun with something else; those of the writer.
+    Errors, of every stage: StageError when `out` was begun with something else; those of the writer.
     """
 
     def __init__(
         self,
-        items: Items,
+        items: Manifest,
         out: Path,
+        *,
         seed: int = 0,
         writer: Writer | None = None,
         folder: Path = FOLDER,
@@ -64,90 +68,96 @@ class Builder:
         wordings = sorted(folder.glob("*.yaml"))
         self._made_with = digest(items.digest, repr(items.options), str(distinct), FILE, *wordings, *_CODE)
 
+    def run(self) -> dict:
+        """All stages; returns the report of `collect`."""
+        self.clean()
+        self.describe()
+        self.ask()
+        return collect(self.out)
+
     # --- stage 1 ---
 
     def clean(self, lines: Iterable[dict] | None = None) -> None:
         """Stage 1: every image to its measured regions.
 
         Args:
-            lines: of all items, in their order, where `clean.clean` was mapped over them elsewhere, with the files in `out`.
+            lines: of all items in their order, where `cleaning.clean` was mapped over them elsewhere, its files in `out`.
         """
-        made_with(self.out / "stages", STAGES[0], self._made_with)
-        seen = {True: Seen(), False: Seen()}  # kept for evaluation or not
-        for line in read_lines(self.paths[0]):
-            if line.get("hash"):
-                seen[line["split"] != "train"].add(bytes.fromhex(line["hash"]))
-        if lines is None:
-            run_stage(self.paths[0], self.items, lambda item: self._admit(clean(item, self.out, self.table), seen))
+        note_made_with(self.out / "stages", STAGES[0], self._made_with)
+        screening = Screening(
+            self.items.held_cases, self.distinct, self.out, read_lines(self.paths[0])
+        )
+        if lines is not None:
+            run_stage(self.paths[0], lines, screening.admit)
         else:
-            run_stage(self.paths[0], lines, lambda line: self._admit(line, seen))
-
-    def _admit(self, line: dict, seen: dict[bool, Seen]) -> dict:
-        """`line`, without its targets if the image or its patient is in another split already."""
-        held, reason = line["split"] != "train", None
-        if not held and line["case"] in self.items.held:
-            reason = HELD
-        elif line.get("hash"):
-            code = bytes.fromhex(line["hash"])
-            reason = COPY if not held and seen[True].near(code) else COPY_WITHIN if self.distinct and seen[held].near(code) else None
-            if reason is None:
-                seen[held].add(code)
-        if reason is None:
-            return line
-        forget(line, self.out)
-        names = [part[key] for part, key in [*((t, "name") for t in line["targets"]), *((r, "target") for r in line["rejects"])]]
-        kept = {key: value for key, value in line.items() if key not in ("hash", "wh", "image")}
-        return kept | {"targets": [], "rejects": [{"target": name, "reason": reason} for name in names]}
+            run_stage(
+                self.paths[0],
+                self.items,
+                lambda item: screening.admit(clean(item, self.out, self.table)),
+            )
 
     # --- stages 2 and 3 ---
 
     def describe(self) -> None:
         """Stage 2: what the writer says of every image, and of how to ask for what is in it."""
-        made_with(self.out / "stages", STAGES[1], digest(self._made_with, self.writer.name))
+        note_made_with(self.out / "stages", STAGES[1], digest(self._made_with, self.writer.name))
         run_stage(self.paths[1], read_lines(self.paths[0]), self._describe, self.workers)
 
     def _describe(self, line: dict) -> dict:
         if not line["targets"]:
             return {"id": line["id"]}
         try:
-            said = self.writer.describe(Picture(line, self.out))
+            description = self.writer.describe(Picture(line, self.out))
             kinds = dict.fromkeys(target["supercategory"] for target in line["targets"])
-            forms = {kind: asdict(self.writer.format(supercategories()[supercategory_of(kind)])) for kind in kinds}
+            forms = {
+                kind: asdict(self.writer.format(supercategories()[supercategory_of(kind)])) for kind in kinds
+            }
         except WriterError as error:
             return {"id": line["id"], "reject": str(error)}
-        return {"id": line["id"], "short_description": said.short, "long_description": said.long, "formats": forms}
+        return {
+            "id": line["id"],
+            "short_description": description.short,
+            "long_description": description.long,
+            "formats": forms,
+        }
 
     def ask(self) -> None:
         """Stage 3: question and reasoning of every target, checked."""
-        made_with(self.out / "stages", STAGES[2], digest(self._made_with, self.writer.name, str(self.seed)))
+        made_with = digest(self._made_with, self.writer.name, str(self.seed))
+        note_made_with(self.out / "stages", STAGES[2], made_with)
         both = zip(read_lines(self.paths[0]), read_lines(self.paths[1]), strict=True)
         run_stage(self.paths[2], both, lambda pair: self._ask(*pair), self.workers)
 
-    def _ask(self, line: dict, said: dict) -> dict:
-        picture, samples, rejects, asked = Picture(line, self.out), [], [], set()
+    def _ask(self, line: dict, described: dict) -> dict:
+        picture = Picture(line, self.out)
+        samples, rejects, questions = [], [], set()
         for number, target in enumerate(line["targets"]):
-            if "reject" in said:
-                rejects.append({"target": target["name"], "reason": said["reject"]})
+            if "reject" in described:
+                rejects.append({"target": target["name"], "reason": described["reject"]})
                 continue
-            sample, wrong = self._sample(picture, target, said, f"{self.seed}/{line['id']}/{number}", asked)
+            seed = f"{self.seed}/{line['id']}/{number}"
+            sample, wrong = self._sample(picture, target, described, seed, questions)
             rejects += [{"target": target["name"], **problem} for problem in wrong]
             if sample is not None:
-                asked.add(plain(sample["question"]))
-                samples.append(sample | {"others": [other["box"] for other in line["targets"] if other is not target]})
+                questions.add(plain(sample["question"]))
+                others = [other["box"] for other in line["targets"] if other is not target]
+                samples.append(sample | {"others": others})
         return {"id": line["id"], "samples": samples, "rejects": rejects}
 
-    def _sample(self, picture: Picture, target: dict, said: dict, seed: str, asked: set[str]) -> tuple[dict | None, list[dict]]:
+    def _sample(
+        self, picture: Picture, target: dict, described: dict, seed: str, questions: set[str]
+    ) -> tuple[dict | None, list[dict]]:
         """The line of samples.jsonl of one target (without `others`), or the first thing that is wrong with its last try."""
         category = self._category(target)
-        description = Description(said["short_description"], said["long_description"])
-        form = Format(**said["formats"][target["supercategory"]])
+        description = Description(described["short_description"], described["long_description"])
+        form = Format(**described["formats"][target["supercategory"]])
         mask, refused = picture.mask(target), []
         for _ in range(self.writer.tries):
             try:
                 words = self.writer.ask(picture, target, category, description, form, seed, refused)
             except WriterError as error:
                 return None, [{"reason": str(error)}]
-            wrong = problems(words, target, category, mask, asked)
+            wrong = problems(words, target, category, mask, questions)
             if not wrong:
                 return sample_line(picture.line, target, words), []
             refused += [f"{problem.reason} ({problem.detail})" for problem in wrong]
@@ -157,17 +167,12 @@ class Builder:
         known = self.table.get(target["name"])
         if known and known.modality == target["modality"]:
             return known
-        return Category(target["name"], target["supercategory"], target["modality"], synonyms=target["synonyms"])
-
-    def run(self) -> dict:
-        """All stages; returns the report of `collect`."""
-        self.clean()
-        self.describe()
-        self.ask()
-        return collect(self.out)
+        return Category(
+            target["name"], target["supercategory"], target["modality"], synonyms=target["synonyms"]
+        )
 
 
-def counted(out: Path) -> tuple[int, int, int]:
+def count_targets(out: Path) -> tuple[int, int, int]:
     """Images with targets, targets, and super-categories in the finished stage 1 of `out`."""
     images, targets, kinds = 0, 0, set()
     for line in read_lines(out / f"stages/{STAGES[0]}.jsonl"):

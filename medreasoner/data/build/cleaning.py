@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.data.build.duplicates import dhash
-from medreasoner.data.build.layouts import SourceError
+from medreasoner.data.build.manifest import Item
+from medreasoner.data.build.pictures import read_class_mask
 from medreasoner.data.build.regions import LEFT_OUT, Reject, Target, targets_of
-from medreasoner.data.build.sources import Item, read_mask
+from medreasoner.data.build.source_files import SourceError
 from medreasoner.data.build.writers.offline import against_other_side, measure
 from medreasoner.data.taxonomy import Category, modality_of
 from medreasoner.geometry import mask_to_box, mask_to_points
@@ -48,7 +49,7 @@ def clean(item: Item, out: Path, table: dict[str, Category]) -> dict:
         return refuse(f"set left out: {LEFT_OUT[item.dataset]}")
     try:
         loaded = load_image(item.image)
-        mask = read_mask(item.mask, [value for value, _ in item.classes])
+        mask = read_class_mask(item.mask, [value for value, _ in item.classes])
     except (ImageError, SourceError) as error:
         return refuse(f"cannot be read: {error}")
     image = loaded.image

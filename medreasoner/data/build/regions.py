@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from medreasoner.data.build.sources import Item
+from medreasoner.data.build.manifest import Item
 from medreasoner.data.taxonomy import Category, find, modality_of
 from medreasoner.geometry import mask_to_box
 

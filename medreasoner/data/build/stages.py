@@ -1,10 +1,8 @@
-"""Stages that go on where they were: line n of a stage's file is made from item n of its input, and lines are only ever appended.
+"""Runs one stage of a build so that it resumes after a kill: line n of its file is made from item n of its input.
 
-Is: the driver of one stage, with several items in hand at once if asked, and the note of what a stage was made with.
-Is not: what a stage does.
-
-After a kill the last line may be cut; it is taken off, and the work goes on with the item it stood for. So a stage that was killed any
-number of times holds the same bytes as one that never was, if its work depends on the item alone.
+Lines are only ever appended. After a kill the last line may be cut short; it is taken off, and the work resumes with the
+item it stood for. So a stage that was killed any number of times holds the same bytes as one that never was, if its work
+depends on the item alone.
 """
 
 import hashlib
@@ -16,16 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-Thing = TypeVar("Thing")
+T = TypeVar("T")
 BLOCK = 1 << 20  # bytes read at once
 
 
 class StageError(ValueError):
-    """A stage cannot go on; the message says why and what to do."""
+    """A stage cannot be resumed; the message says why and what to do."""
 
 
 def read_lines(path: Path) -> Iterator[dict]:
-    """The finished lines of a stage; none where there is no file."""
+    """The whole lines of a stage's file; none where there is no file."""
     if path.is_file():
         with path.open(encoding="utf-8") as file:
             for line in file:
@@ -33,8 +31,8 @@ def read_lines(path: Path) -> Iterator[dict]:
                     yield json.loads(line)
 
 
-def finished(path: Path) -> int:
-    """How many lines are whole; what was begun after them is taken off the file."""
+def count_whole_lines(path: Path) -> int:
+    """How many lines of the file are whole; what follows them is cut off."""
     if not path.is_file():
         return 0
     lines, whole, offset = 0, 0, 0
@@ -48,35 +46,36 @@ def finished(path: Path) -> int:
     return lines
 
 
-def run_stage(path: Path, things: Iterable[Thing], work: Callable[[Thing], dict], workers: int = 1) -> int:
-    """Append the line of every thing that has none yet; returns how many were made now.
+def run_stage(path: Path, items: Iterable[T], work: Callable[[T], dict], workers: int = 1) -> int:
+    """Append the line of every item that has none yet; returns how many were made now.
 
     Args:
-        work: thing -> line. It may write files of its own, which it writes again if it is asked again.
-        workers: how many threads work at once; lines are written in the order of the things all the same.
+        work: item -> line. It may write files of its own, and writes them again if the item comes again.
+        workers: how many threads work at once; the order of the lines is that of the items all the same.
 
-    Errors: those of `work`. Lines of earlier things are written before; things in hand are finished, so what they paid for is kept.
+    Errors: those of `work`. Lines of earlier items are written before; items in work are finished, so what was paid for
+        them is kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = finished(path)
+    done = count_whole_lines(path)
     made = 0
     with path.open("a", encoding="utf-8") as file:
-        for line in _ordered(islice(iter(things), done, None), work, workers):
+        for line in _in_order(islice(iter(items), done, None), work, workers):
             file.write(json.dumps(line) + "\n")
             file.flush()
             made += 1
     return made
 
 
-def _ordered(things: Iterator[Thing], work: Callable[[Thing], dict], workers: int) -> Iterator[dict]:
+def _in_order(items: Iterator[T], work: Callable[[T], dict], workers: int) -> Iterator[dict]:
     if workers == 1:
-        yield from map(work, things)
+        yield from map(work, items)
         return
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque = deque()
         try:
-            for thing in things:
-                waiting.append(pool.submit(work, thing))
+            for item in items:
+                waiting.append(pool.submit(work, item))
                 if len(waiting) >= 2 * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -86,7 +85,7 @@ def _ordered(things: Iterator[Thing], work: Callable[[Thing], dict], workers: in
 
 
 def digest(*parts: str | bytes | Path) -> str:
-    """One name for texts and for files' contents, in this order."""
+    """SHA-256 over texts and the contents of files, in this order."""
     total = hashlib.sha256()
     for part in parts:
         data = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
@@ -94,16 +93,17 @@ def digest(*parts: str | bytes | Path) -> str:
     return total.hexdigest()
 
 
-def made_with(folder: Path, stage: str, what: str) -> None:
-    """Note in `folder` that `stage` is made with `what`. Errors: StageError if it was begun with something else."""
+def note_made_with(folder: Path, stage: str, made_with: str) -> None:
+    """Note in `folder` what `stage` is made with. Errors: StageError if it was begun with something else."""
     path = folder / "made_with.json"
     notes = json.loads(path.read_text()) if path.is_file() else {}
-    if notes.get(stage, what) != what:
+    if notes.get(stage, made_with) != made_with:
         raise StageError(
-            f"{folder / stage}.jsonl was begun from another source, with other options or by another version of the code or wordings; "
-            f"choose another --out, or delete {folder} to begin anew (answers that were paid for are kept beside it, in requests)"
+            f"{folder / stage}.jsonl was begun from another source, with other options or by another version of the code "
+            f"or wordings; choose another --out, or delete {folder} to begin anew (answers that were paid for are kept "
+            "beside it, in requests)"
         )
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(notes | {stage: what}, indent=1) + "\n")
+    part.write_text(json.dumps(notes | {stage: made_with}, indent=1) + "\n")
     part.replace(path)

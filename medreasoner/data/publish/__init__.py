@@ -1,1 +1,1 @@
-"""A set of samples as a repository on the Hub: parquet files, card, reviews."""
+"""Publishes a folder of samples as a data set for the Hub, after people have reviewed it."""

@@ -1,20 +1,19 @@
-"""Human decisions about the samples of a folder, kept so that none is ever lost.
+"""Reviewers' decisions about the samples of a folder, kept so that none is ever lost.
 
-Is: `FOLDER/reviews/NAME.jsonl`, one line a decision, only ever added to; what the lines come to; how far two reviewers agree; and what
-they leave of the set. Is not: the page on which they are made (`medreasoner/review`).
+FOLDER/reviews/NAME.jsonl holds one line a decision and is only ever added to. A line has `id`, `decision` (accept, edit,
+reject or undo), `of` (which text was judged, see `fingerprint`) and `time`; with edit also `question` and `think` as they
+should be, with reject `reason`. The latest line of a sample holds; undo takes back the one before it. A decision about a
+text that has changed since does not count.
 
-A line: `id`, `decision` (accept, edit, reject or undo), `of` (which text was judged, see `fingerprint`), `time`; with edit also `question`
-and `think` as they should be, with reject `reason`. The latest line of a sample holds; undo takes back the one before it. A decision
-about a text that has changed since does not count.
+The page on which they are made is `medreasoner/review`.
 """
 
 import hashlib
 import json
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import defaultdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +34,10 @@ NAME = re.compile(r"\w[\w.-]{0,63}")  # of a reviewer, who names a file
 
 @dataclass(frozen=True)
 class Decision:
-    """One line of a reviewer's file; `question` and `think` only with edit, `reason` only with reject. `time` is ISO 8601 in UTC."""
+    """One line of a reviewer's file.
+
+    `question` and `think` only with edit, `reason` only with reject. `time` is ISO 8601 in UTC.
+    """
 
     id: str
     decision: str
@@ -55,8 +57,10 @@ def fingerprint(sample: Sample) -> str:
 class Ledger:
     """The decisions of one reviewer about one folder.
 
-    `record` returns once the line is on the disk. A line that a crash cut short was never confirmed: it is not read, and makes room for the
-    next. Errors: DataError for a name that cannot name a file, or a file that holds anything else.
+    `record` returns once the line is on the disk. A line that a crash cut short was never confirmed: it is not read, and
+    makes room for the next.
+
+    Errors: DataError for a name that cannot name a file, or a file that holds anything else.
     """
 
     def __init__(self, folder: Path, reviewer: str):
@@ -69,7 +73,7 @@ class Ledger:
         self._history: dict[str, list[Decision]] = defaultdict(list)
         self._order: list[str] = []  # ids of the decisions that hold or held, for undo
         if self.path.exists():
-            for decision in read(self.path):
+            for decision in read_decisions(self.path):
                 self._take(decision)
 
     def record(
@@ -84,8 +88,8 @@ class Ledger:
     ) -> Decision:
         """Write one decision to the disk.
 
-        Errors: ValueError for a decision that is none, and for an edit that changes nothing or empties the question; OSError if it cannot
-        be brought to the disk.
+        Errors: ValueError for a decision that is none, and for an edit that changes nothing or empties the question;
+            OSError if it cannot be written.
         """
         if decision not in (*VERDICTS, UNDO):
             raise ValueError(f"a decision is one of {(*VERDICTS, UNDO)}, got {decision!r}")
@@ -93,17 +97,24 @@ class Ledger:
             raise ValueError("the question is empty; write one, or reject the sample")
         if decision == EDIT and (question, think) == (sample.question, sample.think):
             raise ValueError("nothing was changed; accept the sample, or change it")
-        stamp = (time or datetime.now(UTC)).isoformat(timespec="milliseconds")
-        kept = (question.strip(), think.strip()) if decision == EDIT else ("", "")
         made = Decision(
-            sample.id, decision, fingerprint(sample), stamp, *kept, reason if decision == REJECT else ""
+            sample.id,
+            decision,
+            fingerprint(sample),
+            (time or datetime.now(UTC)).isoformat(timespec="milliseconds"),
+            question.strip() if decision == EDIT else "",
+            think.strip() if decision == EDIT else "",
+            reason if decision == REJECT else "",
         )
         _append(self.path, {key: value for key, value in asdict(made).items() if value})
         self._take(made)
         return made
 
     def undo(self, samples: dict[str, Sample]) -> Sample | None:
-        """Take back the latest decision that holds and is about one of `samples` (by id); returns its sample, None if there is none."""
+        """Take back the latest decision that holds and is about one of `samples` (by id).
+
+        Returns: its sample, None if there is none.
+        """
         known = next((id for id in reversed(self._order) if id in samples), None)
         if known is None:
             return None
@@ -112,16 +123,16 @@ class Ledger:
 
     def verdict(self, sample: Sample) -> Decision | None:
         """What was decided about `sample` as it is now, or None."""
-        held = self._history.get(sample.id)
-        return held[-1] if held and held[-1].of == fingerprint(sample) else None
+        decisions = self._history.get(sample.id)
+        return decisions[-1] if decisions and decisions[-1].of == fingerprint(sample) else None
 
     def _take(self, decision: Decision) -> None:
-        held = self._history[decision.id]
+        decisions = self._history[decision.id]
         if decision.decision != UNDO:
-            held.append(decision)
+            decisions.append(decision)
             self._order.append(decision.id)
-        elif held:
-            held.pop()
+        elif decisions:
+            decisions.pop()
             del self._order[-1 - self._order[::-1].index(decision.id)]
 
 
@@ -130,10 +141,10 @@ def ledgers(folder: Path) -> list[Ledger]:
     return [Ledger(folder, path.stem) for path in sorted((folder / "reviews").glob("*.jsonl"))]
 
 
-def read(path: Path) -> list[Decision]:
-    """The whole lines of a reviewer's file, in order; what follows the last line break is none. Errors: DataError naming the line."""
+def read_decisions(path: Path) -> list[Decision]:
+    """The whole lines of a reviewer's file, in order. Errors: DataError naming the line."""
     found = []
-    for number, line in enumerate(path.read_bytes()[: _whole_lines(path)].splitlines(), 1):
+    for number, line in enumerate(path.read_bytes()[: _whole_bytes(path)].splitlines(), 1):
         try:
             decision = Decision(**json.loads(line))
         except (ValueError, TypeError) as error:
@@ -148,7 +159,7 @@ def read(path: Path) -> list[Decision]:
     return found
 
 
-def _whole_lines(path: Path) -> int:
+def _whole_bytes(path: Path) -> int:
     """How many bytes of a file are whole lines."""
     return path.read_bytes().rfind(b"\n") + 1
 
@@ -158,7 +169,7 @@ def _append(path: Path, line: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     with path.open("ab") as file:
-        file.truncate(0 if new else _whole_lines(path))
+        file.truncate(0 if new else _whole_bytes(path))
         file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -166,37 +177,3 @@ def _append(path: Path, line: dict) -> None:
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
-
-
-def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
-    """Cohen's kappa of two raters' labels of the same things (Educational and Psychological Measurement 20, 1960); 1 is full agreement, 0
-    is what chance gives. None where it is not defined: no labels, or both raters gave one and the same label throughout."""
-    count = len(first)
-    alone, other = Counter(first), Counter(second)
-    chance = sum(alone[label] * other[label] for label in alone) / count**2 if count else 1.0
-    if chance == 1:
-        return None
-    return (sum(a == b for a, b in zip(first, second, strict=True)) / count - chance) / (1 - chance)
-
-
-def agreement(one: Ledger, other: Ledger, samples: Iterable[Sample]) -> tuple[float | None, int]:
-    """(Cohen's kappa over accept, edit and reject; the number of samples both have decided)."""
-    pairs = [(one.verdict(sample), other.verdict(sample)) for sample in samples]
-    both = [(a.decision, b.decision) for a, b in pairs if a and b]
-    return kappa([a for a, _ in both], [b for _, b in both]), len(both)
-
-
-def settle(sample: Sample, books: Iterable[Ledger]) -> tuple[Sample | None, str]:
-    """What the reviewers leave of `sample`: (the sample, with the latest edit if there is one; or None) and one of "not reviewed",
-    "rejected", "edited" and "accepted". One reviewer who rejects it is enough."""
-    verdicts = sorted(
-        (verdict for book in books if (verdict := book.verdict(sample))), key=lambda verdict: verdict.time
-    )
-    if not verdicts:
-        return None, "not reviewed"
-    if any(verdict.decision == REJECT for verdict in verdicts):
-        return None, "rejected"
-    edits = [verdict for verdict in verdicts if verdict.decision == EDIT]
-    if edits:
-        return replace(sample, question=edits[-1].question, think=edits[-1].think), "edited"
-    return sample, "accepted"

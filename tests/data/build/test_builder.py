@@ -13,8 +13,9 @@ from PIL import Image
 from scipy import ndimage
 
 from medreasoner.cli import main
-from medreasoner.data.build.builder import COPY, COPY_WITHIN, HELD, Builder
-from medreasoner.data.build.layouts import Options
+from medreasoner.data.build.builder import Builder
+from medreasoner.data.build.screening import COPY, COPY_WITHIN, HELD
+from medreasoner.data.build.source_files import Options
 from medreasoner.data.build.sources import open_source
 from medreasoner.data.build.stages import StageError
 from medreasoner.data.build.writers.base import Words
@@ -116,8 +117,8 @@ def test_the_same_source_gives_the_same_bytes(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from medreasoner.data import build, clean
-from medreasoner.data.build.layouts import Options
+from medreasoner.data.build import builder
+from medreasoner.data.build.source_files import Options
 from medreasoner.data.build.sources import open_source
 from medreasoner.data.build.writers.offline import Offline
 
@@ -131,10 +132,10 @@ def dying(name, work):
             os.kill(os.getpid(), signal.SIGKILL)
         return work(*given)
     return called
-clean._keep = dying("clean", clean._keep)
+builder.clean = dying("clean", builder.clean)
 Offline.describe = dying("describe", Offline.describe)
 Offline.ask = dying("ask", Offline.ask)
-build.Builder(open_source(source, out, Options()), out).run()
+builder.Builder(open_source(source, out, Options()), out).run()
 """
 
 

@@ -17,7 +17,8 @@ from scipy import ndimage
 
 from medreasoner.data.build.builder import Builder
 from medreasoner.data.build.cleaning import clean
-from medreasoner.data.build.sources import Items, Options
+from medreasoner.data.build.manifest import Manifest
+from medreasoner.data.build.source_files import Options
 from medreasoner.data.taxonomy import categories
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'ray[data]')")
@@ -48,7 +49,7 @@ def source(folder: Path) -> Path:
 class Clean:
     """What a worker does: the build's own function of one image."""
 
-    def __init__(self, items: Items, out: Path):
+    def __init__(self, items: Manifest, out: Path):
         self.items, self.out = list(items), out
 
     def __call__(self, row: dict) -> dict:
@@ -72,7 +73,7 @@ def two_workers(monkeypatch):
 @pytest.mark.slow
 def test_two_ray_workers_build_what_one_process_builds(tmp_path, two_workers):
     root = source(tmp_path / "source")
-    items = Items(root / "manifest.jsonl", root, Options())
+    items = Manifest(root / "manifest.jsonl", root, Options())
     alone, together = tmp_path / "alone", tmp_path / "together"
     Builder(items, alone).run()
     numbers = ray.data.from_items([{"number": number} for number in range(IMAGES)], override_num_blocks=4)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from medreasoner.data.build.manifest import Item
 from medreasoner.data.build.regions import Reject, classes_of, regions, targets_of
-from medreasoner.data.build.sources import Item
 from medreasoner.data.taxonomy import categories
 from tests.data.build.test_builder import disc
 

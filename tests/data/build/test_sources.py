@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medreasoner.data.build.duplicates import Seen, dhash, split_of
-from medreasoner.data.build.layouts import Options, SourceError, read_labels
-from medreasoner.data.build.sources import open_source, read_mask
+from medreasoner.data.build.duplicates import HashIndex, dhash
+from medreasoner.data.build.manifest import split_of
+from medreasoner.data.build.pictures import read_class_mask
+from medreasoner.data.build.source_files import Options, SourceError, read_labels
+from medreasoner.data.build.sources import open_source
 from tests.data.build.test_builder import ROWS, build, lines, rewrite, source
 
 SPLEEN = Options(labels={1: "spleen"}, modality="CT", licence="CC0")
@@ -112,10 +114,10 @@ def test_a_mask_may_be_grey_palette_or_a_grey_colour_picture(tmp_path):
     palette.save(tmp_path / "palette.png")
     Image.fromarray(np.repeat(values[..., None], 3, axis=2)).save(tmp_path / "colour.png")
     for name in ("grey", "palette", "colour"):
-        assert np.array_equal(read_mask(tmp_path / f"{name}.png", [1, 2]), values), name
+        assert np.array_equal(read_class_mask(tmp_path / f"{name}.png", [1, 2]), values), name
     Image.new("RGB", (2, 2), (1, 2, 3)).save(tmp_path / "red.png")
     with pytest.raises(SourceError, match="has colours"):
-        read_mask(tmp_path / "red.png", [1])
+        read_class_mask(tmp_path / "red.png", [1])
 
 
 def test_splits_go_by_case_and_take_about_their_share():
@@ -137,13 +139,13 @@ def test_copies_at_another_size_and_compression_are_near(tmp_path):
     rng = np.random.default_rng(0)
     one, other = (Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8)).resize((300, 200), Image.Resampling.BICUBIC) for _ in range(2))
     one.resize((150, 100)).save(tmp_path / "copy.jpg", quality=50)
-    seen = Seen()
-    assert not seen.near(dhash(one))
+    seen = HashIndex()
+    assert not seen.has_near(dhash(one))
     for _ in range(70):  # past the room it begins with
         seen.add(dhash(other))
-    assert not seen.near(dhash(one))
+    assert not seen.has_near(dhash(one))
     seen.add(dhash(one))
-    assert seen.near(dhash(Image.open(tmp_path / "copy.jpg")))
+    assert seen.has_near(dhash(Image.open(tmp_path / "copy.jpg")))
 
 
 def test_a_manifest_without_splits_gets_them(tmp_path):

@@ -1,47 +1,22 @@
-"""Which slices of a volume become images, which way up, and which label maps fit: NIfTI written here, DICOM series written here and the
-scanner's own slices that pydicom ships."""
+"""Which files make a volume with its label map, what their slices become, and which are refused.
+
+python -m pytest tests/data/build/test_volumes.py
+"""
 
 import json
-from pathlib import Path
 
-import nibabel
 import numpy as np
-import pydicom
 import pytest
 from PIL import Image
-from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
-from medreasoner.data.build.layouts import Options, SourceError
+from medreasoner.cli import main
+from medreasoner.data.build.builder import Builder
+from medreasoner.data.build.source_files import Options, SourceError
 from medreasoner.data.build.sources import open_source
-from medreasoner.data.build.volumes import choose, read_pair
 from tests.data.build.test_builder import lines
+from tests.data.build.volumes_drawn import dicom_series, head, nifti, segmentation
 
 SPLEEN = Options(labels={1: "spleen", 2: "liver"}, modality="CT", licence="CC0")
-SHAPE = (60, 50, 8)
-
-
-def head() -> tuple[np.ndarray, np.ndarray]:
-    """Hounsfield units and labels (right, anterior, up): label 1 far right and front, largest at slice 3; label 2 once, at slice 6."""
-    values, marks = np.full(SHAPE, -1000.0, np.float32), np.zeros(SHAPE, np.int16)
-    values[5:55, 5:45] = 40
-    for number, half in ((2, 5), (3, 8), (4, 6)):
-        marks[50 - half : 50, 40 - half : 40, number] = 1
-    marks[10:30, 10:30, 6] = 2
-    values[marks > 0] = 200
-    return values, marks
-
-
-def nifti(path: Path, values: np.ndarray, spacing=(0.8, 0.8, 5.0), flip: bool = False) -> None:
-    """Write a volume whose axes run right, anterior, up, or with `flip` stored the other way along the first two."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    affine = np.diag([*spacing, 1.0])
-    if flip:
-        values = values[::-1, ::-1]
-        affine[:2, 3] = [(n - 1) * s for n, s in zip(values.shape[:2], spacing, strict=False)]
-        affine[:2, :2] *= -1
-    nibabel.save(nibabel.Nifti1Image(values, affine), path)
 
 
 @pytest.fixture
@@ -76,15 +51,6 @@ def test_storage_order_changes_nothing(folder, tmp_path):
     one, other = (sorted(open_source(tmp_path / name, tmp_path / f"out {name}", SPLEEN), key=lambda i: i.id) for name in ("src", "flipped"))
     for a, b in zip(one, other, strict=True):
         assert a.image.read_bytes() == b.image.read_bytes() and a.mask.read_bytes() == b.mask.read_bytes()
-
-
-def test_a_volume_is_cut_across_its_coarse_axis_or_else_axially():
-    marks = np.zeros((6, 6, 6), int)
-    marks[1:5, 2, 1:5] = 1
-    marks[2, 2, 3] = 2
-    assert choose(marks, (1, 4, 1), {1: "a", 2: "b", 3: "absent"}) == (1, {2: [1, 2]})
-    assert choose(marks, (3.9, 1, 4), {1: "a"})[0] == 2
-    assert choose(marks, (1, 1.2, 1), {1: "a"}) == (2, {1: [1]})  # the first of equals
 
 
 def test_ct_is_windowed_and_anything_else_by_its_percentiles(tmp_path):
@@ -145,8 +111,6 @@ def test_a_volume_that_is_done_is_not_read_again(folder, tmp_path):
 
 
 def test_a_volume_becomes_samples_with_their_spacing(folder, tmp_path):
-    from medreasoner.data.build.builder import Builder
-
     Builder(open_source(folder, tmp_path / "out", SPLEEN), tmp_path / "out").run()
     (sample,) = lines(tmp_path / "out/samples.jsonl")
     assert sample["category"] == "spleen" and sample["spacing_mm"] == [0.8, 0.8] and sample["box"] == [10, 10, 18, 18]
@@ -154,125 +118,74 @@ def test_a_volume_becomes_samples_with_their_spacing(folder, tmp_path):
     assert reject["reason"] == "no wordings for liver in CT images"
 
 
+def test_a_volume_that_cannot_be_used_is_refused_and_counted_and_the_others_go_on(folder, tmp_path, capsys):
+    values, marks = head()
+    nifti(folder / "images/Bob.nii.gz", values)
+    (folder / "masks/Bob.nii.gz").write_bytes((folder / "masks/Ann.nii.gz").read_bytes()[:100])
+    nifti(folder / "images/Cem.nii.gz", values)
+    nifti(folder / "masks/Cem.nii.gz", marks, spacing=(0.8, 0.8, 4.0))
+    labels = ("--labels", "1=spleen", "--modality", "CT", "--validation", "0")
+    assert main(["data", "build", str(folder), "--out", str(tmp_path / "out"), *labels]) == 0
+    assert "1 train samples of 1 images" in capsys.readouterr().out
+    rejects = {line["id"]: line for line in lines(tmp_path / "out/rejects.jsonl")}
+    assert set(rejects) == {"Bob", "Cem"} and rejects["Bob"]["stage"] == 0
+    assert "expected a NIfTI volume" in rejects["Bob"]["reason"]
+    assert "expected the grid" in rejects["Cem"]["reason"]
+    assert sum(json.loads((tmp_path / "out/report.json").read_text())["rejected"].values()) == 2
+    nifti(folder / "masks/Bob.nii.gz", marks)  # mended
+    assert len(open_source(folder, tmp_path / "out 2", SPLEEN)) == 4
+
+
 # --- DICOM ---
-
-
-def series(folder: Path, values: np.ndarray, names=None) -> list[Dataset]:
-    """Write `values` (right, anterior, up) as axial CT slices, patient lying on the back, file names in no order; returns the datasets."""
-    folder.mkdir(parents=True)
-    series_uid, made = generate_uid(), []
-    for number in range(values.shape[2]):
-        ds = Dataset()
-        ds.file_meta = FileMetaDataset()
-        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, generate_uid()
-        ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
-        ds.Modality, ds.PatientID, ds.SeriesInstanceUID, ds.StudyInstanceUID = "CT", "12345", series_uid, generate_uid()
-        plane = values[::-1, ::-1, number].T  # rows towards the back, columns towards the left
-        ds.Rows, ds.Columns = plane.shape
-        ds.ImageOrientationPatient, ds.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-20, -10, 5 * number]
-        ds.PixelSpacing, ds.SliceThickness = [0.8, 0.8], 5
-        ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.BitsAllocated, ds.BitsStored, ds.HighBit = 1, "MONOCHROME2", 16, 16, 15
-        ds.PixelRepresentation, ds.RescaleSlope, ds.RescaleIntercept = 0, 1, -1024
-        ds.PixelData = (plane + 1024).astype("<u2").tobytes()
-        ds.save_as(folder / f"{(number * 5) % values.shape[2]}.dcm", enforce_file_format=True)
-        made.append(ds)
-    return made
-
-
-def segmentation(path: Path, slices: list[Dataset], marks: np.ndarray) -> None:
-    """Write label values (right, anterior, up) as a DICOM segmentation, one frame a label and slice."""
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.SOPClassUID, ds.SOPInstanceUID = SegmentationStorage, generate_uid()
-    ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
-    ds.Modality, ds.Rows, ds.Columns = "SEG", slices[0].Rows, slices[0].Columns
-    ds.SegmentSequence = [Dataset(), Dataset()]
-    for number, (segment, name) in enumerate(zip(ds.SegmentSequence, ("Spleen", "Liver"), strict=True), 1):
-        segment.SegmentNumber, segment.SegmentLabel = number, name
-    orientation = Dataset()
-    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    ds.SharedFunctionalGroupsSequence = [Dataset()]
-    ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence = [orientation]
-    frames, groups = [], []
-    for value in (1, 2):
-        for number in np.flatnonzero((marks == value).any(axis=(0, 1))):
-            group, place, segment = Dataset(), Dataset(), Dataset()
-            place.ImagePositionPatient, segment.ReferencedSegmentNumber = slices[number].ImagePositionPatient, value
-            group.PlanePositionSequence, group.SegmentIdentificationSequence = [place], [segment]
-            groups.append(group)
-            frames.append((marks == value)[::-1, ::-1, number].T)
-    ds.PerFrameFunctionalGroupsSequence, ds.NumberOfFrames = groups, len(frames)
-    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.BitsAllocated, ds.BitsStored, ds.HighBit = 1, "MONOCHROME2", 8, 8, 7
-    ds.PixelRepresentation, ds.PixelData = 0, np.stack(frames).astype(np.uint8).tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ds.save_as(path, enforce_file_format=True)
 
 
 def test_a_dicom_series_with_a_segmentation_gives_the_slices_of_the_same_nifti(folder, tmp_path):
     values, marks = head()
-    slices = series(tmp_path / "dicom/images/Ann", values)
-    segmentation(tmp_path / "dicom/masks/Ann.dcm", slices, marks)
+    slices = dicom_series(tmp_path / "dicom/images/Ann", values)
+    segmentation(tmp_path / "dicom/masks/Ann.dcm", slices, [marks == 1, marks == 2])
     one = sorted(open_source(folder, tmp_path / "out", SPLEEN), key=lambda item: item.id)
     other = sorted(open_source(tmp_path / "dicom", tmp_path / "out dicom", Options()), key=lambda item: item.id)
-    assert [item.classes for item in other] == [((1, "Spleen"),), ((2, "Liver"),)] and other[0].modality == "CT"
-    assert "12345" not in other[0].case and other[0].spacing_mm == (0.8, 0.8)
+    assert [item.classes for item in other] == [((1, "Spleen"),), ((2, "Liver"),)]
+    assert other[0].modality == "CT" and other[0].spacing_mm == (0.8, 0.8)
     for a, b in zip(one, other, strict=True):
         assert a.image.read_bytes() == b.image.read_bytes() and a.mask.read_bytes() == b.mask.read_bytes()
 
 
-def test_a_nifti_label_map_fits_a_dicom_series_on_its_grid(tmp_path):
+def test_structures_that_overlap_are_both_asked_for_whole(tmp_path):
     values, marks = head()
-    series(tmp_path / "src/images/Ann", values)
-    affine = np.diag([0.8, 0.8, 5.0, 1.0])
-    affine[:2, 3] = 20 - 59 * 0.8, 10 - 49 * 0.8  # DICOM counts from the right and from the front
-    (tmp_path / "src/masks").mkdir()
-    nibabel.save(nibabel.Nifti1Image(marks, affine), tmp_path / "src/masks/Ann.nii.gz")
-    volume, found, _ = read_pair(tmp_path / "src/images/Ann", tmp_path / "src/masks/Ann.nii.gz")
-    assert np.array_equal(found, marks) and np.allclose(volume.values, values)
+    slices = dicom_series(tmp_path / "src/images/Ann", values)
+    spleen, liver = marks == 1, np.zeros(marks.shape, bool)
+    liver[38:46, 28:36, 3] = True  # in the slice where the spleen is largest, and over its edge
+    assert (spleen & liver).any()
+    segmentation(tmp_path / "src/masks/Ann.dcm", slices, [spleen, liver])
+    Builder(open_source(tmp_path / "src", tmp_path / "out", Options()), tmp_path / "out").run()
+    (line,) = lines(tmp_path / "out/stages/1_regions.jsonl")
+    areas = {
+        target["name"]: int((np.asarray(Image.open(tmp_path / "out" / target["mask"])) > 0).sum())
+        for target in line["targets"]
+    }
+    assert areas == {"spleen": int(spleen[..., 3].sum()), "liver": 64}
 
 
-def test_a_series_with_a_slice_missing_is_refused(tmp_path):
+def test_patients_are_counted_so_that_no_case_can_be_turned_back_into_a_number(tmp_path):
     values, marks = head()
-    series(tmp_path / "src/images/Ann", values)
-    nifti(tmp_path / "src/masks/Ann.nii.gz", marks)
-    (tmp_path / "src/images/Ann/0.dcm").unlink()  # the first: the rest is an even stack of another shape
-    with pytest.raises(SourceError, match="expected the grid"):
-        open_source(tmp_path / "src", tmp_path / "out", SPLEEN)
-    (tmp_path / "src/images/Ann/2.dcm").unlink()
-    with pytest.raises(SourceError, match="expected slices evenly apart"):
-        open_source(tmp_path / "src", tmp_path / "out", SPLEEN)
+    for name, patient in (("a", "MRN-4711"), ("b", "MRN-0815"), ("c", "MRN-4711")):
+        dicom_series(tmp_path / f"src/images/{name}", values, patient)
+        slices = dicom_series(tmp_path / f"spare/{name}", values, patient)
+        segmentation(tmp_path / f"src/masks/{name}.dcm", slices, [marks == 1])
+
+    def cases(out: str) -> dict[str, str]:
+        return {item.id[0]: item.case for item in open_source(tmp_path / "src", tmp_path / out, Options())}
+
+    assert cases("out") == {"a": "patient-0001", "b": "patient-0002", "c": "patient-0001"}
+    assert cases("out") == cases("another"), "stable within a build and from build to build"
+    written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert b"4711" not in written
 
 
-def test_a_segmentation_of_another_series_is_refused(tmp_path):
+def test_a_case_that_is_stated_is_kept(tmp_path):
     values, marks = head()
-    slices = series(tmp_path / "src/images/Ann", values)
-    for ds in slices:
-        ds.ImagePositionPatient = [-20, -10, ds.ImagePositionPatient[2] + 2.5]
-    segmentation(tmp_path / "src/masks/Ann.dcm", slices, marks)
-    with pytest.raises(SourceError, match="does not lie on a slice of the series"):
-        open_source(tmp_path / "src", tmp_path / "out", SPLEEN)
-
-
-def test_slices_of_a_scanner_make_a_volume():
-    from medreasoner.data.build.series import read_series
-
-    files = sorted(Path(get_testdata_file("DICOMDIR")).parent.glob("98892001/CT5N/*"))
-    made = read_series(files[0].parent)
-    assert made.modality == "CT" and made.values.shape == (16, 16, len(files))
-    heights = sorted(float(pydicom.dcmread(path).ImagePositionPatient[2]) for path in files)
-    assert np.isclose(made.affine[2, 3], heights[0]) and np.isclose(made.affine[2, 2], heights[1] - heights[0])
-
-
-def test_slices_in_several_directions_and_several_series_are_refused(tmp_path):
-    from medreasoner.data.build.series import read_series
-
-    scout = series(tmp_path / "scout", head()[0])[3]
-    scout.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
-    scout.save_as(tmp_path / "scout/7.dcm", enforce_file_format=True)
-    with pytest.raises(SourceError, match="do not lie in parallel"):
-        read_series(tmp_path / "scout")
-    localisers = min(Path(get_testdata_file("DICOMDIR")).parent.glob("98892003/MR1/*")).parent
-    with pytest.raises(SourceError, match="put each series into a folder of its own"):
-        read_series(localisers)
+    slices = dicom_series(tmp_path / "src/images/a", values)
+    segmentation(tmp_path / "src/masks/a.dcm", slices, [marks == 1])
+    (tmp_path / "src/metadata.csv").write_text("image,case\na,Study 7\n")
+    assert {item.case for item in open_source(tmp_path / "src", tmp_path / "out", Options())} == {"Study 7"}

@@ -1,6 +1,6 @@
-"""What writes the words of a set: the protocol, and what goes in and out of it.
+"""The protocol of a writer of questions and reasoning, and what goes in and out of it.
 
-Is: the values that stages 2 and 3 hand to a writer and get back. Is not: a writer; `write.py` and `endpoint_writer.py` hold one each.
+Writers are `offline.py` and `openai_writer.py`.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,13 @@ class WriterError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """One image as stage 1 left it: `line` of its file, which lies in `folder`."""
+    """One image as stage 1 left it: `line` of its file, and the folder in which its files lie."""
 
     line: dict
     folder: Path
 
     def image(self) -> Image.Image:
+        """RGB."""
         return load_image(self.folder / self.line["image"]).image
 
     def mask(self, target: dict) -> np.ndarray:
@@ -58,22 +59,40 @@ class Words:
 
 
 class Writer(Protocol):
-    """
-    name: what its words depend on besides what it is given, so that no set is begun with one writer and finished with another.
-    tries: how often `ask` may be called for a target whose words are refused by the checks.
+    """Writes the words of a set.
+
+    Attributes:
+        name: what its words depend on besides what it is given, so that no set is begun with one writer and finished with
+            another.
+        tries: how often `ask` may be called for a target whose words are refused by the checks.
     """
 
     name: str
     tries: int
 
-    def describe(self, picture: Picture) -> Description: ...
+    def describe(self, picture: Picture) -> Description:
+        """One image in words. Errors: WriterError."""
+        ...
 
-    def format(self, supercategory: Supercategory) -> Format: ...
+    def format(self, supercategory: Supercategory) -> Format:
+        """How to ask for targets of a kind. Errors: WriterError."""
+        ...
 
     def ask(
-        self, picture: Picture, target: dict, category: Category, description: Description, form: Format, seed: str, refused: list[str]
+        self,
+        picture: Picture,
+        target: dict,
+        category: Category,
+        description: Description,
+        form: Format,
+        seed: str,
+        refused: list[str],
     ) -> Words:
-        """Words for one target of `picture.line["targets"]`. `seed` is its own; `refused` says what was wrong with the tries before.
+        """Words for one target of `picture.line["targets"]`.
 
-        Errors: WriterError."""
+        Args:
+            seed: of this target alone. refused: what was wrong with the tries before.
+
+        Errors: WriterError.
+        """
         ...

@@ -1,7 +1,7 @@
-"""The writer that asks a vision-language model behind an endpoint: descriptions, question formats, implicit questions and reasoning.
+"""The writer that asks a vision-language model behind an endpoint: descriptions, question formats, questions, reasoning.
 
-Is: what is asked, in our words, with the picture, the picture with its target outlined and what was measured; and what comes back, read.
-Is not: the traffic (`endpoint.py`) or the judge of the words (`check.py`), whose refusals are told to the model for its next try.
+The model is shown the image, the image with its target outlined, and what was measured. Requests, cache and budget are in
+`chat_client.py`; the refusals of `checks.py` are told to the model for its next try.
 """
 
 import json
@@ -13,29 +13,34 @@ from PIL import Image
 
 from medreasoner.data.build.stages import digest
 from medreasoner.data.build.writers.base import Description, Format, Picture, Words, WriterError
-from medreasoner.data.build.writers.endpoint import IMAGE_TOKENS, Endpoint, tokens_of
+from medreasoner.data.build.writers.budget import IMAGE_TOKENS, estimate_tokens
+from medreasoner.data.build.writers.chat_client import ChatClient
 from medreasoner.data.taxonomy import Category, Supercategory, modalities, modality_of
 from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
 from medreasoner.text.places import place_phrase
 
 LONGEST = 1024  # pixels of a side that is sent
-READS = 3  # times that a malformed answer is asked for anew
-MOST = {"describe": 500, "format": 300, "ask": 500}  # tokens of an answer
-LIKELY = {"describe": 230, "format": 120, "ask": 200}
-FACTS = 400  # tokens, about, of what is told of one picture besides the instruction
+READS = 3  # times that an answer without the wanted JSON object is asked for anew
+MAX_TOKENS = {"describe": 500, "format": 300, "ask": 500}  # of an answer
+LIKELY_TOKENS = {"describe": 230, "format": 120, "ask": 200}
+FACT_TOKENS = 400  # about what is told of one picture besides the instruction
 
 RULES = """\
-You write for a research data set of medical images. Left and right are sides of the image as displayed, never of the patient. Say only what
-the image shows or the facts state; where you are not sure, leave it out. Give no diagnosis beyond the facts and no advice. Answer with one
+You write for a research data set of medical images. Left and right are sides of the image as displayed, \
+never of the patient. Say only what
+the image shows or the facts state; where you are not sure, leave it out. Give no diagnosis beyond the \
+facts and no advice. Answer with one
 JSON object and nothing else."""
 DESCRIBE = """\
 First comes the image, then the same image with its targets outlined. Describe the image. {modality}
 Facts, measured from the outlines: {facts}
-Keys: "short_description": one sentence for a layperson on how the targets look and where they lie; "long_description": three to six
+Keys: "short_description": one sentence for a layperson on how the targets look and where they lie; \
+"long_description": three to six
 sentences on anatomy, appearance, what lies beside the targets, and what they do or mean."""
 FORMAT = """\
-Targets of the kind "{name}" are asked for in medical images without being named. The question should {question}. The reasoning should
+Targets of the kind "{name}" are asked for in medical images without being named. The question should \
+{question}. The reasoning should
 {think}. Turn this into two templates with gaps in angle brackets.
 Keys: "question": one or two sentences with gaps; "think": three to five sentences with gaps."""
 ASK = """\
@@ -45,16 +50,18 @@ The image in short: {short} At length: {long}
 Template of the question: {question}
 Template of the reasoning: {think}
 Write for this target:
-"question": one or two sentences as a clinician would put them, that this target alone answers. It is implicit: do not use the target's name
+"question": one or two sentences as a clinician would put them, that this target alone answers. It is \
+implicit: do not use the target's name
 or any word that begins with one of: {words}. No coordinates, and no mention of an outline.
-"think": three to five sentences that reason from the question to the target, name it, and end with where it was seen, in exactly these
+"think": three to five sentences that reason from the question to the target, name it, and end with where \
+it was seen, in exactly these
 words: "{place} of the image", with its size as the one word "{size}".
 Keys: question, think."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Requests of a set, and their tokens: sent, likely to be written, and written at most. Tries that are refused come on top."""
+    """Requests of a set, and their tokens: sent, likely to be written, and written at most. Refused tries come on top."""
 
     requests: int
     sent: int
@@ -62,31 +69,47 @@ class Estimate:
     most: int
 
 
-class EndpointWriter:
-    """`endpoint` as the stages call it (`writer.Writer`)."""
+class OpenAIWriter:
+    """Asks `client`; see `writers.base.Writer`."""
 
     tries = 3
 
-    def __init__(self, endpoint: Endpoint):
-        self.endpoint = endpoint
-        self.name = digest(endpoint.url, endpoint.model, RULES, DESCRIBE, FORMAT, ASK)
+    def __init__(self, client: ChatClient):
+        self.client = client
+        self.name = digest(client.url, client.model, RULES, DESCRIBE, FORMAT, ASK)
 
     def describe(self, picture: Picture) -> Description:
+        """See `Writer.describe`."""
         targets = picture.line["targets"]
-        marked = np.logical_or.reduce([picture.mask(target) for target in targets])
+        outlined = np.logical_or.reduce([picture.mask(target) for target in targets])
         kind = modalities().get(modality_of(picture.line["modality"]) or "")
-        text = DESCRIBE.format(modality=kind.describe if kind else "", facts=json.dumps([_facts(target) for target in targets]))
-        got = self._object("describe", text, _pictures(picture.image(), marked), ("short_description", "long_description"))
-        return Description(*got)
+        text = DESCRIBE.format(
+            modality=kind.describe if kind else "", facts=json.dumps([_facts(target) for target in targets])
+        )
+        pictures = _pictures(picture.image(), outlined)
+        return Description(
+            *self._object("describe", text, pictures, ("short_description", "long_description"))
+        )
 
     def format(self, supercategory: Supercategory) -> Format:
-        text = FORMAT.format(name=supercategory.name, question=supercategory.question, think=supercategory.think)
+        """See `Writer.format`."""
+        text = FORMAT.format(
+            name=supercategory.name, question=supercategory.question, think=supercategory.think
+        )
         return Format(*self._object("format", text, [], ("question", "think")))
 
     def ask(
-        self, picture: Picture, target: dict, category: Category, description: Description, form: Format, seed: str, refused: list[str]
+        self,
+        picture: Picture,
+        target: dict,
+        category: Category,
+        description: Description,
+        form: Format,
+        seed: str,
+        refused: list[str],
     ) -> Words:
-        seen = target["measured"]
+        """See `Writer.ask`."""
+        measured = target["measured"]
         text = ASK.format(
             name=target["name"],
             supercategory=category.supercategory,
@@ -94,52 +117,63 @@ class EndpointWriter:
             **asdict(description),
             **asdict(form),
             words=", ".join((category.name, *category.synonyms)),
-            place=place_phrase(seen["side"], seen["height"]),
-            size=seen["size"],
+            place=place_phrase(measured["side"], measured["height"]),
+            size=measured["size"],
         )
         if refused:
             text += "\nEarlier tries were refused: " + "; ".join(refused) + "."
-        return Words(*self._object("ask", text, _pictures(picture.image(), picture.mask(target)), ("question", "think")))
+        pictures = _pictures(picture.image(), picture.mask(target))
+        return Words(*self._object("ask", text, pictures, ("question", "think")))
 
     def _object(self, kind: str, text: str, pictures: list[dict], keys: tuple[str, ...]) -> list[str]:
         """Ask until an answer holds all keys; their texts. Errors: WriterError."""
         content = [*pictures, {"type": "text", "text": text}]
         messages = [{"role": "system", "content": RULES}, {"role": "user", "content": content}]
         for number in range(READS):
-            answer = self.endpoint.chat(messages, MOST[kind], seed=number)
+            answer = self.client.chat(messages, MAX_TOKENS[kind], seed=number)
             if (texts := read_object(answer, keys)) is not None:
                 return texts
         raise WriterError(f"the writer gave no JSON object with {' and '.join(keys)} in {READS} tries")
 
     def estimate(self, images: int, targets: int, kinds: int) -> Estimate:
         """What a set of so many images, targets and super-categories takes."""
-        number = {"describe": images, "format": kinds, "ask": targets}
-        told = {"describe": (DESCRIBE, 2, FACTS), "format": (FORMAT, 0, 60), "ask": (ASK, 2, 2 * FACTS)}
-        rules = tokens_of([{"content": RULES}])
-        each = {kind: rules + tokens_of([{"content": text}]) + n * IMAGE_TOKENS + more for kind, (text, n, more) in told.items()}
-        total = [sum(number[kind] * size[kind] for kind in number) for size in (each, LIKELY, MOST)]
-        return Estimate(sum(number.values()), *total)
+        requests = {"describe": images, "format": kinds, "ask": targets}
+        # of one request of a kind: (instruction, pictures, tokens of facts)
+        shape = {"describe": (DESCRIBE, 2, FACT_TOKENS), "format": (FORMAT, 0, 60), "ask": (ASK, 2, 2 * FACT_TOKENS)}
+        rules = estimate_tokens([{"content": RULES}])
+        sent = {
+            kind: rules + estimate_tokens([{"content": text}]) + pictures * IMAGE_TOKENS + facts
+            for kind, (text, pictures, facts) in shape.items()
+        }
+        totals = [
+            sum(requests[kind] * size[kind] for kind in requests) for size in (sent, LIKELY_TOKENS, MAX_TOKENS)
+        ]
+        return Estimate(sum(requests.values()), *totals)
 
 
 def read_object(answer: str, keys: tuple[str, ...]) -> list[str] | None:
-    """The texts under `keys` of the JSON object in `answer`, which may stand in a code fence or between words; None if one is missing."""
+    """The texts under `keys` of the JSON object in `answer`, which may stand in a code fence or between words.
+
+    None if one is missing.
+    """
     found = re.search(r"\{.*\}", answer, re.DOTALL)
     try:
         values = json.loads(found[0]) if found else {}
     except (ValueError, RecursionError):
         return None
     texts = [values.get(key) for key in keys]
-    return [text.strip() for text in texts] if all(isinstance(text, str) and text.strip() for text in texts) else None
+    complete = all(isinstance(text, str) and text.strip() for text in texts)
+    return [text.strip() for text in texts] if complete else None
 
 
 def _facts(target: dict) -> dict:
-    seen = target["measured"]
+    measured = target["measured"]
     facts = {
         "target": target["name"],
-        "place": place_phrase(seen["side"], seen["height"]) + " of the image",
-        "size": seen["size"],
-        "shape": seen["shape"],
-        "brightness": f"{seen['brightness']} its surroundings",
+        "place": place_phrase(measured["side"], measured["height"]) + " of the image",
+        "size": measured["size"],
+        "shape": measured["shape"],
+        "brightness": f"{measured['brightness']} its surroundings",
     }
     if target["side"]:
         facts["side"] = f"the {target['side']} one of two in the image"
@@ -153,6 +187,5 @@ def _pictures(image: Image.Image, mask: np.ndarray) -> list[dict]:
 
 
 def _part(image: Image.Image) -> dict:
-    image = image.copy()
-    image.thumbnail((LONGEST, LONGEST))
-    return {"type": "image_url", "image_url": {"url": image_data_url(image, "JPEG", quality=92)}}
+    url = image_data_url(image, "JPEG", longest=LONGEST, quality=92)
+    return {"type": "image_url", "image_url": {"url": url}}

@@ -1,0 +1,31 @@
+"""Draws a sheet of samples with their ground truth, each named by modality and category."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from medreasoner.data.sample import Sample
+from medreasoner.output.overlay import COLOURS, overlay
+
+TILE, CAPTION, COLUMNS = 300, 28, 4  # pixels of a tile's side, pixels of the line below it, tiles in a row
+MARGIN = 6  # pixels around an image in its tile
+
+
+def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
+    """Errors: SampleError, ImageError."""
+    width = min(COLUMNS, len(samples)) * TILE
+    height = -(-len(samples) // COLUMNS) * (TILE + CAPTION)
+    sheet = Image.new("RGB", (width, height), COLOURS["ground"])
+    font = ImageFont.load_default(15)
+    for place, sample in enumerate(samples):
+        mask = None if sample.mask is None else sample.load_mask()
+        drawn = overlay(sample.load_image(), sample.truth(), mask, notice=False)
+        drawn.thumbnail((TILE - 2 * MARGIN, TILE - 2 * MARGIN), Image.Resampling.LANCZOS)
+        x, y = place % COLUMNS * TILE, place // COLUMNS * (TILE + CAPTION)
+        sheet.paste(drawn, (x + (TILE - drawn.width) // 2, y + (TILE - drawn.height) // 2 + MARGIN))
+        caption = f"{sample.modality}: {sample.category}"
+        while font.getlength(caption) > TILE - 16:
+            caption = caption[:-2].rstrip() + "…"
+        middle = (x + TILE // 2, y + TILE + CAPTION // 2 - 2)
+        ImageDraw.Draw(sheet).text(middle, caption, COLOURS["words"], font, anchor="mm")
+    return sheet

@@ -1,0 +1,71 @@
+"""Checks of the values in a row, the same for every layout. Every function raises RowError with the reason."""
+
+import json
+import math
+from pathlib import Path
+
+from medreasoner.data.storage import RowError, Storage
+from medreasoner.geometry import Box, Point
+
+_SHOWN = 60  # letters of a wrong value in a message
+
+
+def as_object(value: object, name: str = "the row") -> dict:
+    """`value` if it is an object, decoded or as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise RowError(f"{name} is not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise RowError(f"{name} must be an object, got {str(value)[:_SHOWN]}")
+    return value
+
+
+def as_list(value: object, name: str) -> list:
+    """`value` if it is a list; an empty list where it is missing."""
+    if value and not isinstance(value, (list, tuple)):
+        raise RowError(f"{name} must be a list, got {str(value)[:_SHOWN]}")
+    return list(value or ())
+
+
+def text_of(row: dict, key: str) -> str:
+    """The text under `key`, which must not be blank."""
+    value = row.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise RowError(f"{key} must be a text that is not empty, got {value!r}")
+    return value
+
+
+def box_of(value: object) -> Box:
+    """Four numbers x1 < x2, y1 < y2."""
+    x1, y1, x2, y2 = numbers_of(value, 4, "box")
+    if not (x1 < x2 and y1 < y2):
+        raise RowError(f"box must be x1 < x2 and y1 < y2, got {[x1, y1, x2, y2]}")
+    return x1, y1, x2, y2
+
+
+def points_of(value: object) -> tuple[Point, Point]:
+    """Two points [x, y]."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise RowError(f"points must be two [x, y], got {str(value)[:_SHOWN]}")
+    return numbers_of(value[0], 2, "a point"), numbers_of(value[1], 2, "a point")
+
+
+def numbers_of(value: object, count: int, name: str) -> tuple[float, ...]:
+    """`count` finite numbers."""
+    if (
+        isinstance(value, (list, tuple))
+        and len(value) == count
+        and all(type(v) in (int, float) and math.isfinite(v) for v in value)
+    ):
+        return tuple(float(v) for v in value)
+    raise RowError(f"{name} must be {count} finite numbers, got {str(value)[:_SHOWN]}")
+
+
+def existing_file(storage: Storage, *names: str) -> Path:
+    """The first of these files that exists."""
+    path = storage.first_existing(*names)
+    if path is None:
+        raise RowError(f"no file {names[0]}")
+    return path
