@@ -36,8 +36,8 @@ def scores(data: Path, split: str, untuned: Path) -> list[dict]:
     pair = MedReasoner.from_pretrained(device="cpu")
     raw = load_sam2(untuned)
     segmenters = {
-        name: Sam2Segmenter(raw, "untuned", shared=True, multimask=multimask, looks=looks)
-        for name, (multimask, looks) in UNTUNED.items()
+        name: Sam2Segmenter(raw, "untuned", shared=True, multimask=multimask, passes=passes)
+        for name, (multimask, passes) in UNTUNED.items()
     } | {TUNED: pair.segmenter}
     records, last, encoded = [], None, {}
     for sample in tqdm(sorted(load(data, split), key=lambda s: str(s.image)), mininterval=20):

@@ -24,6 +24,8 @@ from medreasoner.messages import short
 
 NAME = "medreasoner.json"
 FORMAT = 1
+# the small pair that comes with this package: its name and its folder
+EMBEDDED_NAME = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 MAX_SPECKS = 0.5  # of the mask's area; half of a mask is no speck

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medreasoner.hub.errors import HubError, asking
-from medreasoner.model import EMBEDDED_NAME
+from medreasoner.manifest import EMBEDDED_NAME
 from space.plan import SPACE, ZERO, Order, There, check_account, check_model, look, plan
 from space.stage import Content, StageError, stage
 from space.watch import BETWEEN, SpaceFailed, address, follow, try_out

@@ -13,7 +13,6 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
-from medreasoner import model as model_module
 from medreasoner.events import Done
 from medreasoner.geometry import INPUT_PIXELS, THOUSAND
 from medreasoner.hub.push import push_folder
@@ -22,6 +21,7 @@ from medreasoner.model import MedReasoner
 from medreasoner.prompts import Prompt, prompt_for
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.registry import load_reasoner
+from medreasoner.segmenters import registry as segmenter_registry
 from medreasoner.segmenters.base import MEDSAM2, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.registry import PICKLED, load_segmenter
 from tests import tiny, upstream
@@ -323,7 +323,7 @@ def test_a_size_that_the_processor_would_change_is_refused(qwen, copy):
 def test_a_hub_that_cannot_be_reached_gives_way_to_the_embedded_segmenter_and_one_that_refuses_does_not(
     hub, qwen, monkeypatch, pair
 ):
-    monkeypatch.setattr(model_module, "EMBEDDED_SEGMENTER", pair / "segmenter")
+    monkeypatch.setattr(segmenter_registry, "EMBEDDED_SEGMENTER", pair / "segmenter")
     with pytest.raises(SegmenterError, match="no repository of that name"):
         MedReasoner.from_pretrained(qwen, device="cpu")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

@@ -20,6 +20,7 @@ from medreasoner.events import NOTICE, Absent, Done, Failed, Located, Segmented,
 from medreasoner.imaging import ImageError
 from medreasoner.pipeline import MAX_QUESTION, ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
+from medreasoner.segmenters import registry as segmenter_registry
 from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny
@@ -330,10 +331,10 @@ def test_without_the_hub_other_models_fall_back_on_the_embedded_segmenter(tmp_pa
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     model = tiny.qwen3_vl(tmp_path / "m", script=tiny.SCRIPT)
-    monkeypatch.setattr(model_module, "EMBEDDED_SEGMENTER", tmp_path / "absent")
+    monkeypatch.setattr(segmenter_registry, "EMBEDDED_SEGMENTER", tmp_path / "absent")
     with pytest.raises(SegmenterError, match="MedSAM2_latest.pt .* Hub cannot be reached"):
         MedReasoner.from_pretrained(model, device="cpu")
-    monkeypatch.setattr(model_module, "EMBEDDED_SEGMENTER", folder / "segmenter")
+    monkeypatch.setattr(segmenter_registry, "EMBEDDED_SEGMENTER", folder / "segmenter")
     done = MedReasoner.from_pretrained(model, device="cpu").ground(PICTURE, QUESTION)
     assert done.segmenter == "embedded/segmenter"
     assert done.mask.any()
@@ -341,7 +342,7 @@ def test_without_the_hub_other_models_fall_back_on_the_embedded_segmenter(tmp_pa
 
 def test_the_embedded_pair_is_the_default_and_goes_by_its_name(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(model_module, "EMBEDDED_FOLDER", folder)
-    monkeypatch.setattr(model_module, "EMBEDDED_SEGMENTER", folder / "segmenter")
+    monkeypatch.setattr(segmenter_registry, "EMBEDDED_SEGMENTER", folder / "segmenter")
     for chosen in ((None, None), ("embedded", "embedded")):
         done = MedReasoner.from_pretrained(chosen[0], segmenter=chosen[1], device="cpu").ground(
             PICTURE, QUESTION

@@ -158,13 +158,15 @@ class Evaluate(Models):
 
     def _segmenter(self) -> "Segmenter | None":
         """The one that was asked for, or the default. Errors: UsageError."""
-        from medreasoner.model import open_segmenter
         from medreasoner.segmenters.base import SegmenterError
+        from medreasoner.segmenters.registry import load_segmenter
 
         if self.no_masks:
             return None
         try:
-            return open_segmenter(self.segmenter, self._device(), self.segmenter_revision, self.allow_pickle)
+            return load_segmenter(
+                self.segmenter, self._device(), None, self.segmenter_revision, self.allow_pickle
+            )
         except SegmenterError as error:
             raise UsageError(str(error)) from error
 

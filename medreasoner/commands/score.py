@@ -55,11 +55,11 @@ class Score:
     def _segment_many(self) -> "SegmentMany":
         """The segmenter on one row's picture. Errors: UsageError."""
         from medreasoner.imaging import load_image
-        from medreasoner.model import open_segmenter
         from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
+        from medreasoner.segmenters.registry import load_segmenter
 
         try:
-            segmenter = open_segmenter(self.segmenter)
+            segmenter = load_segmenter(self.segmenter)
         except SegmenterError as error:
             raise UsageError(str(error)) from error
         return lambda images, groundings, sizes: [

@@ -25,8 +25,7 @@ from medreasoner.evaluation.controls import centre_box, whole_box
 from medreasoner.evaluation.records import EvaluationRecords, Shard, Tell, Unanswered, read_records, resume
 from medreasoner.evaluation.scoring import OpenedSample, Opener, Record, answered, mask_scores
 from medreasoner.geometry import FRAMES, Frame
-from medreasoner.manifest import EMBEDDED_FOLDER
-from medreasoner.model import EMBEDDED_NAME
+from medreasoner.manifest import EMBEDDED_FOLDER, EMBEDDED_NAME
 from medreasoner.pipeline import ground
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import BatchReasoner, EncodedImage, Reasoner, ReasonerError

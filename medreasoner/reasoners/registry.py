@@ -44,7 +44,7 @@ def load_reasoner(
         from medreasoner.reasoners.openai_server import OpenAIReasoner
 
         return OpenAIReasoner.open(str(id_or_folder).removeprefix(SERVED), prompt, family)
-    if str(id_or_folder).endswith(".json") and not Path(id_or_folder).is_dir():
+    if not has_files(id_or_folder):
         from medreasoner.reasoners.replay import ReplayReasoner
 
         return ReplayReasoner.load(id_or_folder)
@@ -64,6 +64,12 @@ def load_reasoner(
         reasoner = load_vlm(folder, name, device, prompt, adapter, family)
     reasoner.revision = commit_of(adapter or folder)
     return reasoner
+
+
+def has_files(id_or_folder: str | Path) -> bool:
+    """Whether a model of this name has a folder, on the Hub or here; a served model and a recording have none."""
+    recorded = str(id_or_folder).endswith(".json") and not Path(id_or_folder).is_dir()
+    return not recorded and not str(id_or_folder).startswith(SERVED)
 
 
 def _fetch(id_or_folder: str | Path, revision: str | None) -> tuple[Path, Path | None]:

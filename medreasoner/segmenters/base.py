@@ -1,6 +1,8 @@
-"""What every promptable segmenter offers (the anatomical segmentation module, ASM): box, points and clicks in, mask out.
+"""What every promptable segmenter offers (the anatomical segmentation module, ASM): box, points and clicks
+in, mask out.
 
-One file per family implements it (`sam.py`, `sam2.py`, `sam2_package.py`); `registry.py` opens one by its name.
+One file per family implements it (`sam.py`, `sam2.py`, `sam2_package.py`); `registry.py` opens one by its
+name.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,8 @@ from medreasoner.geometry import Box, Grounding, Point
 
 Click = tuple[float, float, bool]  # x, y in pixels of the original image; True: inside the target, False: not
 
-# Parts of a reasoner's answer that a segmenter can use. One whose `draws_from` does not say otherwise needs both box and points.
+# Parts of a reasoner's answer that a segmenter can use. One whose `draws_from` does not say otherwise needs
+# both box and points.
 PROMPTS = ("both", "box", "points")
 
 # The segmenter for a model that has none of its own: the published system's, on the Hub. CC-BY-SA-4.0
@@ -60,13 +63,16 @@ class Segmenter(Protocol):
         """Encode an RGB image; the result is the first argument of `segment`.
 
         Args:
-            features: the maps that a reasoner with the same encoder made of it (`EncodedImage.features`); used instead where they fit.
+            features: the maps that a reasoner with the same encoder made of it (`EncodedImage.features`);
+                used instead where they fit.
 
         Errors: SegmenterError.
         """
 
     def segment(self, encoded: object, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
-        """(mask (H, W) bool in the original image's size, predicted IoU 0..1) for one prompt. Errors: SegmenterError."""
+        """(mask (H, W) bool in the original image's size, predicted IoU 0..1) for one prompt. Errors:
+        SegmenterError.
+        """
 
 
 class SegmenterError(RuntimeError):
@@ -75,6 +81,6 @@ class SegmenterError(RuntimeError):
     `unreachable` is True when the Hub did not answer, so that another source may be tried.
     """
 
-    def __init__(self, message: str, unreachable: bool = False):
+    def __init__(self, message: str, unreachable: bool = False) -> None:
         super().__init__(message)
         self.unreachable = unreachable

@@ -1,18 +1,19 @@
-"""Specks and pinholes out of a mask, on its logits.
+"""Removes specks and pinholes from a mask, on its logits.
 
-Is: what SAM 2's own post-processing does with its CUDA kernel (`max_hole_area`, `max_sprinkle_area`), on any machine and relative to the
-size of the mask. Is not: smoothing; every region that matters keeps its outline.
+SAM 2's own post-processing does this with a CUDA kernel (`max_hole_area`, `max_sprinkle_area`); here it runs
+on any machine and relative to the size of the mask. Nothing is smoothed: every region that stays keeps its
+outline.
 """
 
 import numpy as np
 from scipy import ndimage
 
-NUDGE = 0.5  # logit given to what was flipped: over the border, not far
+FLIPPED = 0.5  # logit of a pixel that was changed, or its negative: just over the threshold
 
 
 def tidy(logits: np.ndarray, share: float) -> np.ndarray:
-    """Flip regions smaller than `share` of the mask: holes to foreground, then foreground specks to background; a speck in a hole is filled
-    over with it.
+    """The logits with regions smaller than `share` of the mask flipped: first holes to foreground, then
+    specks to background; a speck inside a hole is filled over with it.
 
     Args:
         logits: (H, W) float, the mask where positive.
@@ -22,8 +23,8 @@ def tidy(logits: np.ndarray, share: float) -> np.ndarray:
     limit = share * mask.sum()
     holes = _small(~mask, limit)
     specks = _small(mask | holes, limit)
-    out = np.where(holes, NUDGE, logits)
-    return np.where(specks, -NUDGE, out)
+    out = np.where(holes, FLIPPED, logits)
+    return np.where(specks, -FLIPPED, out)
 
 
 def _small(mask: np.ndarray, limit: float) -> np.ndarray:

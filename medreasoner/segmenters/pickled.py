@@ -1,9 +1,8 @@
-"""A pickled weights file as safetensors, once.
+"""Converts a pickled weights file to safetensors, once.
 
-Is: the `.pt` that the authors of MedSAM2 publish, read with torch's tensors-only unpickler and kept as safetensors under the SHA-256 of
-what was read, so that the pickle is opened a single time, and, unless that is allowed, only if this is the hash that is known. That nothing
-changed on the way from the Hub is compared by `hub.pull`.
-Is not: a renaming of keys; that is `sam2_keys.py`.
+The authors of MedSAM2 publish a `.pt`. It is read with torch's tensors-only unpickler and kept as safetensors
+under its SHA-256, so that the pickle is opened a single time and, unless anything else is allowed, only if
+its hash is the known one. That nothing changed on the way from the Hub is checked by `hub.pull`.
 """
 
 import hashlib
@@ -30,34 +29,41 @@ def read_pickle(path: Path) -> dict[str, torch.Tensor]:
         raise SegmenterError(f"the weights {path} cannot be read: {first_line(error)}") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise SegmenterError(
-            f"{path} holds no table of tensors under 'model'; expected the layout of MedSAM2's released weights"
+            f"{path} holds no table of tensors under 'model'; expected the layout of MedSAM2's released "
+            "weights"
         )
     return state
 
 
 def as_safetensors(path: Path, cache: Path, sha256: str | None = None) -> Path:
-    """`path` converted to safetensors in the folder `cache`, where it is kept; `path` itself if nothing can be written there.
+    """The safetensors copy of `path` in the folder `cache`, made now if need be; `path` itself if nothing can
+    be written there.
 
-    Errors: SegmenterError, also where the content is not the one with this `sha256`, before anything is unpickled.
+    Args:
+        sha256: what the content of `path` must have; None reads any.
+
+    Errors: SegmenterError, for another hash before anything is unpickled.
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 not in (None, digest):
         raise SegmenterError(
-            f"{path.name} is not the file that is known by this name: expected the SHA-256 {sha256[:12]}…, got {digest[:12]}…. If you "
-            "trust it all the same, allow pickles (--allow-pickle, allow_pickle=True); or ask for the known one's commit by "
+            f"{path.name} is not the file that is known by this name: expected the SHA-256 {sha256[:12]}…, "
+            f"got {digest[:12]}…. If you "
+            "trust it all the same, allow pickles (--allow-pickle, allow_pickle=True); or ask for the known "
+            "one's commit by "
             "--segmenter-revision, segmenter_revision="
         )
-    kept = cache / f"{digest}.safetensors"
-    if kept.exists():
-        return kept
+    converted = cache / f"{digest}.safetensors"
+    if converted.exists():
+        return converted
     state = {key: value.clone().contiguous() for key, value in read_pickle(path).items()}
     part = cache / f"{digest}.{os.getpid()}.part"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         save_file(state, part, metadata={"format": "pt", "source": path.name, "sha256": digest})
-        part.replace(kept)
+        part.replace(converted)
     except OSError:
         part.unlink(missing_ok=True)
         return path
-    return kept
+    return converted

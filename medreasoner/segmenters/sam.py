@@ -1,10 +1,10 @@
-"""SAM, MedSAM and SAM 3's tracker through transformers: box and points in, mask out.
+"""Runs SAM, MedSAM and SAM 3's tracker through transformers; how each wants its image is data. (For SAM 2 see
+`sam2.py`.)
 
-Is: three models with one way of being asked; how each wants its image is data. Is not: SAM 2 (`sam2_shared.py`, `sam2_package.py`).
-
-SAM: longest side 1024, padded below and to the right, the best of three masks (facebookresearch/segment-anything).
-MedSAM: 1024 x 1024 without keeping the aspect, values stretched to 0..1 per image, box alone, a single mask (bowang-lab/MedSAM
-MedSAM_Inference.py). The published evaluation gave it SAM's preprocessing and three masks; `upstream-compat:` does that again.
+SAM: longest side 1024, padded below and to the right, the best of three masks
+(facebookresearch/segment-anything). MedSAM: 1024 x 1024 without keeping the aspect, values stretched to 0..1
+per image, box alone, a single mask (bowang-lab/MedSAM MedSAM_Inference.py). The published evaluation gave it
+SAM's preprocessing and three masks; `upstream-compat:` does that again.
 """
 
 from dataclasses import dataclass, replace
@@ -30,9 +30,9 @@ class Recipe:
 
     Args:
         square: resize both sides to the model's, else the longer one, and pad.
-        statistics: (mean, deviation) per channel; None stretches each image to 0..1.
+        statistics: (mean, standard deviation) per channel; None stretches each image to 0..1.
         multimask: choose the mask of highest predicted IoU out of three, or take the single one.
-        draws_from: which prompts it can use; "both" without "points" means that it looks at the box alone.
+        draws_from: which of `base.PROMPTS` it can use; one with "both" but not "points" uses the box alone.
     """
 
     square: bool
@@ -61,16 +61,19 @@ class Encoded:
 
 
 class SamSegmenter:
-    """See `segmenter.Segmenter`. Holds no state of a run: several threads may use one object."""
+    """See `base.Segmenter`. Holds no state of a run: several threads may use one object."""
 
-    def __init__(self, model: SamModel | Sam3TrackerModel, name: str, recipe: Recipe):
-        self.name, self.revision, self.draws_from = name, None, recipe.draws_from
+    def __init__(self, model: SamModel | Sam3TrackerModel, name: str, recipe: Recipe) -> None:
+        self.name, self.draws_from = name, recipe.draws_from
+        self.revision: str | None = None
         self._model, self._recipe = model, recipe
         self._side = model.config.prompt_encoder_config.image_size
 
     @staticmethod
     def load(folder: Path, name: str, device: str, compat: bool = False) -> "SamSegmenter":
-        """Open a folder. A model whose name begins with "medsam" is MedSAM; `compat` treats it as SAM. Errors: SegmenterError."""
+        """Open a folder. A model whose name begins with "medsam" is MedSAM; `compat` treats it as SAM, as the
+        published evaluation did. Errors: SegmenterError.
+        """
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             kind, recipe = MODELS[config.model_type]
@@ -100,7 +103,9 @@ class SamSegmenter:
         return Encoded(maps, image.size)
 
     def segment(self, encoded: Encoded, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
-        """See `Segmenter.segment`. A model that `draws_from` no points is not shown those of the prompt, only the clicks."""
+        """See `Segmenter.segment`. A model that `draws_from` no points is not shown those of the prompt, only
+        the clicks.
+        """
         width, height = encoded.image_wh
         across, down = self._scale(width, height)
         by, device = torch.tensor([across, down]), self._model.device

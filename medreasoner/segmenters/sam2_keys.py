@@ -1,7 +1,7 @@
 """Renames the tensors of the `sam2` package's SAM 2 for transformers' `Sam2Model`.
 
-Values are not touched. The memory modules for video have no counterpart in `Sam2Model` and are left out. The names
-were read from the two installed packages (sam2 1.1.0, transformers 5.23.0).
+Values are not touched. The memory modules for video have no counterpart in `Sam2Model` and are left out. The
+names were read from the two installed packages (sam2 1.1.0, transformers 5.23.0).
 """
 
 import re

@@ -1,7 +1,8 @@
-"""SAM 2 and MedSAM2 through the `sam2` package, at 512 pixels.
+"""Runs SAM 2 and MedSAM2 through the `sam2` package, at 512 pixels.
 
-Is: hiera-tiny weights in that package's key names, as safetensors or, where asked for, as the `.pt` its authors publish.
-Is not: video; the memory modules are built with the model but their weights may be absent.
+The weights are one file of a hiera-tiny in that package's tensor names: safetensors or, where that is
+allowed, the `.pt` that its authors publish. The modules for video are built with the model, but their weights
+may be absent.
 """
 
 import copy
@@ -25,14 +26,13 @@ UPSTREAM_SIDE = 1024  # upstream's copy of sam2.1_hiera_t512.yaml says image_siz
 SIDE = 512  # what MedSAM2 was trained at
 CONFIGS = {"2": "configs/sam2/sam2_hiera_t.yaml", "2.1": "configs/sam2.1/sam2.1_hiera_t.yaml"}
 ONLY_IN_2_1 = ("no_obj_embed_spatial", "obj_ptr_tpos_proj.")
-MAY_BE_ABSENT = (
-    *MEMORY,
-    "sam_mask_decoder.pred_obj_score_head.",
-)  # memory of video, and a score that is not read
+# the memory for videos, and a score that is not read
+MAY_BE_ABSENT = (*MEMORY, "sam_mask_decoder.pred_obj_score_head.")
 
 
 class PackageSegmenter:
-    """See `segmenter.Segmenter`. Several threads may use one object: each image gets its own predictor over the same weights.
+    """See `base.Segmenter`. Several threads may use one object: each image gets its own predictor over the
+    same weights.
 
     Args:
         model: a `SAM2Base` in evaluation mode, of any image size.
@@ -41,29 +41,42 @@ class PackageSegmenter:
 
     draws_from = PROMPTS
 
-    def __init__(self, model: SAM2Base, name: str, multimask: bool = True):
-        self.name, self.revision, self._multimask = name, None, multimask
+    def __init__(self, model: SAM2Base, name: str, multimask: bool = True) -> None:
+        self.name, self._multimask = name, multimask
+        self.revision: str | None = None
         self._predictor = SAM2ImagePredictor(model)
         # the package has these fixed for 1024 pixels
         self._predictor._bb_feat_sizes = [(model.image_size // stride,) * 2 for stride in (4, 8, 16)]
 
     @staticmethod
-    def load(path: Path, name: str, device: str, allow_pickle: bool = False) -> "PackageSegmenter":
-        """Open one weights file. Errors: SegmenterError."""
+    def load(
+        path: Path, name: str, device: str, allow_pickle: bool = False, upstream: bool = False
+    ) -> "PackageSegmenter":
+        """Open one weights file.
+
+        Args:
+            allow_pickle: read a file that is not safetensors; only tensors are unpickled.
+            upstream: as the published evaluation ran MedSAM2: SAM 2.1 at 1024 pixels.
+
+        Errors: SegmenterError.
+        """
         state = _read(path, allow_pickle)
-        version = "2.1" if any(key.startswith(ONLY_IN_2_1) for key in state) else "2"
-        model = build(version, device)
+        version = "2.1" if upstream or any(key.startswith(ONLY_IN_2_1) for key in state) else "2"
+        model = build(version, device, UPSTREAM_SIDE if upstream else SIDE)
         try:
-            missing, unexpected = model.load_state_dict(state, strict=False)
-        except RuntimeError as error:
+            missing, unknown = model.load_state_dict(state, strict=False)
+        except RuntimeError as error:  # shapes; torch lists them after a line of its own
+            reason = str(error).splitlines()[-1].strip()
+            raise SegmenterError(f"{path} does not fit SAM {version} hiera-tiny: {reason}") from error
+        missing, unknown = (
+            [key for key in keys if not key.startswith(MAY_BE_ABSENT)] for keys in (missing, unknown)
+        )
+        if missing or unknown:
             raise SegmenterError(
-                f"{path} does not fit SAM {version} hiera-tiny: {str(error).splitlines()[-1].strip()}"
-            ) from error
-        lacking = [key for key in missing if not key.startswith(MAY_BE_ABSENT)]
-        if lacking or unexpected:
-            example = (lacking or unexpected)[0]
-            counts = f"{len(lacking)} tensors missing, {len(unexpected)} unknown, {example} for one"
-            raise SegmenterError(f"{path} does not fit SAM {version} hiera-tiny: {counts}")
+                f"{path} does not fit SAM {version} hiera-tiny: {len(missing)} tensors missing, "
+                f"{len(unknown)} unknown, "
+                f"{(missing or unknown)[0]} for one"
+            )
         return PackageSegmenter(model, name)
 
     def encode(self, image: Image.Image, features: object = None) -> SAM2ImagePredictor:
@@ -96,7 +109,13 @@ class PackageSegmenter:
 def build(
     version: str = "2", device: str = "cpu", side: int = SIDE, overrides: tuple[str, ...] = ()
 ) -> SAM2Base:
-    """An untrained hiera-tiny of the `sam2` package ("2" or "2.1") for square images of `side` pixels; `overrides` are Hydra's."""
+    """An untrained hiera-tiny of the `sam2` package.
+
+    Args:
+        version: "2" or "2.1".
+        side: of its square input, in pixels.
+        overrides: further options in Hydra's notation.
+    """
     grid = f"[{side // 16},{side // 16}]"
     sizes = [
         f"++model.memory_attention.layer.{kind}_attention.feat_sizes={grid}" for kind in ("self", "cross")
@@ -112,25 +131,10 @@ def _read(path: Path, allow_pickle: bool) -> dict[str, torch.Tensor]:
     """Tensors of a weights file under the `sam2` package's names."""
     if path.suffix != ".safetensors" and not allow_pickle:
         raise SegmenterError(
-            f"{path} is a pickled file; give .safetensors, or allow_pickle=True if you trust where it comes from"
+            f"{path} is a pickled file; give .safetensors, or allow_pickle=True if you trust where it comes "
+            "from"
         )
     try:
         return load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
     except (OSError, SafetensorError) as error:
         raise SegmenterError(f"the weights {path} cannot be read: {first_line(error)}") from error
-
-
-def open_upstream(path: Path, name: str, device: str) -> "PackageSegmenter":
-    """MedSAM2 as the published evaluation ran it, from its one file of weights. Errors: SegmenterError."""
-    model = build("2.1", device, UPSTREAM_SIDE)
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else read_pickle(path)
-        missing, unexpected = model.load_state_dict(state, strict=False)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise SegmenterError(f"{path} does not fit SAM 2.1 hiera-tiny: {first_line(error)}") from error
-    lacking = [key for key in (*missing, *unexpected) if not key.startswith(MAY_BE_ABSENT)]
-    if lacking:
-        raise SegmenterError(
-            f"{path} does not fit SAM 2.1 hiera-tiny: {len(lacking)} tensors, {lacking[0]} for one"
-        )
-    return PackageSegmenter(model, name)

@@ -1,4 +1,5 @@
-"""SAM, MedSAM and SAM 3 with tiny random weights of the real classes: each loads, sees its image its own way, and draws from its prompts.
+"""SAM, MedSAM and SAM 3 with tiny random weights of the real classes: each loads, sees its image its own way,
+and draws from its prompts.
 
 python -m pytest tests/segmenters/test_sam.py
 """
@@ -12,7 +13,6 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import SamConfig, SamModel
 
-from medreasoner.segmenters import sam2_package
 from medreasoner.segmenters.base import SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.segmenters.sam import MEDSAM, SAM, SamSegmenter
@@ -111,24 +111,6 @@ def test_upstream_compat_gives_medsam_the_preprocessing_of_sam(folders):
     compat = load_segmenter(f"upstream-compat:{folders['medsam']}", device="cpu")
     assert compat._recipe == SAM and load_segmenter(folders["medsam"], device="cpu")._recipe == MEDSAM
     assert compat.name.startswith("upstream-compat:")
-
-
-def test_upstream_compat_runs_medsam2_at_1024(tmp_path):
-    torch.manual_seed(0)
-    model = sam2_package.build("2.1")
-    save_file(
-        {key: value.half().contiguous() for key, value in model.state_dict().items()},
-        tmp_path / "medsam2.safetensors",
-    )
-    compat = sam2_package.open_upstream(tmp_path / "medsam2.safetensors", "upstream-compat:medsam2", "cpu")
-    assert compat._predictor.model.image_size == 1024 and compat._predictor._bb_feat_sizes == [
-        (256, 256),
-        (128, 128),
-        (64, 64),
-    ]
-    save_file({"nothing": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(SegmenterError, match="does not fit SAM 2.1 hiera-tiny"):
-        sam2_package.open_upstream(tmp_path / "other.safetensors", "x", "cpu")
 
 
 def test_half_a_folder_is_refused_in_one_sentence(folders, tmp_path):

@@ -1,4 +1,6 @@
-"""Renaming the `sam2` package's tensors for transformers loses none; that the result is the same model is tested by its masks."""
+"""Renaming the `sam2` package's tensors for transformers loses none; that the result is the same model is
+tested by its masks.
+"""
 
 import torch
 

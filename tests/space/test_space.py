@@ -156,7 +156,7 @@ def test_the_card_links_nothing_that_was_not_named(tmp_path):
 class Everywhere:
     """A segmenter for which the whole image is the target."""
 
-    name = "everywhere"
+    name, revision = "everywhere", None
 
     def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
         return image.size

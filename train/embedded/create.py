@@ -32,7 +32,7 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import EMBEDDED
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt
-from medreasoner.segmenters.sam2 import image_processor
+from medreasoner.segmenters.sam2_model import image_processor
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES
 from train.embedded.features import FeatureCache
 from train.embedded.sam2 import SIDE, load_sam2

@@ -22,7 +22,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.segmenters.base import Segmenter
-from medreasoner.segmenters.sam2 import Encoded, Sam2Segmenter, image_processor, mask_inputs
+from medreasoner.segmenters.sam2 import Encoded, Sam2Segmenter
+from medreasoner.segmenters.sam2_model import image_processor, mask_inputs
 from train.bf16 import usable_on_cpu
 from train.embedded.sam2 import SIDE, load_sam2
 

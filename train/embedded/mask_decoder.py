@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import trange
 from transformers import Sam2Model
 
-from medreasoner.segmenters.sam2 import draw
+from medreasoner.segmenters.sam2_model import decode
 from train.embedded.mask_correction import corrections
 from train.embedded.mask_examples import NOISES, SIDE, Batch, Examples
 from train.embedded.mask_weights import interpolate, mean_of, save_segmenter
@@ -60,7 +60,7 @@ def masks_of(
     points, given = batch.points, torch.ones(batch.points.shape[:3], dtype=torch.int64)
     if clicks is not None:
         points, given = torch.cat([points, clicks], 2), torch.cat([given, labels], 2)
-    logits, iou = draw(
+    logits, iou = decode(
         sam2, batch.maps, looks, input_boxes=batch.boxes, input_points=points, input_labels=given
     )
     return F.interpolate(logits, (SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0], iou

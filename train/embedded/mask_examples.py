@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from medreasoner.geometry import mask_to_points
-from medreasoner.segmenters.sam2 import image_processor
+from medreasoner.segmenters.sam2_model import image_processor
 from train.embedded.conversations import Target, load_targets
 from train.embedded.features import MAPS, FeatureCache, content_key
 from train.embedded.sam2 import SIDE as INPUT_SIDE
