@@ -1,9 +1,12 @@
-"""The entry of a Space and of `make demo`: the command `medreasoner demo`, whose options may also stand in the environment.
+"""The entry of a Space and of `make demo`: the command `medreasoner demo`, whose options may also stand in
+the environment.
 
-    python app.py [--model ID_OR_FOLDER] [--compare ID_OR_FOLDER] [--port N]          # all options: python app.py --help
+    python app.py [--model ID_OR_FOLDER] [--compare ID_OR_FOLDER] [--port N]          # all options: python
+    app.py --help
 
-A Space sets environment variables instead of options, see `VARIABLES`. Programs use the endpoints of `medreasoner/page/endpoints.py`:
-`gradio_client.Client(url).predict(handle_file(path), question, api_name="/ground")`.
+A Space sets environment variables instead of options, see `VARIABLES`. Programs use the endpoints of
+`medreasoner/page/endpoints.py`: `gradio_client.Client(url).predict(handle_file(path), question,
+api_name="/ground")`.
 """
 
 import os
@@ -27,7 +30,8 @@ def from_environment() -> list[str]:
 
 
 def main() -> int:
-    """Serve the page. Exit codes as in `medreasoner.cli`: 2 for a model that cannot be loaded or a port that is taken."""
+    """Serve the page. Exit codes as in `medreasoner.cli`: 2 for a model that cannot be loaded or a port that
+    is taken."""
     return cli.main(["demo", *from_environment(), *sys.argv[1:]])
 
 

@@ -1,9 +1,10 @@
-"""Many visitors at once: every answer right, none mixed up, none lost, memory flat, and a place freed by whoever vanishes.
+"""Many visitors at once: that every answer is right and none is lost, memory, and that a client that vanishes
+frees its place.
 
-Is: the page as `make demo` serves it, with the embedded model, and clients that each ask about another image at the same moment. An answer
-is right when box and points are those of the same question asked alone. Is not: a benchmark of the model.
+The page runs as `make demo` serves it, with the embedded model; each client asks about another image at the
+same moment. An answer is right when box and points are those of the same question asked alone.
 
-python -m bench.load_page [--clients 20] [--rounds 2]
+    python -m bench.load_page [--clients 20] [--rounds 2]
 """
 
 import argparse
@@ -61,14 +62,14 @@ def main() -> None:
             right, times = sum(ok for ok, _ in results), [one for _, one in results]
             print(
                 f"round {number}: {right} of {args.clients} answers right, {seconds:.1f} s in all, "
-                f"median {statistics.median(times):.1f} s, slowest {max(times):.1f} s, memory {memory().rss / 2**20:.0f} MiB",
+                f"median {statistics.median(times):.1f} s, slowest {max(times):.1f} s, "
+                f"memory {memory().rss / 2**20:.0f} MiB",
                 flush=True,
             )
         vanish(address, examples[0])
         answer, seconds = ask(alone, examples[1])
-        print(
-            f"after a client vanished while it was answered: right {place(answer) == expected[1]}, after {seconds:.1f} s"
-        )
+        right = place(answer) == expected[1]
+        print(f"after a client vanished while it was answered: right {right}, after {seconds:.1f} s")
 
 
 def at_once(

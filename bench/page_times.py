@@ -1,8 +1,10 @@
-"""What a visitor waits: from the click on Ask to the first word, the box and the mask on the screen, and from a correction to its mask.
+"""What a visitor waits: from the click on Ask to the first word, the box and the mask on the screen, and from
+a correction to its mask.
 
-Is: p50 and p95 in a real browser on the page as `make demo` serves it, the model warm. Is not: the model alone (`bench.latency`).
+p50 and p95 in a real browser on the page as `make demo` serves it, the model warm. The model alone:
+`bench.latency`.
 
-python -m bench.page_times [--runs 20]
+    python -m bench.page_times [--runs 20]
 """
 
 import argparse
@@ -13,29 +15,38 @@ from playwright.sync_api import Page, sync_playwright
 from bench.picture import PATIENCE, ask, open_example, served
 from tests import chromium
 
-# The browser takes the time of each change itself: what a test outside it waits for comes late on a busy machine.
+# The browser takes the time of each change itself: what a test outside it waits for comes late on a busy
+# machine.
 WATCH = """() => {
   window.times = {};
   const note = name => window.times[name] ??= performance.now();
   const shown = () => document.querySelector("#viewer .mask path").getAttribute("d");
-  document.addEventListener("click", event => event.target.closest("#ask") && (window.times = {click: performance.now()}), true);
+  document.addEventListener("click", event => {
+    if (event.target.closest("#ask")) window.times = {click: performance.now()};
+  }, true);
   const look = new MutationObserver(() => {
     if (window.times.click === undefined) return;
     if (document.querySelector("#answer .reasoning-text").textContent) note("first word");
     if (document.querySelector("#viewer .layer.box").classList.contains("drawn")) note("box");
     if (shown()) note("mask");
   });
-  look.observe(document.querySelector("#workspace"), {subtree: true, childList: true, characterData: true, attributes: true});
+  const everything = {subtree: true, childList: true, characterData: true, attributes: true};
+  look.observe(document.querySelector("#workspace"), everything);
   window.corrected = () => new Promise(done => {
     const start = performance.now(), before = shown();
-    const wait = new MutationObserver(() => { if (shown() !== before) { wait.disconnect(); done(performance.now() - start); } });
+    const wait = new MutationObserver(() => {
+      if (shown() === before) return;
+      wait.disconnect();
+      done(performance.now() - start);
+    });
     wait.observe(document.querySelector("#viewer .mask path"), {attributes: true});
   });
 }"""
 
 
 def corrected(page: Page) -> float:
-    """Milliseconds from the last key of a correction to its mask; the rest of 150 ms that the page waits for is in it."""
+    """Milliseconds from the last key of a correction to its mask; the rest of 150 ms that the page waits for
+    is in it."""
     page.get_by_role("button", name="Box, bottom right corner").focus()
     waiting = page.evaluate_handle("() => ({ done: window.corrected() })")
     page.keyboard.press("Shift+ArrowRight")

@@ -1,8 +1,9 @@
-"""Takes the README's pictures of the page: docs/page.png, docs/page-dark.png and docs/page-phone.png.
+"""Makes the pictures in the README: the real page with the embedded model and one example answered, as a
+browser shows it.
 
     python -m bench.picture [--example 1] [--out docs] [--truth]
 
-The real page runs with the embedded model, one example is asked, and Chromium takes the pictures.
+writes docs/page.png, docs/page-dark.png and docs/page-phone.png.
 """
 
 import argparse

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 
-from medreasoner.commands.base import INPUT, STOPPED, UsageError, say
+from medreasoner.commands.base import EXTRA_OF, INPUT, STOPPED, UsageError, say
 from medreasoner.commands.data_build import Build
 from medreasoner.commands.data_publish import Publish
 from medreasoner.commands.data_review import Review
@@ -105,6 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command.run()
     except (UsageError, ImageError, DataError, SampleError) as error:
         say(str(error))
+        return INPUT
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA_OF:
+            raise
+        say(f"{error.name} is not installed; run: pip install 'medreasoner[{EXTRA_OF[error.name]}]'")
         return INPUT
     except KeyboardInterrupt:
         say("Stopped.")

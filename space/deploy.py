@@ -5,8 +5,10 @@
     python -m space.deploy USER/NAME --model OWNER/MODEL --update
     python -m space.deploy USER/NAME --delete                     # asks first
 
-Run it again after it was interrupted: what has arrived is not sent twice, and a Space that is as ordered is left alone.
-Exit codes: 0 fine; 2 it cannot be done as asked, and nothing was published; 1 the Space is there but does not answer; 130 Ctrl-C.
+Run it again after it was interrupted: what has arrived is not sent twice, and a Space that is as ordered is
+    left alone.
+Exit codes: 0 fine; 2 it cannot be done as asked, and nothing was published; 1 the Space is there but does not
+    answer; 130 Ctrl-C.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from medreasoner.hub.errors import HubError, asking
 from medreasoner.manifest import EMBEDDED_NAME
-from space.plan import SPACE, ZERO, Order, There, check_account, check_model, look, plan
+from space.plan import SPACE, ZERO, Order, SpaceState, check_account, check_model, plan, read_space
 from space.stage import Content, StageError, stage
 from space.watch import BETWEEN, SpaceFailed, address, follow, try_out
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 FINE, BROKEN, REFUSED, STOPPED = 0, 1, 2, 130
+UNAUTHORIZED = 401
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -119,17 +122,18 @@ def order_of(options: argparse.Namespace) -> Order:
 
 
 def deploy(api: "HfApi", order: Order, between: float = BETWEEN) -> None:
-    """Make the Space as ordered, wait until it runs, ask it a question. Errors: HubError, StageError, SpaceFailed."""
+    """Make the Space as ordered, wait until it runs, ask it a question. Errors: HubError, StageError,
+    SpaceFailed."""
     for line in check_account(api, order):
         print(line)
     order = check_model(api, order)
-    there = look(api, order.repo_id)
+    state = read_space(api, order.repo_id)
     with tempfile.TemporaryDirectory(prefix="space-") as folder:
         names = stage(order.content, Path(folder))
-        steps = plan(api, order, there, Path(folder), names)
+        steps = plan(api, order, state, Path(folder), names)
         for step in steps:
-            print(step.deed, flush=True)
-            with asking(step.deed, order.repo_id):
+            print(step.description, flush=True)
+            with asking(step.description, order.repo_id):
                 step.call()
         if not steps:
             print(f"{order.repo_id} is as ordered; nothing was sent")
@@ -141,22 +145,23 @@ def deploy(api: "HfApi", order: Order, between: float = BETWEEN) -> None:
 
 
 def rehearse(api: "HfApi", order: Order) -> None:
-    """Print what `deploy` would do. Without a network or a token it goes by the order alone. Errors: HubError, StageError."""
-    there = There(exists=None)
+    """Print what `deploy` would do. Without a network or a token it goes by the order alone. Errors:
+    HubError, StageError."""
+    state = SpaceState(exists=None)
     try:
         for line in check_account(api, order):
             print(line)
         order = check_model(api, order)
-        there = look(api, order.repo_id)
+        state = read_space(api, order.repo_id)
     except HubError as error:
-        if not (error.unreachable or error.status == 401):
+        if not (error.unreachable or error.status == UNAUTHORIZED):
             raise
         print(f"{error}\nThe rest takes the Space for a new one.")
     with tempfile.TemporaryDirectory(prefix="space-") as folder:
         names = stage(order.content, Path(folder))
-        steps = plan(api, order, there, Path(folder), names)
+        steps = plan(api, order, state, Path(folder), names)
         for step in steps:
-            print(f"would {step.deed}")
+            print(f"would {step.description}")
         for name in names if steps else ():
             print(f"  {(Path(folder) / name).stat().st_size / 1e6:8.2f} MB  {name}")
         print(
@@ -171,7 +176,7 @@ def rehearse(api: "HfApi", order: Order) -> None:
 
 def delete(api: "HfApi", repo_id: str, dry_run: bool) -> None:
     """Delete the Space after its name was typed. Errors: HubError."""
-    if not look(api, repo_id).exists:
+    if not read_space(api, repo_id).exists:
         raise HubError(f"there is no Space {repo_id} that you can see; nothing was deleted")
     if dry_run:
         print(f"would ask, then delete the Space {repo_id}")

@@ -1,7 +1,8 @@
-"""What the Hub has to be asked so that a Space is as it was ordered: looked up, checked, and put in order.
+"""Plans a deployment: checks the account and the model, reads the Space as it is, and lists the steps to the
+one that was ordered.
 
-Is: the preflight (token, permission, plan, quota, model), the comparison with the Space that is there, and the steps, each with the
-sentence that `--dry-run` prints. Is not: what happens after the upload (`watch.py`) nor the content of the folder (`stage.py`).
+Each step carries the sentence that `--dry-run` prints. The folder that is sent is made by `stage.py`;
+`watch.py` follows the build.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ ZERO = "zero-a10g"  # the flavour's historic name; ZeroGPU runs on other hardwar
 CPU_BASIC = "cpu-basic"
 TOKEN = "HF_TOKEN"
 CARD = "README.md"
+SHA256_DIGITS = 64  # in hexadecimal; git names small files by a shorter hash
 NEVER_TOUCHED = {".gitattributes"}
 SPACE = {"repo_type": "space"}
 
@@ -48,13 +50,13 @@ class Order:
 
 
 class Step(NamedTuple):
-    """One thing the Hub is asked to do: the deed as it stands after "could not", and the call."""
+    """One thing the Hub is asked to do: the description as it stands after "could not", and the call."""
 
-    deed: str
+    description: str
     call: Callable[[], object]
 
 
-class There(NamedTuple):
+class SpaceState(NamedTuple):
     """The Space now. `exists` is None where the Hub could not be asked."""
 
     exists: bool | None
@@ -68,7 +70,8 @@ class There(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether it holds nothing yet but what the Hub puts into every new Space; so a broken upload is taken up again."""
+        """Whether it holds nothing yet but what the Hub puts into every new Space; so a broken upload is
+        taken up again."""
         return set(self.files) <= NEVER_TOUCHED | {CARD}
 
 
@@ -85,7 +88,8 @@ def check_account(api: "HfApi", order: Order) -> Iterator[str]:
         )
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError(
-            "the token may only read; make one that may write (huggingface.co/settings/tokens) and log in with it: `hf auth login`",
+            "the token may only read; make one that may write (huggingface.co/settings/tokens) and log in "
+            "with it: `hf auth login`",
             status=403,
         )
     paid = account.get("isPro") or namespace in organisations
@@ -110,7 +114,8 @@ def _quota(api: "HfApi") -> str:
 
 
 def check_model(api: "HfApi", order: Order) -> Order:
-    """The order with what the model's repository says about itself, and with the commit that its revision names. Errors: HubError."""
+    """The order with what the model's repository says about itself, and with the commit that its revision
+    names. Errors: HubError."""
     from huggingface_hub import hf_hub_download
 
     from medreasoner.manifest import Manifest
@@ -128,17 +133,15 @@ def check_model(api: "HfApi", order: Order) -> Order:
             )
     if closed and TOKEN not in order.secrets:
         raise HubError(
-            f"{model} is {'private' if info.private else 'gated'}, so the Space needs a token that may read it; set {TOKEN} and add "
-            f"--secret {TOKEN}"
+            f"{model} is {'private' if info.private else 'gated'}, so the Space needs a token that may read "
+            f"it; set {TOKEN} and add --secret {TOKEN}"
         )
-    known = {
-        "own_segmenter": manifest.segmenter is not None,
-        "preload": not (closed or revision),
-    }  # a Space preloads the newest only
+    # a Space preloads the newest revision only
+    known = {"own_segmenter": manifest.segmenter is not None, "preload": not (closed or revision)}
     return replace(order, content=replace(order.content, **known, revision=info.sha if revision else None))
 
 
-def look(api: "HfApi", repo_id: str) -> There:
+def read_space(api: "HfApi", repo_id: str) -> SpaceState:
     """The Space as it is. Errors: HubError."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RepositoryNotFoundError
@@ -147,7 +150,7 @@ def look(api: "HfApi", repo_id: str) -> There:
         try:
             info = api.repo_info(repo_id, files_metadata=True, **SPACE)
         except RepositoryNotFoundError:
-            return There(exists=False)
+            return SpaceState(exists=False)
         files = {each.rfilename: each.lfs.sha256 if each.lfs else each.blob_id for each in info.siblings}
         card = (
             Path(hf_hub_download(repo_id, CARD, revision=info.sha, **SPACE)).read_text(encoding="utf-8")
@@ -157,25 +160,31 @@ def look(api: "HfApi", repo_id: str) -> There:
         hardware = api.get_space_runtime(repo_id).requested_hardware
         secrets = frozenset(api.get_space_secrets(repo_id))
         variables = {key: each.value for key, each in api.get_space_variables(repo_id).items()}
-    return There(True, info.sha, files, MARKER not in card, bool(info.private), hardware, secrets, variables)
+    return SpaceState(
+        True, info.sha, files, MARKER not in card, bool(info.private), hardware, secrets, variables
+    )
 
 
-def plan(api: "HfApi", order: Order, there: There, folder: Path, names: Sequence[str]) -> list[Step]:
-    """The steps from `there` to `order` with the staged files `names` of `folder`; none where nothing differs.
+def plan(api: "HfApi", order: Order, state: SpaceState, folder: Path, names: Sequence[str]) -> list[Step]:
+    """The steps from `state` to `order` with the staged files `names` of `folder`; none where nothing
+    differs.
 
     Errors: HubError for a Space that is not ours, or that would be changed without `update`.
     """
-    if there.exists and there.own_card and not there.empty:
+    if state.exists and state.own_card and not state.empty:
         raise HubError(
-            f"the Space {order.repo_id} exists and was not made by this command; choose another name, or --delete it first"
+            f"the Space {order.repo_id} exists and was not made by this command; choose another name, or "
+            "--delete it first"
         )
     steps = [
-        *(_settings(api, order, there) if there.exists else _creation(api, order)),
-        *_upload(api, order, there, folder, names),
+        *(_settings(api, order, state) if state.exists else _creation(api, order)),
+        *_upload(api, order, state, folder, names),
     ]
-    if there.exists and steps and not (order.update or there.empty):
-        deeds = "; ".join(step.deed for step in steps)
-        raise HubError(f"the Space {order.repo_id} exists and differs. With --update this would: {deeds}")
+    if state.exists and steps and not (order.update or state.empty):
+        descriptions = "; ".join(step.description for step in steps)
+        raise HubError(
+            f"the Space {order.repo_id} exists and differs. With --update this would: {descriptions}"
+        )
     return steps
 
 
@@ -184,11 +193,11 @@ def _creation(api: "HfApi", order: Order) -> Iterator[Step]:
     carried = [f"variable {key}={value}" for key, value in variables.items()] + [
         f"secret {key}" for key in order.secrets
     ]
-    deed = f"create the {_visible(order.private)} Space {order.repo_id} on {hardware}" + "".join(
+    description = f"create the {_visible(order.private)} Space {order.repo_id} on {hardware}" + "".join(
         f", {each}" for each in carried
     )
     yield Step(
-        deed,
+        description,
         lambda: api.create_repo(
             order.repo_id,
             private=order.private,
@@ -201,39 +210,42 @@ def _creation(api: "HfApi", order: Order) -> Iterator[Step]:
     )
 
 
-def _settings(api: "HfApi", order: Order, there: There) -> Iterator[Step]:
+def _settings(api: "HfApi", order: Order, state: SpaceState) -> Iterator[Step]:
     """A secret that is there stays: its value cannot be read, so it cannot be compared."""
     repo_id, wanted = order.repo_id, {**order.content.variables, **order.variables}
-    if order.private and not there.private:
+    if order.private and not state.private:
         yield Step(
             f"make {repo_id} private", lambda: api.update_repo_settings(repo_id, private=True, **SPACE)
         )
     for key, value in wanted.items():
-        if there.variables.get(key) != value:
+        if state.variables.get(key) != value:
             yield Step(
                 f"set the variable {key}={value}",
                 lambda key=key, value=value: api.add_space_variable(repo_id, key, value),
             )
-    for key in Content("-", "-", revision="-").variables.keys() & there.variables.keys() - wanted.keys():
+    for key in Content("-", "-", revision="-").variables.keys() & state.variables.keys() - wanted.keys():
         yield Step(f"remove the variable {key}", lambda key=key: api.delete_space_variable(repo_id, key))
-    for key in sorted(order.secrets.keys() - there.secrets):
+    for key in sorted(order.secrets.keys() - state.secrets):
         yield Step(
             f"set the secret {key}", lambda key=key: api.add_space_secret(repo_id, key, order.secrets[key])
         )
-    if order.hardware not in (None, there.hardware):
+    if order.hardware not in (None, state.hardware):
         yield Step(
             f"move it to {order.hardware}", lambda: api.request_space_hardware(repo_id, order.hardware)
         )
 
 
-def _upload(api: "HfApi", order: Order, there: There, folder: Path, names: Sequence[str]) -> Iterator[Step]:
-    """One commit that happens whole or not at all; it names the one it builds on, so that two deployments at once cannot mix."""
+def _upload(
+    api: "HfApi", order: Order, state: SpaceState, folder: Path, names: Sequence[str]
+) -> Iterator[Step]:
+    """One commit that happens whole or not at all; it names the one it builds on, so that two deployments at
+    once cannot mix."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     sent = [
-        name for name in names if name not in there.files or not _is_same(folder / name, there.files[name])
+        name for name in names if name not in state.files or not _is_same(folder / name, state.files[name])
     ]
-    removed = sorted(set(there.files) - set(names) - NEVER_TOUCHED)
+    removed = sorted(set(state.files) - set(names) - NEVER_TOUCHED)
     if sent or removed:
         size = sum((folder / name).stat().st_size for name in sent)
         operations = [CommitOperationAdd(name, folder / name) for name in sent] + [
@@ -243,13 +255,13 @@ def _upload(api: "HfApi", order: Order, there: There, folder: Path, names: Seque
         yield Step(
             f"commit {len(sent)} files ({size / 1e6:.1f} MB) and remove {len(removed)}",
             lambda: api.create_commit(
-                order.repo_id, operations, commit_message=message, parent_commit=there.commit, **SPACE
+                order.repo_id, operations, commit_message=message, parent_commit=state.commit, **SPACE
             ),
         )
 
 
 def _is_same(path: Path, content: str) -> bool:
-    return digest(path, large=len(content) == 64) == content
+    return digest(path, large=len(content) == SHA256_DIGITS) == content
 
 
 def _visible(private: bool) -> str:

@@ -1,14 +1,15 @@
-"""The folder that becomes a Space: the page, the library, the examples, pinned requirements and the card.
+"""Makes the folder that becomes a Space: the page, the library with the examples, pinned requirements and the
+card.
 
-Is: a copy of what the page needs, made in a folder of its own; never the working directory. Is not: anything that talks to the Hub.
-
-A Space installs `requirements.txt` before any other file of it is there, so what no index offers ready to install lies beside `app.py`
-as plain Python: this library, and the sam2 package, whose sdist would be built in isolation and fetch a second torch for it.
+A Space installs `requirements.txt` before any other file of it is there, so what no index offers ready to
+install lies beside `app.py` as plain Python: this library, and the sam2 package, whose sdist would be built
+in isolation and fetch a second torch for it.
 """
 
 import shutil
+import tomllib
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import yaml
@@ -24,10 +25,7 @@ from medreasoner.segmenters.base import MEDSAM2
 ROOT = Path(__file__).parent.parent
 PARTS = ("app.py", "medreasoner", "LICENSE")
 PYTHON = "3.12"  # ZeroGPU's newest; without the line a Space gets 3.10
-SAM2 = "1.1.0"
-# what of requirements.txt a page never imports: training, building of data, and what sam2 needs where sam2 is not
-NOT_FOR_A_PAGE = {"trl", "datasets"}
-FOR_SAM2 = {"hydra-core", "iopath"}
+FOR_SAM2 = ("hydra-core", "iopath")  # what sam2 needs besides the library's own dependencies
 UNPINNED = {"spaces"}  # ZeroGPU brings the version that fits it
 IGNORED = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*")
 
@@ -47,7 +45,8 @@ class Content:
         own_segmenter: whether the model's repository holds a segmenter of its own.
         title: of the Space.
         datasets: Hub ids, linked on the card.
-        preload: whether the model's files are put into the Space when it is built; the Hub does that for public models only.
+        preload: whether the model's files are put into the Space when it is built; the Hub does that for
+            public models only.
     """
 
     model: str | None = None
@@ -105,43 +104,46 @@ def stage(content: Content, folder: Path) -> list[str]:
 
 
 def requirements(with_sam2: bool) -> list[str]:
-    """The project's own requirements, without what a page never imports, each pinned: to its pin, or to what is installed here."""
-    left_out = NOT_FOR_A_PAGE | (set() if with_sam2 else FOR_SAM2)
-    return [line for name, line in _pinned().items() if name not in left_out]
+    """What the page imports, each at its version in requirements.txt: the library's dependencies and its
+    extra `page`.
+
+    What these need in turn is left to pip, as a Space adds packages of its own (`gradio[oauth]`, `spaces`)
+    that must fit.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["page"]]
+    names = [Requirement(line).name for line in lines] + [*(FOR_SAM2 if with_sam2 else ())]
+    pins = _pins()
+    return [name if name in UNPINNED else f"{name}=={pins[name]}" for name in names]
 
 
-def _pinned() -> dict[str, str]:
-    pinned = {}
-    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        if not (line := line.partition("#")[0].strip()):
-            continue
-        asked = Requirement(line)
-        name = asked.name.lower()
-        exact = [each.version for each in asked.specifier if each.operator == "=="]
-        pinned[name] = (
-            asked.name
-            if name in UNPINNED
-            else f"{asked.name}=={exact[0] if exact else _installed(asked.name)}"
-        )
-    return pinned
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError as error:
-        raise StageError(
-            f"{name} is not installed here, so the Space's version of it is not known; run `make install` first"
-        ) from error
+def _pins() -> dict[str, str]:
+    """Name -> version in requirements.txt, for the Python that a Space gets."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    space = {"python_version": PYTHON, "python_full_version": f"{PYTHON}.0", "sys_platform": "linux"}
+    return {
+        line.name: next(iter(line.specifier)).version
+        for line in pinned
+        if line.marker is None or line.marker.evaluate(space)
+    }
 
 
 def _add_sam2(folder: Path) -> None:
-    """The installed sam2, which is plain Python when built with SAM2_BUILD_CUDA=0, with its metadata and licences."""
-    if _installed("sam2") != SAM2:
+    """The installed sam2, which is plain Python when built with SAM2_BUILD_CUDA=0, with its metadata and
+    licences."""
+    wanted = _pins()["sam2"]
+    try:
+        installed = distribution("sam2")
+    except PackageNotFoundError as error:
         raise StageError(
-            f"expected sam2 {SAM2} to be installed, got {version('sam2')}; run `make install` first"
+            f"the Space needs sam2 {wanted}, which is not installed here; run `make install` first"
+        ) from error
+    if installed.version != wanted:
+        raise StageError(
+            f"the Space needs sam2 {wanted}, got sam2 {installed.version}; run `make install` first"
         )
-    for file in distribution("sam2").files or ():
+    for file in installed.files or ():
         kept = (
             file.parts[0] == "sam2"
             and file.suffix in (".py", ".yaml")
@@ -160,7 +162,7 @@ def card(content: Content) -> str:
         "colorFrom": "gray",
         "colorTo": "yellow",
         "sdk": "gradio",
-        "sdk_version": _pinned()["gradio"].partition("==")[2],
+        "sdk_version": _pins()["gradio"],
         "python_version": PYTHON,
         "app_file": "app.py",
         "header": "mini",

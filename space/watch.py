@@ -1,7 +1,5 @@
-"""What happens after the upload: the build with its log, the start, and one question to the page that answers there.
-
-Is: `follow` and `try_out`; both end in a value or in a SpaceFailed with a sentence. Is not: any change to the Space.
-"""
+"""After the upload: follows the build with its log until the Space runs, then asks the page there one
+question."""
 
 import json
 import time
@@ -39,10 +37,12 @@ def follow(
     repo_id: str,
     commit: str,
     say: Callable[[str], None],
+    *,
     patience: float = PATIENCE,
     between: float = BETWEEN,
 ) -> None:
-    """Wait until the Space runs `commit`, telling each stage and each new line of the build's log. Errors: HubError, SpaceFailed."""
+    """Wait until the Space runs `commit`, telling each stage and each new line of the build's log. Errors:
+    HubError, SpaceFailed."""
     begun, last, told = time.monotonic(), None, 0
     while True:
         with asking(f"ask how {repo_id} is"):
@@ -84,10 +84,9 @@ def _failure(
         with asking("read the page's log"):
             for line in list(api.fetch_space_logs(repo_id))[-TAIL:]:
                 say(f"  | {line.rstrip()}")
-    said = f" (The Hub: {message})" if message else ""
-    return SpaceFailed(
-        f"{repo_id} is {stage}: {WHAT_TO_DO.get(stage, 'a stage that is not known here')}{said}; see {_logs(api, repo_id)}"
-    )
+    what_to_do = WHAT_TO_DO.get(stage, "a stage that is not known here")
+    hub_message = f" (The Hub: {message})" if message else ""
+    return SpaceFailed(f"{repo_id} is {stage}: {what_to_do}{hub_message}; see {_logs(api, repo_id)}")
 
 
 def _logs(api: "HfApi", repo_id: str) -> str:
@@ -100,7 +99,8 @@ def address(api: "HfApi", repo_id: str) -> str:
 
 
 def try_out(api: "HfApi", repo_id: str, examples: Path) -> str:
-    """Ask the running page about its first example, as any program would; returns what came in a line. Errors: HubError, SpaceFailed."""
+    """Ask the running page about its first example, as any program would; returns what came in a line.
+    Errors: HubError, SpaceFailed."""
     from gradio_client import Client, handle_file
     from gradio_client.exceptions import AppError
     from httpx import HTTPError
@@ -118,5 +118,8 @@ def try_out(api: "HfApi", repo_id: str, examples: Path) -> str:
         raise SpaceFailed(
             f"{repo_id} runs, but did not answer a question: {words}. See {_logs(api, repo_id)}"
         ) from error
-    box = ", ".join(f"{value:.0f}" for value in grounding["box_xyxy"])
-    return f"asked {example['question']!r} of {example['image']}: box {box}, {grounding['timings_s']['total']:.1f} s"
+    place = "nothing found"
+    if grounding["found"]:
+        place = "box " + ", ".join(f"{value:.0f}" for value in grounding["box_xyxy"])
+    seconds = grounding["timings_s"]["total"]
+    return f"asked {example['question']!r} of {example['image']}: {place}, {seconds:.1f} s"

@@ -81,7 +81,8 @@ def test_every_module_that_is_run_is_there(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_make_target_is_there(page):
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    files = [ROOT / "Makefile", *ROOT.glob("*/bench.mk"), *ROOT.glob("train/*/*.mk")]
+    targets = {word for file in files for word in re.findall(r"^([a-z-]+):", file.read_text("utf-8"), re.M)}
     for command in commands(page):
         words = made(command, "make") or []
         wanted = {word for word in words if not re.search(r"[^a-z-]", word)}

@@ -1,6 +1,8 @@
-"""A visit to the page in a real browser: the fixtures `visit`, `files`, `address` and `browser`, and helpers of the tests that use them.
+"""A visit to the page in a real browser: the fixtures `visit`, `files`, `address` and `browser`, and helpers
+of the tests that use them.
 
-Recorded answers stand in for a model; everything else is real. A test that visits fails on a console error or a request to elsewhere.
+Recorded answers stand in for a model; everything else is real. A test that visits fails on a console error or
+a request to elsewhere.
 """
 
 import os
@@ -60,7 +62,8 @@ ANSWERS = {
 
 
 class Oval:
-    """A segmenter that fills the box with an oval, adds or takes a disc for each click, and has a bug in the corner."""
+    """A segmenter that fills the box with an oval, adds or takes a disc for each click, and has a bug in the
+    corner."""
 
     name, revision = "oval", None
 
@@ -162,7 +165,8 @@ def browser() -> Iterator["sync_api.Browser"]:
 
 @pytest.fixture
 def visit(browser, address) -> Iterator[Callable[..., "sync_api.Page"]]:
-    """Open the page as a new visitor; whatever the browser complains of, or asks of another machine, fails the test."""
+    """Open the page as a new visitor; whatever the browser complains of, or asks of another machine, fails
+    the test."""
     contexts, complaints = [], []
 
     def come(width: int = 1280, height: int = 900, link: str = "", **settings: object) -> "sync_api.Page":
@@ -251,7 +255,8 @@ def drawn(page, selector: str) -> list[float]:
 
 
 def serious(page) -> list[dict]:
-    """What axe-core finds wrong with the page as it stands: each serious rule with the elements that break it."""
+    """What axe-core finds wrong with the page as it stands: each serious rule with the elements that break
+    it."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
     ).Axe()

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from medreasoner.model import MedReasoner
 
 FINE, OURS, INPUT, STOPPED = 0, 1, 2, 130
+# module that may be missing -> the extra of this package that brings it
+EXTRA_OF = {
+    "datasets": "data",
+    "gradio": "page",
+    "openai": "server",
+    "pyarrow": "data",
+    "spaces": "page",
+}
 
 
 class UsageError(ValueError):

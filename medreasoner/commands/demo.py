@@ -7,7 +7,8 @@ from medreasoner.commands.base import FINE, ModelOptions, UsageError, option, sa
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(ModelOptions):
-    """Serve the page where one asks questions of images in a browser. Needs the extra `page`: pip install 'medreasoner[page]'."""
+    """Serve the page where one asks questions of images in a browser. Needs the extra `page`: pip install
+    'medreasoner[page]'."""
 
     compare: str | None = option(
         "a second model that visitors may ask the same question", None, shown="ID_OR_FOLDER"
@@ -17,15 +18,10 @@ class Demo(ModelOptions):
     )
 
     def run(self) -> int:
-        try:
-            from medreasoner.page.serve import PortTaken, launch
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                f"the page needs {error.name}, which is not installed; run: pip install 'medreasoner[page]'"
-            ) from error
         from medreasoner.page.examples import load_examples
         from medreasoner.page.page import Page
         from medreasoner.page.recordings import load_recordings
+        from medreasoner.page.serve import PortTaken, launch
 
         model = self.open()
         second = replace(self, model=self.compare, revision=None).open() if self.compare else None

@@ -1,4 +1,5 @@
-"""What the status line and the answer show in each state of a run, as plain values. The scripts in `static/` put them on the page."""
+"""What the status line and the answer show in each state of a run, as plain values. The scripts in `static/`
+put them on the page."""
 
 import re
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ Spacing = tuple[float, float] | None  # mm per pixel (x, y)
 
 
 def status(phase: str, text: str = "") -> dict:
-    """One line on what is happening. `phase`: empty, ready, opening, reading, thinking, outlining, sampling, stopped, done, malformed or
-    error; `waiting` is set in the browser alone."""
+    """One line on what is happening. `phase`: empty, ready, opening, reading, thinking, outlining, sampling,
+    stopped, done, malformed or error; `waiting` is set in the browser alone."""
     return {"phase": phase, "text": text}
 
 
@@ -43,7 +44,8 @@ def answer(
 
 
 def failure(event: Failed, think: str, rows: list[dict]) -> tuple[dict, dict]:
-    """(status, answer) of a run that ended without a mask. Where the model's answer is at fault, what it wrote is shown."""
+    """(status, answer) of a run that ended without a mask. Where the model's answer is at fault, what it
+    wrote is shown."""
     if event.reason == "stopped":
         return status("stopped", "Stopped"), answer(think)
     if event.reason in ("question", "model", "segmenter"):
@@ -61,7 +63,8 @@ def answer_rows(
     score: float | None = None,
     probability: float | None = None,
 ) -> list[dict]:
-    """What was found, as rows of {name, text, aside, places}: coordinates in pixels; sizes in mm too where the spacing is known.
+    """What was found, as rows of {name, text, aside, places}: coordinates in pixels; sizes in mm too where
+    the spacing is known.
 
     Args:
         score: the segmenter's estimate of its IoU. probability: see `events.Done.coordinate_probability`.
@@ -118,8 +121,8 @@ def truth_row(truth: np.ndarray, grounding: Grounding, mask: np.ndarray) -> dict
 
 
 def places(done: Done) -> list[dict]:
-    """The place words and coordinates in the reasoning of `done`: {start, end} in characters, and the part of the image that each means,
-    `box`, in pixels."""
+    """The place words and coordinates in the reasoning of `done`: {start, end} in characters, and the part of
+    the image that each means, `box`, in pixels."""
     width, height = done.image_wh
     found = []
     for column, side in enumerate(SIDES):

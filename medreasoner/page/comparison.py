@@ -11,7 +11,8 @@ RUNNING = ("reading", "thinking", "outlining")  # phases of the status line
 
 
 def both_updates(first: Iterator[Values], second: Iterator[Values]) -> Iterator[Values]:
-    """Two runs as one, the second after the first. The whole is done where one of them is; an error is shown in place of its answer."""
+    """Two runs as one, the second after the first. The whole is done where one of them is; an error is shown
+    in place of its answer."""
     ends = []
     for name, run in (("answer", first), ("comparison", second)):
         latest = {}

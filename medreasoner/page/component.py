@@ -1,4 +1,5 @@
-"""Makes a component of the page from its files: `static/NAME/NAME.html` for the markup, then scripts that show each new value."""
+"""Makes a component of the page from its files: `static/NAME/NAME.html` for the markup, then scripts that
+show each new value."""
 
 from pathlib import Path
 
@@ -23,7 +24,8 @@ SCRIPTS = {
 
 
 def component(name: str, value: object = None, **options: object) -> gr.HTML:
-    """The component `name`, one of `SCRIPTS`; its element has the id `name`. `options` are those of `gr.HTML`."""
+    """The component `name`, one of `SCRIPTS`; its element has the id `name`. `options` are those of
+    `gr.HTML`."""
     return gr.HTML(
         value,
         html_template=_text(f"{name}/{name}.html"),

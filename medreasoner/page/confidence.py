@@ -1,4 +1,5 @@
-"""How sure the model is: the same question answered again a few times by chance, and how far the boxes agree."""
+"""How sure the model is: the same question answered again a few times by chance, and how far the boxes
+agree."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -12,7 +13,8 @@ from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled
 
 
 def confidence_updates(samples: Iterator[Sampled], session: Session) -> Iterator[Values]:
-    """What to show as samples come; they are compared with the model's own answer, whether or not it has been corrected since."""
+    """What to show as samples come; they are compared with the model's own answer, whether or not it has been
+    corrected since."""
     boxes, seconds = [], 0.0
     yield {"status": _asking_again(1)}
     with closing(samples):

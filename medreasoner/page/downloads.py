@@ -1,4 +1,5 @@
-"""The files of a finished run that a visitor can download; made when asked for, never written on the server."""
+"""The files of a finished run that a visitor can download; made when asked for, never written on the
+server."""
 
 from medreasoner.output import files
 from medreasoner.output.data_url import data_url

@@ -34,11 +34,12 @@ class Endpoints:
         ground, refine, provenance: those of a `MedReasoner`, or calls to it on ZeroGPU.
     """
 
-    def __init__(self, ground: Ground, refine: Refine, provenance: Callable[[str], Provenance]):
+    def __init__(self, ground: Ground, refine: Refine, provenance: Callable[[str], Provenance]) -> None:
         self._ground, self._refine, self._provenance = ground, refine, provenance
 
     def place(self) -> None:
-        """Add the endpoints to the `gr.Blocks` around it; the components that give them their types are hidden."""
+        """Add the endpoints to the `gr.Blocks` around it; the components that give them their types are
+        hidden."""
         model = {"concurrency_id": "model", "queue": True}
         with gr.Row(visible=False):
             image, question = gr.File(label="image", type="filepath"), gr.Textbox(label="question")
@@ -57,8 +58,9 @@ class Endpoints:
             question: what to look for, in a clinician's words.
 
         Returns:
-            The contents of `grounding.json` (`found`, reasoning, box and points in pixels of the image, times), and the mask: 0/255
-            grey, in the image's size. Where `found` is false, box, points and mask are null.
+            The contents of `grounding.json` (`found`, reasoning, box and points in pixels of the image,
+            times), and the mask: 0/255 grey, in the image's size. Where `found` is false, box, points and
+            mask are null.
         """
         loaded = _open(image)
         *_, last = self._ground(loaded.image, question)
@@ -67,16 +69,16 @@ class Endpoints:
         return as_json(result, loaded, self._provenance(question)), mask
 
     def ground_stream(self, image: str, question: str) -> Iterator[dict]:
-        """The same as `ground`, told while it happens: the reasoning as it grows, box and points as soon as they are known, then what
-        `grounding.json` holds. Research use only. Not for diagnosis.
+        """The same as `ground`, told while it happens: the reasoning as it grows, box and points as soon as
+        they are known, then what `grounding.json` holds. Research use only. Not for diagnosis.
 
         Args:
             image: a PNG, JPEG, TIFF, WebP, DICOM or NIfTI file.
             question: what to look for, in a clinician's words.
 
         Yields:
-            {"state": "thinking", "think": the reasoning so far}, then {"state": "located", "box_xyxy", "points_xy", "think"}, then
-            {"state": "done", ...} with everything that `ground` gives as JSON.
+            {"state": "thinking", "think": the reasoning so far}, then {"state": "located", "box_xyxy",
+            "points_xy", "think"}, then {"state": "done", ...} with everything that `ground` gives as JSON.
         """
         loaded, think = _open(image), ""
         for event in self._ground(loaded.image, question):
@@ -90,7 +92,8 @@ class Endpoints:
                     yield {"state": "done", **as_json(_result(event), loaded, self._provenance(question))}
 
     def refine(self, image: str, box: list, points: list, clicks: list) -> tuple[dict, Image.Image]:
-        """Draw the mask for a box, two points and further clicks of your own; no question is asked. Research use only. Not for diagnosis.
+        """Draw the mask for a box, two points and further clicks of your own; no question is asked. Research
+        use only. Not for diagnosis.
 
         Args:
             image: a PNG, JPEG, TIFF, WebP, DICOM or NIfTI file.
@@ -99,7 +102,8 @@ class Endpoints:
             clicks: up to 64 of [x, y, belongs]: true where the target is, false where it is not; [] for none.
 
         Returns:
-            {"box_xyxy", "points_xy", "clicks", "mask_score", "seconds", "notes", "notice"}, and the mask: 0/255 grey, in the image's size.
+            {"box_xyxy", "points_xy", "clicks", "mask_score", "seconds", "notes", "notice"}, and the mask:
+            0/255 grey, in the image's size.
         """
         loaded = _open(image)
         try:
@@ -118,15 +122,16 @@ class Endpoints:
 
 
 def read_prompt(box: object, points: object, clicks: object) -> tuple[Grounding, tuple[Click, ...]]:
-    """What a browser or a program sent, as a grounding and clicks; nothing about it is trusted. Errors: GroundingError."""
+    """What a browser or a program sent, as a grounding and clicks; nothing about it is trusted. Errors:
+    GroundingError."""
     try:
         x1, y1, x2, y2 = (float(value) for value in box)
         (ax, ay), (bx, by) = ((float(x), float(y)) for x, y in points)
         clicked = tuple((float(x), float(y), bool(positive)) for x, y, positive in clicks or [])
     except (TypeError, ValueError) as error:
         raise GroundingError(
-            "expected a box of four numbers [x1, y1, x2, y2], two points [[x, y], [x, y]] and clicks [[x, y, true or false], …], "
-            f"got {str([box, points, clicks])[:120]}"
+            "expected a box of four numbers [x1, y1, x2, y2], two points [[x, y], [x, y]] and clicks "
+            f"[[x, y, true or false], …], got {str([box, points, clicks])[:120]}"
         ) from error
     return Grounding((x1, y1, x2, y2), ((ax, ay), (bx, by))), clicked
 

@@ -1,7 +1,7 @@
 """The examples offered on the page: a folder with `examples.json` and the images it names.
 
-`examples.json` is a list of {"image", "question", "modality", "source", "licence"} and, where the true outline is known, "mask"; `image`
-and `mask` are paths inside the folder.
+`examples.json` is a list of {"image", "question", "modality", "source", "licence"} and, where the true
+outline is known, "mask"; `image` and `mask` are paths inside the folder.
 """
 
 import json
@@ -13,7 +13,8 @@ FOLDER = Path(__file__).parents[1] / "examples"
 
 @dataclass(frozen=True)
 class Example:
-    """An image to open with a click. `source` and `licence` are shown with it; `mask` is the expert's outline, if there is one."""
+    """An image to open with a click. `source` and `licence` are shown with it; `mask` is the expert's
+    outline, if there is one."""
 
     image: Path
     question: str
@@ -28,7 +29,8 @@ class Example:
 
 
 def load_examples(folder: Path = FOLDER) -> list[Example]:
-    """The examples of `folder`; [] without an examples.json. Errors: ValueError if an entry lacks a key or names a missing file."""
+    """The examples of `folder`; [] without an examples.json. Errors: ValueError if an entry lacks a key or
+    names a missing file."""
     listing = folder / "examples.json"
     if not listing.exists():
         return []
@@ -37,7 +39,8 @@ def load_examples(folder: Path = FOLDER) -> list[Example]:
         keys = {"image", "question", "modality", "source", "licence"}
         if set(entry) - {"mask"} != keys:
             raise ValueError(
-                f"{listing}, entry {number}: expected the keys {sorted(keys)} and perhaps mask, got {sorted(entry)}"
+                f"{listing}, entry {number}: expected the keys {sorted(keys)} and perhaps mask, "
+                f"got {sorted(entry)}"
             )
         files = {kind: folder / entry[kind] for kind in ("image", "mask") if kind in entry}
         for kind, path in files.items():

@@ -1,4 +1,5 @@
-"""Event handlers that open an image, show another slice of it, hand over a file of the answer, and forget a visitor who leaves."""
+"""Event handlers that open an image, show another slice of it, hand over a file of the answer, and forget a
+visitor who leaves."""
 
 import uuid
 from collections.abc import Iterator
@@ -22,11 +23,12 @@ class FileHandlers:
     examples: those the page offers, in the order of their buttons.
     """
 
-    def __init__(self, layout: Layout, examples: list[Example]):
+    def __init__(self, layout: Layout, examples: list[Example]) -> None:
         self._layout, self._examples = layout, examples
 
     def open_file(self, path: str) -> Iterator[dict]:
-        """Show the image in the uploaded file at `path`, then delete the file; one that is no image leaves the image before in place."""
+        """Show the image in the uploaded file at `path`, then delete the file; one that is no image leaves
+        the image before in place."""
         yield self._layout.update({"status": status("opening", "Opening the image")})
         try:
             yield self._opened(Session.of_file(Path(path)))
@@ -36,7 +38,8 @@ class FileHandlers:
             Path(path).unlink(missing_ok=True)
 
     def open_example(self, event: gr.EventData) -> dict:
-        """Open the example that was clicked. Its index comes from the browser, so it is looked up, not trusted."""
+        """Open the example that was clicked. Its index comes from the browser, so it is looked up, not
+        trusted."""
         example = dict(enumerate(self._examples)).get(event.index)
         if example is None:
             raise gr.Error("There is no such example.")
@@ -73,7 +76,8 @@ class FileHandlers:
 
 
 def forget_visitor(demo: gr.Blocks, request: gr.Request) -> None:
-    """Drop what Gradio holds of a visitor who has closed the page or lost the connection. It would keep the state for an hour, and what the
-    components last showed, the picture among it, until thousands of others have come."""
+    """Drop what Gradio holds of a visitor who has closed the page or lost the connection. It would keep the
+    state for an hour, and what the components last showed, the picture among it, until thousands of others
+    have come."""
     demo.state_holder.session_data.pop(request.session_hash, None)
     demo.state_holder.time_last_used.pop(request.session_hash, None)

@@ -1,4 +1,5 @@
-"""What the viewer and its layers show, as plain values: strings, numbers and data URLs. The scripts in `static/` draw them."""
+"""What the viewer and its layers show, as plain values: strings, numbers and data URLs. The scripts in
+`static/` draw them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +20,8 @@ THUMBNAIL_SIDE = 200
 
 
 def screen_url(image: Image.Image, longest: int = MAX_SIDE) -> str:
-    """RGB `image` as a data URL, at most `longest` pixels on a side: PNG if it is grey, else JPEG without visible loss."""
+    """RGB `image` as a data URL, at most `longest` pixels on a side: PNG if it is grey, else JPEG without
+    visible loss."""
     red, green, blue = (np.asarray(band) for band in image.split())
     if np.array_equal(red, green) and np.array_equal(green, blue):
         return image_data_url(image.getchannel(0), longest=longest, compress_level=3)
@@ -62,8 +64,8 @@ def layers(
     mask: np.ndarray | None = None,
     clicks: Sequence[Click] = (),
 ) -> dict:
-    """The layers' value: box, points, clicks and the mask's outline (None before there is a mask), in pixels of the original image, and the
-    same in words for screen readers."""
+    """The layers' value: box, points, clicks and the mask's outline (None before there is a mask), in pixels
+    of the original image, and the same in words for screen readers."""
     return {
         "box": list(grounding.box),
         "points": [list(point) for point in grounding.points],

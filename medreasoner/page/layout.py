@@ -11,7 +11,8 @@ from medreasoner.page.updates import Values
 
 
 class Layout:
-    """Places the components into the `gr.Blocks` around it: image and layers on the left, question and answer on the right.
+    """Places the components into the `gr.Blocks` around it: image and layers on the left, question and answer
+    on the right.
 
     Args:
         examples: offered below the image.
@@ -19,7 +20,7 @@ class Layout:
         second: name of a model to compare with; without one `compare` and `comparison` are None.
     """
 
-    def __init__(self, examples: list[Example], samples: bool = False, second: str | None = None):
+    def __init__(self, examples: list[Example], samples: bool = False, second: str | None = None) -> None:
         self.session = gr.State(None)  # the visitor's page.session.Session
         component("header")
         with gr.Row(elem_id="workspace"):

@@ -64,10 +64,10 @@ class Model(Protocol):
 
 
 class ModelCalls:
-    """The calls to `model`, shared by all visitors. When a visitor stops or leaves, Gradio closes the generator it reads, and the model
-    stops with it."""
+    """The calls to `model`, shared by all visitors. When a visitor stops or leaves, Gradio closes the
+    generator it reads, and the model stops with it."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model) -> None:
         self.model = model
         self._run_time = DurationEstimate(FIRST_RUN)
         self._refine_time = DurationEstimate(FIRST_REFINEMENT)
@@ -78,7 +78,8 @@ class ModelCalls:
 
     @property
     def name(self) -> str:
-        """The model's Hub id, or the last two parts of its folder: visitors need not see this server's paths."""
+        """The model's Hub id, or the last two parts of its folder: visitors need not see this server's
+        paths."""
         return "/".join(self.model.name.rstrip("/").split("/")[-2:])
 
     def events(self, image: Image.Image, question: str, cache: ImageCache | None = None) -> Iterator[Event]:
@@ -130,8 +131,8 @@ class ModelCalls:
 
 
 def _stopping_when_closed(run: Generator[T], stop: threading.Event) -> Iterator[T]:
-    """What `run` yields. Closing this generator tells the model to stop, and closes the run in another thread: that waits for the model's
-    last token, which the server's own thread must not."""
+    """What `run` yields. Closing this generator tells the model to stop, and closes the run in another
+    thread: that waits for the model's last token, which the server's own thread must not."""
     try:
         while event := next(run, None):  # `yield from` would close the run before it is told to stop
             yield event

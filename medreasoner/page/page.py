@@ -36,14 +36,15 @@ class Page:
         examples: list[Example],
         recordings: Mapping[tuple[str, str], Recording] = MappingProxyType({}),
         compare: Model | None = None,
-    ):
+    ) -> None:
         first, second = ModelCalls(model), ModelCalls(compare) if compare else None
         blocks = {"title": "MedReasoner", "analytics_enabled": False, "fill_width": True}
         with gr.Blocks(delete_cache=(300, 900), **blocks) as self.demo:
             self.demo.space_id = (
                 None  # on a Space, Gradio's header would ask huggingface.co and fonts.googleapis.com
             )
-            # first, so that theirs are the names `/ground` and `/refine` and not those of the page's own events
+            # first, so that theirs are the names `/ground` and `/refine` and not those of the page's own
+            # events
             Endpoints(first.events, first.refine, model.provenance).place()
             self.layout = Layout(examples, model.can_sample, second and second.name)
             self.runs = RunHandlers(self.layout, first, second, recordings)
@@ -54,7 +55,8 @@ class Page:
         self.demo.queue(default_concurrency_limit=4, max_size=64)
 
     def _connect_runs(self) -> None:
-        """Events that start, correct or end a run. The events that must end it are connected in `_connect_files` too."""
+        """Events that start, correct or end a run. The events that must end it are connected in
+        `_connect_files` too."""
         layout, runs = self.layout, self.runs
         shown, question = layout.run_outputs, [layout.session, layout.question]
         model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE, **OPTIONS}

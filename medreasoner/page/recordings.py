@@ -1,4 +1,5 @@
-"""Recorded runs of the examples, played back to visitors for whom no GPU is free; the page says that they are recordings.
+"""Recorded runs of the examples, played back to visitors for whom no GPU is free; the page says that they are
+recordings.
 
 python -m medreasoner.page.recordings [--model ID_OR_FOLDER] [--out medreasoner/examples/recorded.json]
 """
@@ -45,7 +46,8 @@ def record(events: Iterator[Event], image: Image.Image, question: str) -> dict:
 
 
 def load_recordings(path: Path = FILE) -> dict[tuple[str, str], Recording]:
-    """(image, question) -> its recording; {} where there is no file. The image is named by `replay.image_key`."""
+    """(image, question) -> its recording; {} where there is no file. The image is named by
+    `replay.image_key`."""
     if not path.exists():
         return {}
     runs = json.loads(path.read_text(encoding="utf-8"))

@@ -40,7 +40,7 @@ class RunHandlers:
         first: ModelCalls,
         second: ModelCalls | None,
         recordings: Mapping[tuple[str, str], Recording],
-    ):
+    ) -> None:
         self._layout, self._first, self._second, self._recordings = layout, first, second, recordings
 
     def ask(self, session: Session | None, question: str) -> Iterator[dict]:
@@ -109,13 +109,14 @@ class RunHandlers:
         return self._layout.update(refined_values(session, refined, event.edit), run)
 
     def stop(self, session: Session | None) -> dict:
-        """The run has been cancelled by the same click; its text stays, and an answer that was there can still be corrected."""
+        """The run has been cancelled by the same click; its text stays, and an answer that was there can
+        still be corrected."""
         answered = session is not None and session.done is not None
         return self._layout.update({"status": status("done" if answered else "stopped", "Stopped")})
 
     def fail(self, session: Session | None) -> dict:
-        """A run ended with an unforeseen error; its traceback is in the server's log. Gradio may also call this for a run that was
-        cancelled, even when the next one has begun: that one must go on."""
+        """A run ended with an unforeseen error; its traceback is in the server's log. Gradio may also call
+        this for a run that was cancelled, even when the next one has begun: that one must go on."""
         if session is None or session.failed_run is None or session.failed_run != session.run:
             return gr.skip()
         text = "Something broke on our side. Your image and question are still here."

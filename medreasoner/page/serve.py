@@ -18,7 +18,8 @@ class PortTaken(OSError):
 
 
 def launch(page: Page, port: int | None = None, tell: Callable[[str], None] = print) -> str:
-    """Serve `page` from a thread of its own; returns its address. Nothing of a visit is stored, and the browser is sent nowhere else.
+    """Serve `page` from a thread of its own; returns its address. Nothing of a visit is stored, and the
+    browser is sent nowhere else.
 
     Args:
         port: GRADIO_SERVER_PORT if None; without that either, the first free one from 7860.
@@ -31,6 +32,7 @@ def launch(page: Page, port: int | None = None, tell: Callable[[str], None] = pr
         _, address, _ = page.demo.launch(
             server_port=asked or None,
             prevent_thread_lock=True,
+            _frontend=False,  # else a busy machine that takes 3 s to answer ends with "localhost is not accessible"
             theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
             css=style_sheet(),
             footer_links=[],

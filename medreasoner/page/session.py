@@ -1,6 +1,7 @@
 """What the page holds of one visitor: an opened image and what has been found in it.
 
-One object in the visitor's `gr.State`, in memory only; it is dropped when the visitor opens another image, leaves or loses the connection.
+One object in the visitor's `gr.State`, in memory only; it is dropped when the visitor opens another image,
+leaves or loses the connection.
 """
 
 from collections.abc import Iterator
@@ -67,7 +68,8 @@ class Session:
         return replace(session, truth=read_truth(example.mask, session.loaded.image.size))
 
     def with_view(self, view: ViewSelection) -> "Session":
-        """The same file in another slice or window; what was found in the old one is dropped. Errors: ImageError."""
+        """The same file in another slice or window; what was found in the old one is dropped. Errors:
+        ImageError."""
         return Session(load_image(self.data, **asdict(view)), self.data, self.credit)
 
     def begin(self, run: str, provenance: Provenance, compared: bool = False) -> None:
@@ -92,7 +94,8 @@ class Session:
 
     @contextmanager
     def recording_failure(self) -> Iterator[None]:
-        """Sets `failed_run` where the code inside raises; closing the generator around it (the visitor stopped or left) is no error."""
+        """Sets `failed_run` where the code inside raises; closing the generator around it (the visitor
+        stopped or left) is no error."""
         run, failed = self.run, True
         try:
             yield
@@ -105,7 +108,8 @@ class Session:
 
 
 def read_truth(path: Path, image_wh: tuple[int, int]) -> np.ndarray:
-    """The mask in `path`, (H, W) bool, set where the file is not black. Errors: ImageError if it does not fit its image."""
+    """The mask in `path`, (H, W) bool, set where the file is not black. Errors: ImageError if it does not fit
+    its image."""
     with Image.open(path) as file:
         mask = np.asarray(file.convert("L")) > 0
     if mask.shape != image_wh[::-1]:

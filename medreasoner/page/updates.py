@@ -58,7 +58,8 @@ def run_updates(events: Iterator[Event], session: Session) -> Iterator[Values]:
 
 
 def refined_values(session: Session, refined: Refined, edit: int) -> Values:
-    """What to show once a correction has been drawn. `edit` numbers it, so that the browser can drop one that comes late."""
+    """What to show once a correction has been drawn. `edit` numbers it, so that the browser can drop one that
+    comes late."""
     layers = image_view.layers(refined.grounding, session.loaded.image.size, refined.mask, refined.clicks)
     return {
         "status": answer_view.status("done", f"Outlined again in {refined.seconds:.2f} s"),

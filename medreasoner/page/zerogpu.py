@@ -1,4 +1,5 @@
-"""ZeroGPU: how many seconds to request of a visitor's quota, and its errors in words for visitors. Elsewhere none of this has an effect.
+"""ZeroGPU: how many seconds to request of a visitor's quota, and its errors in words for visitors. Elsewhere
+none of this has an effect.
 
 The errors are those of the `spaces` package 0.51.3 (`zero/client.py` and `zero/wrappers.py`).
 """
@@ -16,11 +17,12 @@ HISTORY = 20
 
 # how the title of a `gr.Error` from ZeroGPU begins -> what a visitor reads
 MESSAGES = {
-    "ZeroGPU quota exceeded": "Your free GPU time for today is used up. Sign in to Hugging Face for more, come back tomorrow, or open "
-    "an example: its recorded run needs no GPU.",
-    "ZeroGPU illegal duration": "This run asks for more GPU time than your account may use at once. Sign in to Hugging Face, or open "
-    "an example: its recorded run needs no GPU.",
-    "ZeroGPU pending credits exceeded": "Your GPU credits are all in use by runs that have not ended yet. Wait for them, then ask again.",
+    "ZeroGPU quota exceeded": "Your free GPU time for today is used up. Sign in to Hugging Face for more, "
+    "come back tomorrow, or open an example: its recorded run needs no GPU.",
+    "ZeroGPU illegal duration": "This run asks for more GPU time than your account may use at once. "
+    "Sign in to Hugging Face, or open an example: its recorded run needs no GPU.",
+    "ZeroGPU pending credits exceeded": "Your GPU credits are all in use by runs that have not ended yet. "
+    "Wait for them, then ask again.",
     "ZeroGPU queue timeout": "No GPU was free within a minute. Ask again; the line is often short.",
     "ZeroGPU client error": "Your visit has lost its link to the GPU. Load the page again, then ask.",
     "ZeroGPU worker error": "The GPU was taken away before the run ended. Ask again.",
@@ -40,7 +42,7 @@ class DurationEstimate:
         first: seconds to request before anything has been measured.
     """
 
-    def __init__(self, first: int):
+    def __init__(self, first: int) -> None:
         self._first, self._seconds, self._lock = first, deque(maxlen=HISTORY), threading.Lock()
 
     def add(self, seconds: float) -> None:
@@ -49,8 +51,8 @@ class DurationEstimate:
             self._seconds.append(seconds)
 
     def seconds(self, *_: object, **__: object) -> int:
-        """Seconds to request, 5 to 120: half as much again as the slowest of the last calls. Ignores the arguments of the call, which
-        `spaces.GPU(duration=...)` hands over."""
+        """Seconds to request, 5 to 120: half as much again as the slowest of the last calls. Ignores the
+        arguments of the call, which `spaces.GPU(duration=...)` hands over."""
         with self._lock:
             slowest = max(self._seconds, default=None)
         if slowest is None:
@@ -64,5 +66,6 @@ def is_without_gpu(title: str) -> bool:
 
 
 def error_message(title: str, message: str) -> str:
-    """What a visitor reads where a run ended with a `gr.Error` of this title and message; the message itself if it is not ZeroGPU's."""
+    """What a visitor reads where a run ended with a `gr.Error` of this title and message; the message itself
+    if it is not ZeroGPU's."""
     return next((text for start, text in MESSAGES.items() if title.startswith(start)), message)

@@ -1,4 +1,5 @@
-"""`medreasoner demo`, and `app.py`, which hands its options on: what ends them before anything is served, and the port."""
+"""`medreasoner demo`, and `app.py`, which hands its options on: what ends them before anything is served, and
+the port."""
 
 import socket
 import sys
@@ -71,4 +72,4 @@ def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
     for name in [name for name in sys.modules if name.startswith("medreasoner.page")]:
         monkeypatch.delitem(sys.modules, name)
     assert main(["demo"]) == 2
-    assert "the page needs gradio" in capsys.readouterr().err
+    assert "run: pip install 'medreasoner[page]'" in capsys.readouterr().err

@@ -1,7 +1,8 @@
-"""What a visitor may ask for beyond the answer, in a real browser with the real embedded model: how probable its coordinates were, how far
-its samples agree, and the same question to a second model.
+"""What a visitor may ask for beyond the answer, in a real browser with the real embedded model: how probable
+its coordinates were, how far its samples agree, and the same question to a second model.
 
-The second model is a tiny one of the same classes that always says the same (tiny.py), so that it is known where its answer must lie.
+The second model is a tiny one of the same classes that always says the same (tiny.py), so that it is known
+where its answer must lie.
 """
 
 import re
@@ -108,7 +109,8 @@ def test_two_models_answer_one_after_the_other_each_with_its_name_its_layers_and
         expect(answer.get_by_text("Truth", exact=True)).to_be_hidden()
     assert drawn(page, "#viewer svg.comparison .line") == pytest.approx(place(page, SECOND.box, SIZE), abs=1)
     colours = page.evaluate(
-        "['.box', 'svg.comparison'].map(s => getComputedStyle(document.querySelector(`#viewer ${s} .line`)).stroke)"
+        """['.box', 'svg.comparison'].map(
+            layer => getComputedStyle(document.querySelector(`#viewer ${layer} .line`)).stroke)"""
     )
     assert colours == ["rgb(240, 228, 66)", "rgb(0, 158, 115)"]
     expect(page.locator("#viewer .marks b")).to_have_text(["1", "2"])
@@ -137,13 +139,16 @@ def test_a_phone_has_room_for_both(visit):
     page.get_by_role("button", name="Compare", exact=True).click()
     finished(page)
     sticking_out = """() => [...document.querySelectorAll('#workspace *')].filter(e =>
-        !e.closest('.strip') && e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80))"""
+        !e.closest('.strip') && e.getBoundingClientRect().right > innerWidth + 0.5)
+        .map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(sticking_out) == []
     boxes = [
         page.get_by_role("button", name=name, exact=True).bounding_box()
         for name in ("Ask", "Compare", "Stop", "How sure?")
     ]
     assert min(box["height"] for box in boxes) >= 44
-    over = "([a, b]) => { const [p, q] = [a, b].map(s => document.querySelector(s).getBoundingClientRect()); return p.right > q.left }"
+    over = """selectors => {
+        const [p, q] = selectors.map(each => document.querySelector(each).getBoundingClientRect());
+        return p.right > q.left; }"""
     assert not page.evaluate(over, ["#comparison .model", "#comparison .toggle"])
     assert not serious(page)

@@ -1,4 +1,5 @@
-"""Corrections in a real browser: what is dragged, clicked or moved by key is outlined again at once, and can be undone."""
+"""Corrections in a real browser: what is dragged, clicked or moved by key is outlined again at once, and can
+be undone."""
 
 import re
 

@@ -1,7 +1,8 @@
-"""The page in a real browser: open, ask, watch, stop; what goes wrong; the phone. Corrections are in test_page_correct.py, the viewer's
-own tools in test_page_viewer.py.
+"""The page in a real browser: open, ask, watch, stop; what goes wrong; the phone. Corrections are in
+test_corrections.py, the viewer's own tools in test_viewer.py.
 
-Elements are found by role and text. No test waits for a fixed time; every one fails on a console error or a request to elsewhere.
+Elements are found by role and text. No test waits for a fixed time; every one fails on a console error or a
+request to elsewhere.
 """
 
 import base64
@@ -37,9 +38,12 @@ from tests.visit import (
 pytestmark = pytest.mark.browser
 
 WATCH = """() => {
-  const words = document.querySelector("[aria-label=Reasoning]"), image = document.querySelector("#viewer img");
+  const words = document.querySelector("[aria-label=Reasoning]");
+  const image = document.querySelector("#viewer img");
   window.seen = {texts: [], loads: 0, swaps: 0, image};
-  const observe = (target, note, what) => new MutationObserver(note).observe(target, {subtree: true, ...what});
+  const observe = (target, note, what) => {
+    new MutationObserver(note).observe(target, {subtree: true, ...what});
+  };
   observe(words, () => window.seen.texts.push(words.textContent), {characterData: true});
   observe(image, () => window.seen.swaps++, {attributeFilter: ["src"]});
   image.addEventListener("load", () => window.seen.loads++);
@@ -311,8 +315,9 @@ GIVE = """async ([kind, data]) => {
   const bytes = Uint8Array.from(atob(data), character => character.charCodeAt(0));
   const transfer = new DataTransfer();
   transfer.items.add(new File([bytes], "given.png", {type: "image/png"}));
-  const event = kind === "paste" ? new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true})
-                                 : new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true});
+  const options = {bubbles: true, cancelable: true};
+  const event = kind === "paste" ? new ClipboardEvent("paste", {clipboardData: transfer, ...options})
+                                 : new DragEvent("drop", {dataTransfer: transfer, ...options});
   document.body.dispatchEvent(event);
 }"""
 
@@ -339,7 +344,8 @@ def test_a_phone_shows_everything_without_scrolling_sideways_and_the_question_at
     put(page, WHAT)
     finished(page)
     sticking_out = """() => [...document.querySelectorAll('#workspace *, header *')].filter(e =>
-        !e.closest('.strip') && e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80))"""
+        !e.closest('.strip') && e.getBoundingClientRect().right > innerWidth + 0.5)
+        .map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(sticking_out) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(ask(page)).to_be_in_viewport(ratio=1)
@@ -350,7 +356,10 @@ def test_a_phone_shows_everything_without_scrolling_sideways_and_the_question_at
 CONTRAST = """selectors => {
   const parts = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number);
   const linear = value => value <= 10 ? value / 255 / 12.92 : ((value / 255 + .055) / 1.055) ** 2.4;
-  const light = color => { const [r, g, b] = parts(color).map(linear); return .2126 * r + .7152 * g + .0722 * b };
+  const light = color => {
+    const [r, g, b] = parts(color).map(linear);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
   const ground = light(getComputedStyle(document.body).backgroundColor);
   return selectors.map(s => { const ink = light(getComputedStyle(document.querySelector(s)).color);
     return (Math.max(ink, ground) + .05) / (Math.min(ink, ground) + .05) });

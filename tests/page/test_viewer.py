@@ -1,4 +1,5 @@
-"""The viewer's tools in a real browser: zoom, window and level, words that light a place, files to take home, the link, accessibility."""
+"""The viewer's tools in a real browser: zoom, window and level, words that light a place, files to take home,
+the link, accessibility."""
 
 import gzip
 import io
@@ -161,8 +162,11 @@ def test_coordinates_in_the_reasoning_light_the_place_they_mean(visit, files):
 def test_the_keys_are_told_and_the_answer_is_in_the_alternative_text(answered):
     page = answered
     image = page.get_by_role("img", name=SHOWN)
-    expect(image).to_have_attribute("alt", f"{SHOWN}, 640 by 480 pixels. The answer is at the centre of the image, mid-sized: "
-                                    "a box from 160, 96 to 400, 288, and a mask that covers 11.9% of the image.")  # fmt: skip
+    text = (
+        f"{SHOWN}, 640 by 480 pixels. The answer is at the centre of the image, mid-sized: "
+        "a box from 160, 96 to 400, 288, and a mask that covers 11.9% of the image."
+    )
+    expect(image).to_have_attribute("alt", text)
     page.get_by_text("Done").click()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
@@ -196,7 +200,8 @@ def test_what_is_taken_home_is_the_answer_with_its_notice(answered):
 
 
 def expected_mask() -> np.ndarray:
-    """The oval that the tests' segmenter fills the box of ELSEWHERE with, in the 160 x 120 pixels of the medical files."""
+    """The oval that the tests' segmenter fills the box of ELSEWHERE with, in the 160 x 120 pixels of the
+    medical files."""
     canvas = Image.new("1", (160, 120))
     ImageDraw.Draw(canvas).ellipse((20, 30, 120, 90), fill=1)
     return np.asarray(canvas)
@@ -286,9 +291,11 @@ def test_axe_finds_nothing_serious(visit, files, width, height, scheme):
 
 
 SMALL = """() => {
-  const buttons = [...document.querySelectorAll("#viewer .tools button, #layers .toggles button, #ask, #stop, #downloads button")];
-  const side = button => { const { width, height } = button.getBoundingClientRect(); return Math.min(width, height) };
-  return buttons.filter(button => button.offsetParent && side(button) < 43.5).map(button => button.outerHTML.slice(0, 90));
+  const places = ["#viewer .tools", "#layers .toggles", "#question-form", "#downloads"];
+  const buttons = places.flatMap(place => [...document.querySelectorAll(`${place} button`)]);
+  const side = button => Math.min(...["width", "height"].map(name => button.getBoundingClientRect()[name]));
+  const small = buttons.filter(button => button.offsetParent && side(button) < 43.5);
+  return small.map(button => button.outerHTML.slice(0, 90));
 }"""
 
 
@@ -299,8 +306,9 @@ def test_a_finger_has_room_on_a_phone(visit, files):
     finished(page)
     small = page.evaluate(SMALL)
     assert small == []
-    reach = page.evaluate("""() => { const handle = document.querySelector("#viewer .corners button");
-        const more = getComputedStyle(handle, "::before"); return handle.offsetWidth - 2 * parseFloat(more.left) }""")
+    reach = page.evaluate("""() => {
+        const handle = document.querySelector("#viewer .corners button");
+        return handle.offsetWidth - 2 * parseFloat(getComputedStyle(handle, "::before").left) }""")
     assert reach >= 43
     corner = page.get_by_role("button", name="Box, top left corner").bounding_box()
     assert corner["x"] + corner["width"] / 2 == pytest.approx(place(page, WHERE.bbox, SIZE)[0], abs=1)

@@ -1,0 +1,28 @@
+# What is measured and not tested, and the pictures of the documentation.
+
+.PHONY: bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure
+
+bench-masks: $(ALL) ## Dice with true box and points: tuned mask decoder against the untuned weights
+	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
+
+bench-data: $(ALL) ## samples per second read and measured with 1 and 2 processes, and peak memory
+	$(RUN) bench.data --data runs/data
+
+bench-evaluate: $(ALL) ## samples per second through `evaluate`, one by one and in batches; masks in batches
+	$(RUN) bench.evaluate --data runs/data
+
+bench-rewards: $(ALL) ## completions scored per second by each reward set, and what each gives answers of known worth
+	$(RUN) bench.rewards --data runs/data --features runs/features
+
+bench-latency: $(ALL) ## time to the first token, tokens per second, mask, memory, cost of streaming
+	$(RUN) bench.latency
+
+bench-page: $(ALL) ## what a visitor waits, and twenty visitors at once
+	$(RUN) bench.page_times
+	$(RUN) bench.load_page
+
+pictures: $(ALL) ## make the README's pictures from the real page (docs/)
+	$(RUN) bench.picture --example 3 --truth
+
+figure: $(ALL) ## draw the architecture figure with a real run in it (docs/architecture.svg)
+	$(RUN) bench.architecture
