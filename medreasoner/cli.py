@@ -1,11 +1,11 @@
-"""The command line.
+"""The command line: the parser, made from the commands' fields, and the exit code of an error.
 
-Is: the parser, made from the commands' fields, and the way from an error to an exit code. Is not: any command; those are in `commands/`.
+The commands are in `commands/`.
 
     python -m medreasoner ground IMAGE "QUESTION" --out DIR
     python -m medreasoner evaluate --data FOLDER --split validation --out DIR
 
-Exit codes: 0 fine; 2 what the user gave cannot be used; 1 the model or the program failed; 130 stopped with Ctrl-C.
+Exit codes: 0 success; 2 what the user gave cannot be used; 1 the model or the program failed; 130 Ctrl-C.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def _add_options(parser: argparse.ArgumentParser, command: type) -> None:
 
 
 def settle_terminal() -> None:
-    """A letter that the terminal cannot show becomes a question mark; moving bars stay out of files and pipes."""
+    """Show "?" for letters the terminal lacks, and keep progress bars out of files and pipes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -93,7 +93,7 @@ def settle_terminal() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. argparse itself exits with 0 for --help and 2 for wrong options."""
+    """Run one command; returns its exit code. argparse itself exits: 0 for --help, 2 for wrong options."""
     settle_terminal()
     options = vars(build_parser().parse_args(arguments))
     command = options.pop("command")(**options)

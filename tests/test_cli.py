@@ -1,7 +1,8 @@
-"""The command line, driven in process (one interpreter's start is slow) on tiny models in the real folder formats; start-up and exit codes
-once more in a process of their own.
+"""The command line: exit codes and messages, in process on tiny models in the real folder formats.
 
-    python -m pytest tests/test_cli.py
+Start-up and exit codes are tried once more in a process of their own.
+
+python -m pytest tests/test_cli.py
 """
 
 import json
@@ -72,39 +73,17 @@ def last_line(text: str) -> str:
     return text.splitlines()[-1]
 
 
-def test_ground_streams_the_reasoning_and_writes_three_files(model, image, tmp_path, capsys):
-    assert run("ground", image, QUESTION, "--model", model, "--out", tmp_path / "out") == 0
-    out, err = capsys.readouterr()
-    assert out.startswith(tiny.THOUGHT + "\n") and "Research use only" in out and "grounding.json" in out
-    result = json.loads((tmp_path / "out" / "grounding.json").read_text())
-    assert (
-        result["think"] == tiny.THOUGHT and result["image_wh"] == [90, 60] and result["model"] == str(model)
-    )
-    assert result["box_xyxy"] == pytest.approx([64 * 90 / 255, 32 * 60 / 255, 192 * 90 / 255, 128 * 60 / 255])
-    with Image.open(tmp_path / "out" / result["mask"]) as mask:
-        assert mask.size == (90, 60) and set(np.unique(mask)) <= {0, 255}
-    assert (tmp_path / "out" / "overlay.png").exists()
-
-
-def test_ground_json_prints_the_json_alone_and_reasons_on_standard_error(model, image, tmp_path, capsys):
-    assert run("ground", image, QUESTION, "--model", model, "--out", tmp_path, "--json") == 0
-    out, err = capsys.readouterr()
-    assert json.loads(out) == json.loads((tmp_path / "grounding.json").read_text())
-    assert tiny.THOUGHT in err
-
-
-def test_notes_about_the_image_are_told(model, tmp_path, capsys):
-    deep = tmp_path / "deep.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 65535, (60, 90), np.uint16)).save(deep)
-    assert run("ground", deep, QUESTION, "--model", model, "--out", tmp_path / "out") == 0
-    assert "16-bit values were scaled" in capsys.readouterr().err
-
-
 def test_an_answer_that_cannot_be_read_is_exit_1_with_one_sentence(babbler, image, tmp_path, capsys):
     assert run("ground", image, QUESTION, "--model", babbler, "--out", tmp_path / "out") == 1
     out, err = capsys.readouterr()
     assert "I cannot tell" in out and last_line(err) == "The model stopped without giving an answer block."
     assert not (tmp_path / "out" / "grounding.json").exists()
+
+
+@pytest.fixture
+def usual(model, image, tmp_path) -> dict:
+    """What `ground` needs."""
+    return {"image": image, "question": QUESTION, "--model": model, "--out": tmp_path / "out"}
 
 
 @pytest.mark.parametrize(
@@ -123,10 +102,10 @@ def test_an_answer_that_cannot_be_read_is_exit_1_with_one_sentence(babbler, imag
     ],
 )
 def test_what_the_user_gives_wrongly_is_exit_2_with_one_sentence(
-    model, image, data, tmp_path, capsys, monkeypatch, change, message
+    usual, data, capsys, monkeypatch, change, message
 ):
     monkeypatch.chdir(data)
-    given = {"image": image, "question": QUESTION, "--model": model, "--out": tmp_path / "out"} | change
+    given = usual | change
     options = [part for key, value in given.items() if key.startswith("--") for part in (key, value)]
     assert run("ground", given["image"], given["question"], *options) == 2
     out, err = capsys.readouterr()

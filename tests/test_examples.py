@@ -1,4 +1,4 @@
-"""The demonstration set in medreasoner/examples: every sample can be read, and every image has its attribution.
+"""The demonstration set in medreasoner/examples: all can be read, every image has its attribution.
 
 python -m pytest tests/test_examples.py
 """

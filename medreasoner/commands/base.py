@@ -1,7 +1,7 @@
 """What commands have in common: how options are declared, exit codes, and the options that name what runs.
 
-Is: the parts of which the other files here are made. A command is a frozen dataclass; its docstring is its help, its fields are its
-options, `run()` does the work and returns the exit code. Is not: the parser (`cli.py`). Nothing heavy is imported before a command runs.
+A command is a frozen dataclass: its docstring is its help, its fields are its options, and `run()` does the
+work and returns the exit code. Nothing heavy is imported before a command runs. The parser is in `cli.py`.
 """
 
 import argparse
@@ -31,14 +31,14 @@ class UsageError(ValueError):
     """What the user gave cannot be used; the message says what was expected, what came and what to do."""
 
 
-def argument(text: str, kind: Callable[[str], object] = str) -> Any:
+def argument(text: str, kind: Callable[[str], object] = str) -> Any:  # noqa: ANN401 (stands where a field of any type does)
     """A field that is a positional argument."""
     return field(metadata={"help": text, "kind": kind})
 
 
 def option(
     text: str, default: object = MISSING, kind: Callable[[str], object] = str, shown: str | None = None
-) -> Any:
+) -> Any:  # noqa: ANN401
     """A field that is an option: required where it has no default, a switch where the default is False."""
     return field(default=default, metadata={"help": text, "kind": kind, "option": True, "shown": shown})
 

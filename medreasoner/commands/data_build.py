@@ -27,7 +27,9 @@ def amount(text: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """Build a set of samples from images with masks, or from volumes with label maps. A build that was stopped goes on where it was."""
+    """Build a set of samples from images with masks, or from volumes with label maps. A build that was
+    stopped goes on where it was.
+    """
 
     source: Path = argument(
         "folder with manifest.jsonl, or with images and masks: pictures, NIfTI volumes or DICOM series", Path
@@ -148,8 +150,8 @@ class Build:
         likely, most = prices.cost(estimate.sent, estimate.likely), prices.cost(estimate.sent, estimate.most)
         sent, written = estimate.sent / 1e6, estimate.likely / 1e6
         say(
-            f"About {estimate.requests} requests, {sent:.2f} million tokens sent and {written:.2f} million written: "
-            f"${likely:.2f}, or ${most:.2f} if every answer is as long as it may be; "
+            f"About {estimate.requests} requests, {sent:.2f} million tokens sent and {written:.2f} million "
+            f"written: ${likely:.2f}, or ${most:.2f} if every answer is as long as it may be; "
             f"${writer.client.budget.spent:.2f} of it is spent. Refused tries come on top."
         )
         if most > 0 and self.budget is None:

@@ -9,8 +9,10 @@ from medreasoner.commands.base import FINE, UsageError, argument, option, say, w
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """Judge samples one by one in the browser: accept (A), edit (E), reject (R), undo (U). Every decision is on the disk before the next
-    sample shows, in FOLDER/reviews/NAME.jsonl; started again, it goes on at the first one that is not decided."""
+    """Judge samples one by one in the browser: accept (A), edit (E), reject (R), undo (U). Every decision is
+    on the disk before the next sample shows, in FOLDER/reviews/NAME.jsonl; started again, it goes on at the
+    first one that is not decided.
+    """
 
     folder: Path = argument("folder with samples.jsonl", Path)
     reviewer: str = option("who judges; the login name if left out", "", shown="NAME")
@@ -22,7 +24,8 @@ class Review:
 
         if not (self.folder / "samples.jsonl").is_file():
             raise UsageError(
-                f"expected a folder with samples.jsonl, got {self.folder}; `python -m medreasoner data build` makes one"
+                f"expected a folder with samples.jsonl, got {self.folder}; "
+                "`python -m medreasoner data build` makes one"
             )
         loaded = load(self.folder, self.split)
         samples = list(loaded)
@@ -38,7 +41,8 @@ class Review:
         except OSError as error:
             raise UsageError(f"the page cannot be served ({error}); choose another --port") from error
         say(
-            f"{len(samples)} samples, decisions in {session.ledger.path}. Ctrl-C ends the review; nothing is left to save."
+            f"{len(samples)} samples, decisions in {session.ledger.path}. "
+            "Ctrl-C ends the review; nothing is left to save."
         )
         print(address, flush=True)
         page.demo.block_thread()

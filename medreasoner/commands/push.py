@@ -5,10 +5,14 @@ from pathlib import Path
 
 from medreasoner.commands.base import FINE, INPUT, OURS, UsageError, argument, option, say
 
+SERVER_ERROR = 500  # HTTP statuses from here on are the Hub's fault
+
 
 @dataclass(frozen=True, kw_only=True)
 class PushModel:
-    """Publish a model's folder on the Hugging Face Hub, private unless told otherwise. Running it again sends only what changed."""
+    """Publish a model's folder on the Hugging Face Hub, private unless told otherwise. Running it again sends
+    only what changed.
+    """
 
     folder: Path = argument("folder of the model or PEFT adapter", Path)
     repository: str = argument("USER/NAME on the Hub")
@@ -50,6 +54,6 @@ class PushModel:
             raise UsageError(str(error)) from error
         except HubError as error:
             say(str(error))
-            return OURS if error.unreachable or (error.status or 0) >= 500 else INPUT
+            return OURS if error.unreachable or (error.status or 0) >= SERVER_ERROR else INPUT
         print("\n".join(push.lines()))
         return FINE

@@ -1,1 +1,1 @@
-"""Sets of samples: reading them (`load`), building them from images with masks (`build/`), publishing them (`publish/`)."""
+"""Sets of samples: reading (`load`), building from images with masks (`build/`), publishing (`publish/`)."""

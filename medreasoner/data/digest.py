@@ -1,8 +1,8 @@
 """Digest of a set's contents, and the name and version people gave it: which data a score was taken on.
 
-The digest covers what is asked and what is true, so runs on different data are never compared unnoticed. It is the same
-for a folder and for the parquet made of it, in any order. Categories, reasoning and licences do not change a score, so
-they are left out.
+The digest covers what is asked and what is true, so runs on different data are never compared unnoticed. It
+is the same for a folder and for the parquet made of it, in any order. Categories, reasoning and licences do
+not change a score, so they are left out.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ REPORT = "report.json"  # beside the samples of a built or published set
 
 
 def digest(samples: Iterable[Sample]) -> str:
-    """64 hex digits over ids, questions, image bytes, mask pixels, and boxes and points where they are stated.
+    """64 hex digits over ids, questions, image bytes, mask pixels, and stated boxes and points.
 
     A file that cannot be read counts as a missing one.
     """
@@ -64,7 +64,7 @@ def _mask_digest(sample: Sample) -> str | None:
 
 @dataclass(frozen=True)
 class Named:
-    """A set as its report.json names it: name with version, and for each split its `samples` and their `sha256`."""
+    """A set as its report.json names it: name with version, and for each split `samples` and `sha256`."""
 
     name: str
     splits: dict[str, dict]

@@ -1,4 +1,4 @@
-"""A dataset on the Hub as the storage of a set: parquet is read in parts over the network, other files one by one."""
+"""A dataset on the Hub as the storage of a set; parquet is read in parts over the network."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ HUB_ID = re.compile(r"(?P<name>\w[\w.-]*/[\w.-]+)(?P<under>(/[\w.-]+)*)")
 
 @dataclass(frozen=True)
 class HubDataset:
-    """The folder `under` of the dataset `name` ("owner/name") at the commit `revision`; see `storage.Storage`.
+    """The folder `under` of the dataset `name`, "owner/name", at a commit; see `storage.Storage`.
 
     Files that are not parquet are fetched into the Hub's cache.
     """
@@ -74,7 +74,7 @@ class HubDataset:
 
     def open(self, name: str) -> BinaryIO:
         """See `Storage`."""
-        # The parquet reader asks for large parts already and jumps between columns: reading ahead would fetch too much.
+        # The parquet reader asks for large parts and jumps between columns: reading ahead fetches too much.
         return _file_system().open(self._root + name, "rb", cache_type="none")
 
     @contextmanager

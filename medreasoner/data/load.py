@@ -129,12 +129,12 @@ def load(
     """The samples of a set, lazily, with all coordinates in pixels of the original images.
 
     Args:
-        source: a folder or one of its files (.parquet, .jsonl, .json, .csv); where neither exists, a dataset on the Hub,
-            "owner/name" or "owner/name/folder".
+        source: a folder or one of its files (.parquet, .jsonl, .json, .csv); where neither exists, a dataset
+            on the Hub, "owner/name" or "owner/name/folder".
         split: only rows of this split; rows that name none belong to every split. None: all rows.
         strict: raise DataError at the first row that cannot be used instead of skipping it.
-        revision: branch, tag or commit of a dataset on the Hub; None is the newest. It is settled to a commit here, which
-            `SampleSet.revision` tells, and every iteration reads that one.
+        revision: branch, tag or commit of a dataset on the Hub; None is the newest. It is settled to a commit
+            here, which `SampleSet.revision` tells, and every iteration reads that one.
         confined: of a folder, use only files that lie in it; see `storage.Folder`.
 
     Errors: DataError, here or while iterating, also when no row is left.
@@ -142,7 +142,8 @@ def load(
     path = Path(source).expanduser()
     if path.exists() and revision is not None:
         raise DataError(
-            f"a revision belongs to a dataset on the Hub, and {source} lies here; leave the revision {revision!r} out"
+            f"a revision belongs to a dataset on the Hub, and {source} lies here; "
+            f"leave the revision {revision!r} out"
         )
     if path.is_file():
         if path.suffix not in BY_SUFFIX:

@@ -1,4 +1,4 @@
-"""Reads the rows of JSON lines, JSON lists, CSV and parquet one after another; at most a batch of pictures is in memory.
+"""Reads the rows of JSON lines, JSON lists, CSV and parquet, at most a batch of pictures in memory.
 
 What the columns mean is in `layouts/`.
 """
@@ -12,15 +12,15 @@ from typing import NamedTuple
 from medreasoner.data.storage import DataError, RowError, Storage
 
 BATCH = 16  # rows of parquet that are Python objects at one time
-# Bytes of a parquet column read at once. Without it whole row groups are read, and pandas writes all rows into one.
+# Bytes of a parquet column read at once; without it whole row groups, and pandas writes a single one.
 BUFFER = 1 << 22
 
 
 class Row(NamedTuple):
     """One row of a file.
 
-    `number` counts from 1, in a CSV from 2, the header being row 1. `value` is what the file holds: a line of text, or
-    what was decoded from it.
+    `number` counts from 1, in a CSV from 2, the header being row 1. `value` is what the file holds: a line of
+    text, or what was decoded from it.
     """
 
     file: str
@@ -50,15 +50,13 @@ def json_rows(storage: Storage, names: list[str]) -> Iterator[Row]:
 
 
 def csv_rows(storage: Storage, names: list[str]) -> Iterator[Row]:
-    """The rows of CSV files as dicts; columns are separated by comma, semicolon or tab, their names become lower case."""
+    """The rows of CSV files as dicts; columns are separated by comma, semicolon or tab, in lower case."""
     for name in names:
         with _listed_file(storage, name).open(encoding="utf-8-sig", errors="replace", newline="") as file:
             header = file.readline()
             delimiter = max(",;\t", key=header.count)
             columns = next(csv.reader([header], delimiter=delimiter), [])
-            reader = csv.DictReader(
-                file, [column.strip().lower() for column in columns], delimiter=delimiter
-            )
+            reader = csv.DictReader(file, [column.strip().lower() for column in columns], delimiter=delimiter)
             try:
                 yield from (Row(name, number, value) for number, value in enumerate(reader, 2))
             except csv.Error as error:

@@ -1,4 +1,4 @@
-"""One question about one image, with its ground truth: what training, evaluation and the page's examples share.
+"""One question about one image, with its ground truth; training, evaluation and the page share it.
 
 Image and mask are read only when asked for. File formats are not here (see `data/load.py`).
 """
@@ -15,7 +15,7 @@ from medreasoner.imaging.mask_file import MaskError, read_mask_image
 
 
 class SampleError(ValueError):
-    """The image or mask of a sample cannot be used; the message names the sample, what was expected and what came."""
+    """The image or mask of a sample cannot be used; the message names the sample and what came."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Sample:
     Args:
         id: unique in its set.
         case: the patient or study, by which confidence intervals are clustered.
-        image, mask: a file, or the bytes of one. The mask is 0/1 or 0/255 in the image's size; None where only the box
-            is known.
-        box, points: the ground truth in pixels of the original image; None where it follows from the mask (see
-            `truth`). Without a mask both are stated.
+        image, mask: a file, or the bytes of one. The mask is 0/1 or 0/255 in the image's size; None where
+            only the box is known.
+        box, points: the ground truth in pixels of the original image; None where it follows from the mask
+            (see `truth`). Without a mask both are stated.
         others: boxes of the other targets in the same image, for "does the answer fit the asked one better".
     """
 
@@ -52,7 +52,7 @@ class Sample:
     def load_mask(self) -> np.ndarray:
         """(H, W) bool, exactly as stored, never resized.
 
-        Errors: SampleError if there is none, if it cannot be decoded, or if it holds other values than 0/1 or 0/255.
+        Errors: SampleError if there is none, it cannot be decoded, or holds other values than 0/1 or 0/255.
         """
         if self.mask is None:
             raise SampleError(f"sample {self.id!r} has no mask, only a box")
@@ -63,12 +63,16 @@ class Sample:
         found = np.unique(levels)
         if not (set(found) <= {0, 1} or set(found) <= {0, 255}):
             raise SampleError(
-                f"the mask of sample {self.id!r} must hold 0 and 1, or 0 and 255; it holds {found[:6].tolist()}…"
+                f"the mask of sample {self.id!r} must hold 0 and 1, or 0 and 255; "
+                f"it holds {found[:6].tolist()}…"
             )
         return levels > 0
 
     def truth(self) -> Grounding:
-        """Box and points in pixels of the original image: as stated, else measured from the mask. Errors: SampleError."""
+        """Box and points in pixels of the original image: as stated, else measured from the mask.
+
+        Errors: SampleError.
+        """
         if self.box is not None and self.points is not None:
             return Grounding(self.box, self.points)
         mask = self.load_mask()

@@ -1,4 +1,7 @@
-"""Where the files of a set lie: what a storage offers, and a folder on this machine. Datasets on the Hub are in `hub_dataset.py`."""
+"""Where the files of a set lie: what a storage offers, and a folder on this machine.
+
+Datasets on the Hub are in `hub_dataset.py`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 
 class DataError(ValueError):
-    """A set cannot be read, or with `strict` one of its rows; the message says what was expected, what came, what to do."""
+    """A set, or with `strict` one of its rows, cannot be read; the message says what came and what to do."""
 
 
 class RowError(ValueError):
@@ -24,7 +27,10 @@ class Storage(Protocol):
         ...
 
     def first_existing(self, *names: str) -> Path | None:
-        """The first of these files that exists, on this machine (fetched if need be). Errors: RowError if it may not be read."""
+        """The first of these files that exists, on this machine (fetched if need be).
+
+        Errors: RowError if it may not be read.
+        """
         ...
 
     def open(self, name: str) -> BinaryIO:
@@ -41,8 +47,8 @@ class Folder:
     """A folder on this machine.
 
     Args:
-        confined: refuse files that lie outside of it, be it by "../", an absolute path or a symbolic link. For sets that
-            are about to be published.
+        confined: refuse files that lie outside of it, be it by "../", an absolute path or a symbolic link;
+            for sets that are about to be published.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Checks of the values in a row, the same for every layout. Every function raises RowError with the reason."""
+"""Checks of the values in a row, the same for every layout; each raises RowError with the reason."""
 
 import json
 import math
@@ -47,9 +47,11 @@ def box_of(value: object) -> Box:
 
 def points_of(value: object) -> tuple[Point, Point]:
     """Two points [x, y]."""
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise RowError(f"points must be two [x, y], got {str(value)[:_SHOWN]}")
-    return numbers_of(value[0], 2, "a point"), numbers_of(value[1], 2, "a point")
+    try:
+        first, second = value if isinstance(value, (list, tuple)) else ()
+    except ValueError as error:
+        raise RowError(f"points must be two [x, y], got {str(value)[:_SHOWN]}") from error
+    return numbers_of(first, 2, "a point"), numbers_of(second, 2, "a point")
 
 
 def numbers_of(value: object, count: int, name: str) -> tuple[float, ...]:

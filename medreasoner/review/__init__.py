@@ -1,1 +1,1 @@
-"""The page on which people judge samples: `session` says what it shows, `page` serves it, `static/` draws it."""
+"""The page on which people judge samples: `session` says what it shows, `page` serves it."""

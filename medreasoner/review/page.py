@@ -1,6 +1,6 @@
-"""The review page's server on this machine: one component, its events to a `ReviewSession`, and the view that comes back.
+"""The review page's server: one component, whose events go to a `ReviewSession`, which gives the next view.
 
-    python -m medreasoner data review FOLDER --reviewer NAME
+python -m medreasoner data review FOLDER --reviewer NAME
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ STATIC = Path(__file__).parent / "static"
 class ReviewPage:
     """`demo` is the `gr.Blocks`; every visit starts at the first sample without a decision."""
 
-    def __init__(self, session: ReviewSession):
+    def __init__(self, session: ReviewSession) -> None:
         self.session = session
         with gr.Blocks(title="Review", analytics_enabled=False, fill_width=True) as self.demo:
             self.view = gr.HTML(
@@ -67,7 +67,10 @@ class ReviewPage:
 
 
 def launch(page: ReviewPage, port: int | None = None) -> str:
-    """Serve `page` to this machine alone, on `port` or a free one; returns its address. OSError if the port is taken."""
+    """Serve `page` to this machine alone, on `port` or a free one; returns its address.
+
+    Errors: OSError if the port is taken.
+    """
     colours = "".join(f"--seen-{name}: {colour};" for name, colour in COLOURS.items())
     _, address, _ = page.demo.launch(
         server_name="127.0.0.1",

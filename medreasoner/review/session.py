@@ -1,7 +1,7 @@
 """What the review page shows and what each of its keys does, as plain values without Gradio.
 
-Every method returns the view to show next: a dict that `static/review.js` draws. What cannot be done changes nothing and
-comes back as the same sample with `problem` set. Decisions are kept by `data/publish/reviews.py`.
+Every method returns the view to show next: a dict that `static/review.js` draws. What cannot be done changes
+nothing and comes back as the same sample with `problem` set. Decisions are kept by `data/publish/reviews.py`.
 """
 
 import itertools
@@ -36,7 +36,7 @@ class ReviewSession:
         folder: of the set, with `reviews/` in it. samples: all of them, at least one.
     """
 
-    def __init__(self, folder: Path, samples: Sequence[Sample], reviewer: str):
+    def __init__(self, folder: Path, samples: Sequence[Sample], reviewer: str) -> None:
         self.folder = folder
         self.samples = list(samples)
         self.ledger = Ledger(folder, reviewer)
@@ -74,7 +74,10 @@ class ReviewSession:
         return self._view(self._next(place, 1, undecided))
 
     def go(self, id: str, step: int, undecided: bool) -> dict:
-        """The next (1) or previous (-1) sample, of those without a decision if `undecided`. KeyError for an unknown id."""
+        """The next (1) or previous (-1) sample, of those without a decision if `undecided`.
+
+        Errors: KeyError for an unknown id.
+        """
         return self._view(self._next(self._place[id], step, undecided))
 
     def undo(self, id: str) -> dict:
@@ -94,7 +97,9 @@ class ReviewSession:
         """
         name = sample.category.split(", ")[0]  # "lung, left of the image": a name with a place
         category = find(name, sample.modality, categories()) or Category(name, sample.supercategory)
-        others = {check.plain(other.question) for other in self._of_image[sample.image] if other is not sample}
+        others = {
+            check.plain(other.question) for other in self._of_image[sample.image] if other is not sample
+        }
         truth = sample.truth()
         if sample.mask is not None:
             mask = sample.load_mask()
@@ -111,7 +116,7 @@ class ReviewSession:
         return "; ".join(dict.fromkeys(sentences))
 
     def _next(self, place: int, step: int, undecided: bool) -> int:
-        """Where `step` leads from `place`, around the end; with `undecided` to the next without a decision, if any."""
+        """Where `step` leads from `place`, around the end; `undecided`: to one without a decision."""
         count = len(self.samples)
         around = [(place + step * n) % count for n in range(1, count + 1)]
         if undecided:

@@ -1,4 +1,4 @@
-"""`ground` on files that hold more than one plane: which is asked about, and what is written beside the usual three files.
+"""`ground`: what it prints and writes, also for files that hold more than one plane.
 
 python -m pytest tests/commands/test_ground.py
 """
@@ -27,8 +27,43 @@ def model(tmp_path_factory) -> Path:
     return tiny.embedded(tmp_path_factory.mktemp("model"), tiny.SCRIPT)
 
 
+@pytest.fixture(scope="module")
+def image(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("image") / "scan.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 90, 3), np.uint8)).save(path)
+    return path
+
+
 def ground(image: Path, model: Path, out: Path, *options: object) -> int:
     return main([str(part) for part in ("ground", image, QUESTION, "--model", model, "--out", out, *options)])
+
+
+def test_ground_streams_the_reasoning_and_writes_three_files(model, image, tmp_path, capsys):
+    assert ground(image, model, tmp_path / "out") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(tiny.THOUGHT + "\n") and "Research use only" in out and "grounding.json" in out
+    result = json.loads((tmp_path / "out" / "grounding.json").read_text())
+    assert (
+        result["think"] == tiny.THOUGHT and result["image_wh"] == [90, 60] and result["model"] == str(model)
+    )
+    assert result["box_xyxy"] == pytest.approx([64 * 90 / 255, 32 * 60 / 255, 192 * 90 / 255, 128 * 60 / 255])
+    with Image.open(tmp_path / "out" / result["mask"]) as mask:
+        assert mask.size == (90, 60) and set(np.unique(mask)) <= {0, 255}
+    assert (tmp_path / "out" / "overlay.png").exists()
+
+
+def test_ground_json_prints_the_json_alone_and_reasons_on_standard_error(model, image, tmp_path, capsys):
+    assert ground(image, model, tmp_path, "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == json.loads((tmp_path / "grounding.json").read_text())
+    assert tiny.THOUGHT in err
+
+
+def test_notes_about_the_image_are_told(model, tmp_path, capsys):
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 65535, (60, 90), np.uint16)).save(deep)
+    assert ground(deep, model, tmp_path / "out") == 0
+    assert "16-bit values were scaled" in capsys.readouterr().err
 
 
 def test_an_absence_is_told_and_is_no_error(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Sets on the Hub, read with the real client from a Hub on loopback: in parts, at one commit, and what is said when that fails.
+"""Sets on the Hub, read with the real client from a Hub on loopback: in parts, at one commit.
 
 python -m pytest tests/data/test_hub_dataset.py
 """

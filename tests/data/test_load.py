@@ -1,4 +1,4 @@
-"""Reading sets of samples: what is wrong with their rows, which layout is read, how much memory it takes, and the Hub.
+"""Reading sets of samples: what is wrong with their rows, which layout is read, how much memory it takes.
 
 python -m pytest tests/data/test_load.py
 """

@@ -1,4 +1,5 @@
-"""A set that this project publishes on the Hub, and what its readers then get from there: `datasets`, `load`, `evaluate` and the model.
+"""A set that this project publishes on the Hub, and what its readers then get from there: `datasets`, `load`,
+`evaluate` and the model.
 
 How a set is written is in tests/data/publish, how the Hub is read in tests/data/test_hub_dataset.py.
 """
@@ -17,8 +18,8 @@ from medreasoner.data.load import load
 from medreasoner.data.publish.columns import features
 from medreasoner.hub.push import push_folder
 from tests import tiny
-from tests.data.publish.test_publish_set import SIZE, draw, same
 from tests.hub_server import USER, Hub
+from tests.publish_set import SIZE, draw, same
 
 SET, MODEL = f"{USER}/set", f"{USER}/pair"
 

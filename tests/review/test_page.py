@@ -30,7 +30,7 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 def visit(browser) -> Iterator[Callable[[str], "sync_api.Page"]]:
-    """Open a review as its reviewer; whatever the browser complains of, or asks of another machine, fails the test."""
+    """Open a review as its reviewer; complaints of the browser and requests elsewhere fail the test."""
     contexts, complaints = [], []
 
     def come(address: str) -> "sync_api.Page":

@@ -44,7 +44,9 @@ def test_a_set_without_reasoning_can_be_edited(folder):
     session = ReviewSession(folder, samples(folder), "anna")
     assert session.begin()["remark"] == ""
     assert session.decide("s0", EDIT, True, question="What would you snare?")["problem"] == ""
-    assert session.decide("s1", EDIT, True, question=" ")["problem"].startswith("Not saved: the question is empty")
+    assert session.decide("s1", EDIT, True, question=" ")["problem"].startswith(
+        "Not saved: the question is empty"
+    )
 
 
 def test_a_sample_without_a_readable_picture_can_still_be_rejected(folder):
@@ -74,7 +76,10 @@ def test_the_walk_goes_around_and_keeps_to_the_undecided(folder):
     assert session.go("s0", -1, undecided=False)["id"] == "s3"
     assert session.decide("s0", ACCEPT, True)["id"] == "s1"
     assert session.decide("s2", ACCEPT, True)["id"] == "s3"
-    assert session.go("s1", 1, undecided=True)["id"] == "s3" and session.go("s1", 1, undecided=False)["id"] == "s2"
+    assert (
+        session.go("s1", 1, undecided=True)["id"] == "s3"
+        and session.go("s1", 1, undecided=False)["id"] == "s2"
+    )
     assert session.undo("s1")["id"] == "s2"
     for id in ("s1", "s2", "s3"):
         view = session.decide(id, ACCEPT, True)

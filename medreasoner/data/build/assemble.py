@@ -17,7 +17,7 @@ from medreasoner.data.taxonomy import modality_of, supercategory_of
 
 
 def sample_line(line: dict, target: dict, words: Words) -> dict:
-    """One line of samples.jsonl, without `others`: `line` of stage 1 with one of its targets, and its words."""
+    """One line of samples.jsonl, without `others`: `line` of stage 1, one of its targets, and its words."""
     side = f", {target['side']} of the image" if target["side"] else ""
     sample = {
         "id": target["mask"].removeprefix("masks/").removesuffix(".png"),
@@ -43,7 +43,7 @@ def sample_line(line: dict, target: dict, words: Words) -> dict:
 class _Counts:
     """What is in a set, counted sample by sample."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.samples: Counter[str] = Counter()  # by split
         self.images: Counter[str] = Counter()  # by split
         self.rejected: Counter[str] = Counter()  # by reason
@@ -61,8 +61,9 @@ class _Counts:
 def collect(out: Path, name: str | None = None) -> dict:
     """Write `samples.jsonl`, `rejects.jsonl` and `report.json` into `out` from its stages.
 
-    A line of rejects.jsonl has the `id` of an image or volume, the `target`, the `stage` (0 where a volume could not be
-    used, 1 or 3), the `reason`, and for words that were refused `detail`, `question` and `think`.
+    A line of rejects.jsonl has the `id` of an image or volume, the `target`, the `stage` (0 where a volume
+    could not be used, 1 or 3), the `reason`, and for words that were refused `detail`, `question` and
+    `think`.
 
     Args:
         name: of the set with its version, for the report, by which `evaluate` knows it again.
@@ -88,7 +89,9 @@ def collect(out: Path, name: str | None = None) -> dict:
 
 
 def _by_image(stages: Path) -> Iterator[tuple[str, list[dict], list[dict]]]:
-    """(split, lines of samples.jsonl, lines of rejects.jsonl) of every image, and of every volume that was refused."""
+    """(split, lines of samples.jsonl, lines of rejects.jsonl) of every image, and of every volume that was
+    refused.
+    """
     for row in read_lines(stages / SOURCE_ROWS):
         if "refused" in row:
             yield "", [], [{"id": row["id"], "target": "", "stage": 0, "reason": row["refused"]}]

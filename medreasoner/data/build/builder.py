@@ -1,13 +1,14 @@
 """Builds a set from images with masks in three stages, each of which resumes after a kill.
 
-  1  clean     class masks to measured regions with a tight box and two points; no picture and no patient in two splits
-  2  describe  a short and a long description of every image, and for every super-category in it how to ask and reason
+  1  clean     class masks to measured regions with a tight box and two points; no picture and no patient is
+               in two splits
+  2  describe  a short and a long description of every image, and how to ask for each super-category in it
   3  ask       the implicit question and the reasoning of every target, checked
 The stages are those of the published set, where GPT-4o and a person do 2 and 3.
 
     OUT/stages/1_regions.jsonl, 2_descriptions.jsonl, 3_questions.jsonl    line n is image n of the source
     OUT/samples.jsonl, images, masks                                      the set, as `data/load.py` reads it
-    OUT/rejects.jsonl, report.json                                        every target left out, with its reason; counts
+    OUT/rejects.jsonl, report.json                                        what was left out, and why; counts
 
     python -m medreasoner data build SOURCE --out OUT
 """
@@ -29,7 +30,10 @@ from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, superc
 STAGES = ("1_regions", "2_descriptions", "3_questions")
 _HERE = Path(__file__).parent
 _CODE = [  # a stage is not finished by other code than it was begun with
-    *(_HERE / f"{name}.py" for name in ("builder", "assemble", "checks", "cleaning", "duplicates", "screening")),
+    *(
+        _HERE / f"{name}.py"
+        for name in ("builder", "assemble", "checks", "cleaning", "duplicates", "screening")
+    ),
     *(_HERE / f"{name}.py" for name in ("manifest", "pictures", "regions", "source_files")),
     *(_HERE / "writers" / f"{name}.py" for name in ("base", "offline")),
     *(_HERE.parents[1] / f"{name}.py" for name in ("geometry", "imaging/read", "text/places")),
@@ -59,7 +63,7 @@ class Builder:
         folder: Path = FOLDER,
         distinct: bool = False,
         workers: int = 1,
-    ):
+    ) -> None:
         self.items, self.out, self.seed = items, out, seed
         self.writer = writer or Offline()
         self.table = categories(folder)
@@ -81,12 +85,11 @@ class Builder:
         """Stage 1: every image to its measured regions.
 
         Args:
-            lines: of all items in their order, where `cleaning.clean` was mapped over them elsewhere, its files in `out`.
+            lines: of all items in their order, where `cleaning.clean` was mapped over them elsewhere, its
+                files in `out`.
         """
         note_made_with(self.out / "stages", STAGES[0], self._made_with)
-        screening = Screening(
-            self.items.held_cases, self.distinct, self.out, read_lines(self.paths[0])
-        )
+        screening = Screening(self.items.held_cases, self.distinct, self.out, read_lines(self.paths[0]))
         if lines is not None:
             run_stage(self.paths[0], lines, screening.admit)
         else:
@@ -147,7 +150,7 @@ class Builder:
     def _sample(
         self, picture: Picture, target: dict, described: dict, seed: str, questions: set[str]
     ) -> tuple[dict | None, list[dict]]:
-        """The line of samples.jsonl of one target (without `others`), or the first thing that is wrong with its last try."""
+        """The line of samples.jsonl of one target (without `others`), or what is wrong with its last try."""
         category = self._category(target)
         description = Description(described["short_description"], described["long_description"])
         form = Format(**described["formats"][target["supercategory"]])

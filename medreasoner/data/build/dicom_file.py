@@ -1,4 +1,4 @@
-"""Reads the wanted elements of a DICOM file of a source, and numbers among them; anything else in the file may be broken."""
+"""Reads only the wanted elements of a DICOM file; anything else in the file may be broken."""
 
 import struct
 from collections.abc import Sequence
@@ -35,7 +35,10 @@ PIXELS = (  # what decoding and rescaling of pixels needs
 
 
 def read_dicom_file(path: Path, elements: Sequence[str]) -> "Dataset | None":
-    """These elements of a file, by keyword, decoded; None if it is no DICOM. Errors: SourceError for a damaged one."""
+    """These elements of a file, by keyword, decoded; None if it is no DICOM.
+
+    Errors: SourceError for a damaged one.
+    """
     import pydicom
     from pydicom.errors import BytesLengthException, InvalidDicomError
 

@@ -1,7 +1,8 @@
-"""Reads a DICOM segmentation onto the grid of its series: binary, fractional and label-map objects, overlaps included.
+"""Reads a DICOM segmentation (binary, fractional or label map, overlapping or not) onto its series' grid.
 
-Standard: DICOM PS3.3, A.51 (Segmentation) and C.8.20. Frames are put into place here rather than by highdicom's
-`get_volume`: objects that leave out empty slices often state no spacing, and it then takes the smallest gap for one step.
+Standard: DICOM PS3.3, A.51 (Segmentation) and C.8.20. Frames are put into place here rather than by
+highdicom's `get_volume`: objects that leave out empty slices often state no spacing, and it then takes the
+smallest gap for one step.
 """
 
 from collections.abc import Iterator
@@ -26,13 +27,16 @@ ELEMENTS = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
-SURE = 0.5  # share of MaximumFractionalValue from which a pixel of a fractional segmentation belongs to its segment
+LIKELY = 0.5  # share of MaximumFractionalValue from which a pixel of a fractional segment belongs to it
 STRAIGHT = 1e-2  # the most by which a direction cosine may differ from the series'
 OFF_GRID = 0.1  # voxels by which a frame may miss its slice
 
 
 def read_segmentation(path: Path, volume: "Volume") -> LabelMap:
-    """The segments of a file, with `values` int32 in the shape of `volume` (slices, rows, columns). Errors: SourceError."""
+    """The segments of a file, with `values` int32 in the shape of `volume` (slices, rows, columns).
+
+    Errors: SourceError.
+    """
     dataset = read_dicom_file(path, ELEMENTS)
     if dataset is None or "SegmentSequence" not in dataset:
         raise SourceError(f"{path}: expected a DICOM segmentation")
@@ -69,7 +73,7 @@ def _names(dataset: "Dataset", path: Path) -> dict[int, str]:
 class _Groups:
     """The functional groups of one frame: its own, else those shared by all frames."""
 
-    def __init__(self, own: "Dataset", shared: "Dataset"):
+    def __init__(self, own: "Dataset", shared: "Dataset") -> None:
         self._own, self._shared = own, shared
 
     def item(self, sequence: str) -> "Dataset":
@@ -94,19 +98,18 @@ def _frames(dataset: "Dataset", path: Path) -> Iterator[tuple[np.ndarray, _Group
         raise SourceError(
             f"{path}: its frames do not say where they lie; a segmentation of a volume is expected"
         )
+    rows, columns = dataset.Rows, dataset.Columns
     # pydicom decodes single frames only where they fill whole bytes
-    aligned = dataset.Rows * dataset.Columns * dataset.get("BitsAllocated", 8) % 8 == 0
+    aligned = rows * columns * dataset.get("BitsAllocated", 8) % 8 == 0
     try:
-        pixels = iter_pixels(dataset) if aligned else dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
+        pixels = iter_pixels(dataset) if aligned else dataset.pixel_array.reshape(-1, rows, columns)
         for frame, own in zip(pixels, groups, strict=True):
             yield frame, _Groups(own, shared[0])
     except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
         raise SourceError(f"{path}: the segmentation cannot be decoded ({error})") from error
 
 
-def _segments(
-    frame: np.ndarray, groups: _Groups, dataset: "Dataset"
-) -> Iterator[tuple[int, np.ndarray]]:
+def _segments(frame: np.ndarray, groups: _Groups, dataset: "Dataset") -> Iterator[tuple[int, np.ndarray]]:
     """(number, mask) of every segment in a frame."""
     kind = dataset.get("SegmentationType", "BINARY")
     if kind == "LABELMAP":
@@ -115,7 +118,7 @@ def _segments(
         return
     number = whole(groups.item("SegmentIdentificationSequence"), "ReferencedSegmentNumber") or 0
     if kind == "FRACTIONAL":
-        yield number, frame >= SURE * (whole(dataset, "MaximumFractionalValue") or 255)
+        yield number, frame >= LIKELY * (whole(dataset, "MaximumFractionalValue") or 255)
     else:
         yield number, frame > 0
 

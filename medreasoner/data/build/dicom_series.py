@@ -26,9 +26,9 @@ PARALLEL = 1e-3  # the most by which a direction cosine may differ from slice to
 def read_series(folder: Path) -> "tuple[Volume, str]":
     """Every DICOM image of a folder as one volume, with its modality.
 
-    Returns: the `highdicom.Volume`, float32 (slices, rows, columns) of rescaled values (Hounsfield units for CT), and the
-        modality as DICOM writes it ("CT", "MR").
-    Errors: SourceError for mixed series, and for slices that are missing, twice there, not parallel or tilted.
+    Returns: the `highdicom.Volume`, float32 (slices, rows, columns) of rescaled values (Hounsfield units for
+        CT), and the modality as DICOM writes it ("CT", "MR").
+    Errors: SourceError for mixed series, and slices that are missing, twice there, not parallel or tilted.
     """
     from highdicom import get_volume_from_series
 
@@ -55,7 +55,7 @@ def read_series(folder: Path) -> "tuple[Volume, str]":
 
 
 def patient_of(folder: Path) -> str:
-    """What tells one patient of a source from another: PatientID, else the study's UID, else the folder's name.
+    """What tells one patient of a source from another: PatientID, else the study's UID or the folder's name.
 
     For comparing only; it must not be written into a set.
     """
@@ -82,7 +82,7 @@ def _refuse_unplaced(slices: "Sequence[Dataset]", folder: Path) -> None:
 def _fill_gaps(dataset: "Dataset") -> None:
     """Take out empty rescale values, which mean none, and give highdicom the UIDs it asks for.
 
-    Some anonymisers drop UIDs. The class only tells it that the files are no multi-frame objects, which have no PLACE.
+    Some anonymisers drop UIDs. The class only says that the files are no multi-frame objects.
     """
     from pydicom.uid import CTImageStorage
 
@@ -125,8 +125,10 @@ def _refuse_uneven(slices: "Sequence[Dataset]", folder: Path) -> None:
         return
     if is_even(angle=2.0):  # any angle
         raise SourceError(
-            f"{folder}: its slices are shifted against each other (a tilted gantry?); resample it to a straight stack"
+            f"{folder}: its slices are shifted against each other (a tilted gantry?); "
+            "resample it to a straight stack"
         )
     raise SourceError(
-        f"{folder}: expected slices evenly apart; one of {len(slices)} is missing or twice there. Complete or remove it"
+        f"{folder}: expected slices evenly apart; one of {len(slices)} is missing or twice there. "
+        "Complete or remove it"
     )

@@ -7,11 +7,11 @@ import numpy as np
 from PIL import Image
 
 SIDE = 16  # the hash has SIDE * SIDE bits
-MAX_DISTANCE = 10  # bits in which two pictures may differ and still count as copies of each other
+MAX_DISTANCE = 10  # bits in which two pictures may differ and still count as copies
 
 
 def dhash(image: Image.Image) -> bytes:
-    """Difference hash, 32 bytes: equal or nearly so for copies of a picture at other sizes and compressions."""
+    """Difference hash, 32 bytes: nearly equal for copies of a picture at other sizes and compressions."""
     grey = np.asarray(image.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BILINEAR), np.int16)
     return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes()
 
@@ -19,7 +19,7 @@ def dhash(image: Image.Image) -> bytes:
 class HashIndex:
     """A growing collection of hashes, searched by distance; 32 bytes a picture."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._hashes = np.empty((64, SIDE * SIDE // 64), np.uint64)
         self._count = 0
 

@@ -1,4 +1,4 @@
-"""Label maps in which structures may overlap: one value for each structure, and one more for each combination."""
+"""Label maps in which structures may overlap: a value for each structure, and one for each combination."""
 
 from dataclasses import dataclass, field
 
@@ -30,13 +30,13 @@ class Overlaps:
     A structure alone has its own number; combinations get the numbers above the largest.
     """
 
-    def __init__(self, numbers: list[int]):
+    def __init__(self, numbers: list[int]) -> None:
         self._members: dict[int, tuple[int, ...]] = {0: (), **{number: (number,) for number in numbers}}
         self._value = {members: value for value, members in self._members.items()}
         self._next = max(numbers, default=0) + 1
 
     def add(self, values: np.ndarray, inside: np.ndarray, number: int) -> None:
-        """Put the structure `number` into `values` where `inside`, bool of the same shape, beside what is there already."""
+        """Add the structure `number` to `values` where `inside`, bool of the same shape."""
         for value in np.unique(values[inside]):
             values[inside & (values == value)] = self._joined(int(value), number)
 

@@ -1,9 +1,9 @@
-"""The manifest of a source, manifest.jsonl: one image with its class mask a line, checked before any work begins.
+"""The manifest of a source, manifest.jsonl: one image with its class mask a line, checked before any work.
 
 A line is an object with `id`, `image`, `mask` (paths from the manifest's folder), `modality`, and `targets`
-[{"index": mask value, "name": class}]; `dataset`, `case`, `split`, `licence`, `source`, `spacing_mm` where known. A class
-may have several mask values and a mask value several classes, for structures that overlap. A line with `refused` instead
-of an image gives the reason why there is none; `volumes.py` writes such lines.
+[{"index": mask value, "name": class}]; `dataset`, `case`, `split`, `licence`, `source`, `spacing_mm` where
+known. A class may have several mask values and a mask value several classes, for structures that overlap. A
+line with `refused` instead of an image gives the reason why there is none; `volumes.py` writes such lines.
 """
 
 import hashlib
@@ -18,7 +18,10 @@ from medreasoner.data.values import as_list, as_object, numbers_of, text_of
 
 @dataclass(frozen=True)
 class Item:
-    """One image with its class mask. `classes` are (mask value, name); a mask holds 0 for background and these values."""
+    """One image with its class mask.
+
+    `classes` are (mask value, name); a mask holds 0 for background and these values.
+    """
 
     id: str
     dataset: str
@@ -52,7 +55,7 @@ class Manifest:
     Errors: SourceError naming the row.
     """
 
-    def __init__(self, path: Path, root: Path, options: Options):
+    def __init__(self, path: Path, root: Path, options: Options) -> None:
         self.path, self.root, self.options = path, root, options
         self.held_cases: set[str] = set()
         self._index: list[tuple[bool, str, int, int]] = []  # (for training, id, offset, row)
@@ -152,6 +155,6 @@ def _class_of(target: object) -> tuple[int, str]:
 
 
 def split_of(case: str, validation: float, seed: int = 0) -> str:
-    """ "validation" for about that share of cases, else "train"; drawn by the case, so every image of a patient goes one way."""
+    """ "validation" for about that share of the cases, else "train"; all images of a case go one way."""
     drawn = int.from_bytes(hashlib.sha256(f"{seed}/{case}".encode()).digest()[:8]) / 2**64
     return "validation" if drawn < validation else "train"

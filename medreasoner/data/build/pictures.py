@@ -14,6 +14,7 @@ from medreasoner.data.build.source_files import (
 )
 from medreasoner.imaging.mask_file import MaskError, read_mask_image
 
+WHITE = 255  # in masks of black and white
 STATED = ("case", "modality", "split", "licence", "source", "dataset")  # columns that go into the manifest
 
 
@@ -51,16 +52,20 @@ def picture_rows(source: Path, options: Options) -> Iterator[dict]:
 
 
 def read_class_mask(path: Path, classes: Iterable[int]) -> np.ndarray:
-    """The class values (H, W) of a mask; in a mask of 0 and 255 the 255 is the one class. Errors: SourceError."""
+    """The class values (H, W) of a mask; in a mask of 0 and 255 the 255 is the one class.
+
+    Errors: SourceError.
+    """
     try:
-        values = np.asarray(read_mask_image(path))
+        image = read_mask_image(path)
     except MaskError as error:
         raise SourceError(f"the mask is no readable picture ({error})") from error
-    if values.ndim == 3:
+    values = np.asarray(image)
+    if values.ndim > len(image.size):
         if (values[..., :1] != values[..., :3]).any():
             raise SourceError("the mask has colours; expected class values in one channel")
         values = values[..., 0]
     only = list(classes)
-    if len(only) == 1 and only[0] != 255 and set(np.unique(values)) <= {0, 255}:
-        return np.where(values == 255, only[0], 0)
+    if len(only) == 1 and only[0] != WHITE and set(np.unique(values)) <= {0, WHITE}:
+        return np.where(values == WHITE, only[0], 0)
     return values

@@ -1,4 +1,4 @@
-"""Keeps pictures and patients out of two splits: near-copies and patients of the evaluation images are left out."""
+"""Keeps the splits apart: near-copies and patients of the evaluation images are left out of training."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,13 +15,15 @@ class Screening:
     """Decides about the lines of stage 1 one after another; images kept for evaluation must come first.
 
     Args:
-        held_cases: patients of whom an image is kept for evaluation. distinct: leave out near-copies within a split too.
-        out: the set's folder, where files of what is left out are deleted. earlier: lines that were decided before.
+        held_cases: patients of whom an image is kept for evaluation.
+        distinct: leave out near-copies within a split too.
+        out: the set's folder, where files of what is left out are deleted.
+        earlier: lines that were decided before.
     """
 
-    def __init__(self, held_cases: set[str], distinct: bool, out: Path, earlier: Iterable[dict]):
+    def __init__(self, held_cases: set[str], distinct: bool, out: Path, earlier: Iterable[dict]) -> None:
         self._held_cases, self._distinct, self._out = held_cases, distinct, out
-        self._hashes = {True: HashIndex(), False: HashIndex()}  # of images kept for evaluation, and of the others
+        self._hashes = {True: HashIndex(), False: HashIndex()}  # by whether kept for evaluation
         for line in earlier:
             if line.get("hash"):
                 self._hashes[line["split"] != "train"].add(bytes.fromhex(line["hash"]))

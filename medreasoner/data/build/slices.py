@@ -1,10 +1,11 @@
 """Which slices of a volume become images, and how they are shown.
 
-Slices are cut across the axis with the coarsest spacing, which is the plane the volume was acquired in (axial if the
-spacings are within a factor of 1.5, as on the page). Every structure is asked for in the slice where its area is largest,
-the first of equals; structures that share a slice share an image. Slices show anterior or superior up and the patient's
-right, or anterior, on the left; pixels stay as they are, and their spacing is kept. CT is seen in the window for soft
-tissue unless told otherwise, anything else from its volume's 0.5 to 99.5 percentile.
+Slices are cut across the axis with the coarsest spacing, which is the plane the volume was acquired in (axial
+if the spacings are within a factor of 1.5, as on the page). Every structure is asked for in the slice where
+its area is largest, the first of equals; structures that share a slice share an image. Slices show anterior
+or superior up and the patient's right, or anterior, on the left; pixels stay as they are, and their spacing
+is kept. CT is seen in the window for soft tissue unless told otherwise, anything else from its volume's 0.5
+to 99.5 percentile.
 """
 
 from pathlib import Path
@@ -21,6 +22,7 @@ from medreasoner.imaging.windowing import CT_WINDOWS, HOUNSFIELD_AIR, Window, ap
 AXES = ("sagittal", "coronal", "axial")
 ISOTROPIC = 1.5  # ratio of spacings below which a volume is cut axially
 PERCENTILES = (0.5, 99.5)  # of a volume's values: black and white, where it is no CT
+MAX_LABEL = 2**16 - 1  # of a PNG of 16 bits
 STATED = ("split", "licence", "source", "dataset")  # facts of a volume that go into the rows of its slices
 
 
@@ -31,7 +33,8 @@ def write_slices(
 
     Args:
         name: of the volume, with which the slices' names begin.
-        facts: what is stated beside the volume: `case`, and where known `modality`, `labels`, `names`, STATED.
+        facts: what is stated beside the volume: `case`, and where known `modality`, `labels`, `names`,
+            STATED.
 
     Errors: SourceError.
     """
@@ -39,7 +42,9 @@ def write_slices(
     classes = _class_names(labels, facts, options)
     axis, chosen = choose_slices(labels, volume.spacing, classes)
     window = _window(volume.values, modality, options)
-    depth = np.uint8 if labels.values.max() < 256 else np.uint16
+    if labels.values.max() > MAX_LABEL:
+        raise SourceError(f"its labels go up to {labels.values.max()}; at most {MAX_LABEL:,} can be kept")
+    depth = np.min_scalar_type(labels.values.max())
     for folder in ("images", "masks"):
         (out / "slices" / folder).mkdir(parents=True, exist_ok=True)
     rows = []
@@ -80,7 +85,10 @@ def _class_names(labels: LabelMap, facts: dict, options: Options) -> dict[int, s
 def choose_slices(
     labels: LabelMap, spacing: tuple[float, float, float], structures: dict[int, str]
 ) -> tuple[int, dict[int, list[int]]]:
-    """The axis that is cut, and slice number -> the structures asked for in it. `labels.values` is (X, Y, Z)."""
+    """The axis that is cut, and slice number -> the structures asked for in it.
+
+    `labels.values` is (X, Y, Z), `spacing` in mm.
+    """
     axis = int(np.argmax(spacing)) if max(spacing) >= ISOTROPIC * min(spacing) else 2
     others = tuple(i for i in range(3) if i != axis)
     chosen: dict[int, list[int]] = {}
@@ -92,7 +100,7 @@ def choose_slices(
 
 
 def _upright(values: np.ndarray, axis: int, number: int) -> np.ndarray:
-    """One slice (rows, columns): rows from anterior or superior; columns from the patient's right, sagittal ones from anterior."""
+    """One slice: rows from anterior or superior; columns from the patient's right, sagittal from anterior."""
     return np.take(values, number, axis)[::-1, ::-1].T
 
 

@@ -1,4 +1,4 @@
-"""The files of a source: its folders of images and masks, `metadata.csv`, class names as one types them, and the options."""
+"""The files and options of a source: folders of images and masks, `metadata.csv`, class names."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ UNKNOWN = "not stated"
 
 
 class SourceError(ValueError):
-    """A source cannot be used; the message names the file, and says what was expected, what came and what to do."""
+    """A source cannot be used; the message names the file, and what was expected, what came, what to do."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def image_and_mask_folders(source: Path) -> tuple[Path, Path]:
             return source / images, source / masks
     came = "it has neither" if source.is_dir() else "it is no folder"
     raise SourceError(
-        f"{source}: expected manifest.jsonl, or the folders images and masks (or imagesTr and labelsTr); {came}"
+        f"{source}: expected manifest.jsonl, or the folders images and masks (or imagesTr and labelsTr); "
+        f"{came}"
     )
 
 

@@ -1,11 +1,11 @@
-"""What a set is built from: three layouts of images with class masks, each brought into the form of a manifest.
+"""What a set is built from: three layouts of images with class masks, each brought into a manifest.
 
   manifest  SOURCE/manifest.jsonl, one image a line; see `manifest.py`.
-  pictures  SOURCE/images/NAME.* and SOURCE/masks/NAME.*; in SOURCE/metadata.csv, if there is one, a row an image:
-            `image`, and where known `mask`, `case`, `modality`, `labels` ("1=spleen; 2=liver"), `split`, `licence`,
-            `source`.
-  volumes   SOURCE/images and SOURCE/masks (or imagesTr and labelsTr) with NIfTI volumes or folders of DICOM files; see
-            `volumes.py`.
+  pictures  SOURCE/images/NAME.* and SOURCE/masks/NAME.*; in SOURCE/metadata.csv, if there is one, a row an
+            image: `image`, and where known `mask`, `case`, `modality`, `labels` ("1=spleen; 2=liver"),
+            `split`, `licence`, `source`.
+  volumes   SOURCE/images and SOURCE/masks (or imagesTr and labelsTr) with NIfTI volumes or folders of DICOM
+            files; see `volumes.py`.
 
 Sets that have questions already are read by `data/load.py`.
 """
@@ -24,7 +24,8 @@ SOURCE_ROWS = "0_source.jsonl"  # in OUT/stages: the manifest that was made of p
 def open_source(source: Path, out: Path, options: Options) -> Manifest:
     """The items of `source`. Errors: SourceError.
 
-    Pictures and volumes get a manifest in `out/stages`; of volumes the chosen slices are written to `out/slices`.
+    Pictures and volumes get a manifest in `out/stages`; of volumes the chosen slices are written to
+    `out/slices`.
     """
     if (source / "manifest.jsonl").is_file():
         return Manifest(source / "manifest.jsonl", source, options)

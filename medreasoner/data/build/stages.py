@@ -1,8 +1,8 @@
-"""Runs one stage of a build so that it resumes after a kill: line n of its file is made from item n of its input.
+"""Runs one stage of a build, resumable after a kill: line n of its file is made from item n of its input.
 
-Lines are only ever appended. After a kill the last line may be cut short; it is taken off, and the work resumes with the
-item it stood for. So a stage that was killed any number of times holds the same bytes as one that never was, if its work
-depends on the item alone.
+Lines are only ever appended. After a kill the last line may be cut short; it is taken off, and the work
+resumes with the item it stood for. So a stage that was killed any number of times holds the same bytes as one
+that never was, if its work depends on the item alone.
 """
 
 import hashlib
@@ -53,8 +53,8 @@ def run_stage(path: Path, items: Iterable[T], work: Callable[[T], dict], workers
         work: item -> line. It may write files of its own, and writes them again if the item comes again.
         workers: how many threads work at once; the order of the lines is that of the items all the same.
 
-    Errors: those of `work`. Lines of earlier items are written before; items in work are finished, so what was paid for
-        them is kept.
+    Errors: those of `work`. Lines of earlier items are written before; items in work are finished, so what
+        was paid for them is kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     done = count_whole_lines(path)
@@ -88,7 +88,8 @@ def digest(*parts: str | bytes | Path) -> str:
     """SHA-256 over texts and the contents of files, in this order."""
     total = hashlib.sha256()
     for part in parts:
-        data = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        data = part.read_bytes() if isinstance(part, Path) else part
+        data = data.encode() if isinstance(data, str) else data
         total.update(len(data).to_bytes(8) + data)
     return total.hexdigest()
 
@@ -99,9 +100,9 @@ def note_made_with(folder: Path, stage: str, made_with: str) -> None:
     notes = json.loads(path.read_text()) if path.is_file() else {}
     if notes.get(stage, made_with) != made_with:
         raise StageError(
-            f"{folder / stage}.jsonl was begun from another source, with other options or by another version of the code "
-            f"or wordings; choose another --out, or delete {folder} to begin anew (answers that were paid for are kept "
-            "beside it, in requests)"
+            f"{folder / stage}.jsonl was begun from another source, with other options or by another version "
+            f"of the code or wordings; choose another --out, or delete {folder} to begin anew "
+            "(answers that were paid for are kept beside it, in requests)"
         )
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

@@ -18,12 +18,16 @@ from medreasoner.data.build.source_files import SourceError
 if TYPE_CHECKING:
     from nibabel import Nifti1Image
 
-SAME_PLACE = 0.05  # of the smallest spacing: the most by which a label map's grid may differ from its volume's
+AXES = ("X", "Y", "Z")
+SAME_PLACE = 0.05  # of the smallest spacing: by so much a label map's grid may differ from its volume's
 
 
 @dataclass(frozen=True)
 class Volume:
-    """`values` (X, Y, Z) run to the patient's right, anterior, superior; `spacing` in mm; `modality` where the file says it."""
+    """`values` (X, Y, Z) run to the patient's right, anterior, superior.
+
+    `affine` leads from voxels to mm, `spacing` is in mm, `modality` is what the file says.
+    """
 
     values: np.ndarray
     affine: np.ndarray
@@ -47,8 +51,8 @@ def read_volume_and_labels(path: Path, labels: Path) -> tuple[Volume, LabelMap]:
 
 def _nifti_labels(path: Path, volume: Volume, name: str) -> LabelMap:
     marks = _read_nifti(path)
-    tolerance = SAME_PLACE * min(volume.spacing)
-    if marks.values.shape != volume.values.shape or not np.allclose(marks.affine, volume.affine, atol=tolerance):
+    same_shape = marks.values.shape == volume.values.shape
+    if not same_shape or not np.allclose(marks.affine, volume.affine, atol=SAME_PLACE * min(volume.spacing)):
         raise SourceError(
             f"{path}: expected the grid of {name}, {volume.values.shape} voxels; "
             f"got {marks.values.shape} at another place or spacing. Resample it or take the volume out"
@@ -76,7 +80,8 @@ def _read_nifti(path: Path) -> Volume:
         values = np.asarray(image.dataobj, np.float32)
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
         raise SourceError(f"{path}: expected a NIfTI volume ({error})") from error
-    values = values.reshape(*values.shape[:3], -1)[..., 0] if values.ndim > 3 else values
-    if values.ndim != 3 or min(values.shape) < 1:
+    while values.ndim > len(AXES):  # several channels or moments: the first
+        values = values[..., 0]
+    if values.ndim != len(AXES) or min(values.shape) < 1:
         raise SourceError(f"{path}: expected a volume of three dimensions, got shape {values.shape}")
     return _canonical(nibabel.Nifti1Image(values, image.affine))

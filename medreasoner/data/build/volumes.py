@@ -1,8 +1,8 @@
-"""Volumes with label maps as a source: which files belong together, and the manifest rows of their slices (`slices.py`).
+"""Volumes with label maps as a source: which files belong together, and their slices' manifest rows.
 
-Volumes are NIfTI files or folders of DICOM files; label maps are NIfTI files or DICOM segmentations of the same name and
-on the same grid. `labelsTr` of nnU-Net and the Medical Segmentation Decathlon, with their dataset.json, is such a folder;
-of several channels the first is read.
+Volumes are NIfTI files or folders of DICOM files; label maps are NIfTI files or DICOM segmentations of the
+same name and on the same grid. `labelsTr` of nnU-Net and the Medical Segmentation Decathlon, with their
+dataset.json, is such a folder; of several channels the first is read.
 
 A volume or label map that cannot be used is refused with its reason; the others go on.
 """
@@ -58,7 +58,8 @@ def slice_rows(
 ) -> Iterator[dict]:
     """Write the chosen slices of every volume under `out/slices`; yields their manifest rows.
 
-    A volume whose slices are written already is not read again. One that cannot be used is a row {"id", "refused"}.
+    A volume whose slices are written already is not read again. One that cannot be used is a row {"id",
+    "refused"}.
     """
     metadata = {row["image"]: row for row in read_metadata(source)}
     common = _read_dataset_json(source)
@@ -82,9 +83,9 @@ def slice_rows(
 
 
 def _cases(volumes: dict[str, tuple[Path, Path]]) -> list[str]:
-    """A name for the patient of every volume that says nothing about him: DICOM patients are counted in the volumes' order.
+    """A case for every volume that is stated none: DICOM patients are counted, in the volumes' order.
 
-    A hash of the patient's number would be no secret: the numbers are few enough to try them all.
+    A hash of the patient's number would be no secret: there are few enough numbers to try them all.
     """
     numbers: dict[str, int] = {}
     found = []

@@ -1,1 +1,1 @@
-"""What a row of each layout means: the project's own, the published U-MRG schema, and a CSV list of images."""
+"""What a row of each layout means: the project's own, the published U-MRG schema, a CSV list of images."""

@@ -1,7 +1,8 @@
 """A folder of images and masks with a CSV that lists them.
 
-Columns, by any of the names in COLUMNS, in any order and case: `image`, `question` and, where known, the others. Files
-are looked for beside the CSV, images also in images/, masks in masks/, by default under the image's name.
+Columns, by any of the names in COLUMNS, in any order and case: `image`, `question` and, where known, the
+others. Files are looked for beside the CSV, images also in images/, masks in masks/, by default under the
+image's name.
 
 A folder without questions is not read here; `medreasoner data build` writes questions for it.
 """
@@ -64,10 +65,8 @@ def _cell(cells: dict[str, str | None], names: tuple[str, ...]) -> str | None:
 def _files(row: Row, fields: dict[str, str | None], storage: Storage) -> dict:
     near, name = posixpath.dirname(row.file), fields["image"]
     base = posixpath.basename(name)
-    masks = [fields["mask"]] if fields["mask"] else [
-        f"masks/{base}",
-        f"masks/{posixpath.splitext(base)[0]}.png",
-    ]
+    defaults = [f"masks/{base}", f"masks/{posixpath.splitext(base)[0]}.png"]
+    masks = [fields["mask"]] if fields["mask"] else defaults
     return {
         "image": existing_file(storage, *(posixpath.join(near, folder, name) for folder in ("", "images"))),
         "mask": existing_file(

@@ -1,9 +1,9 @@
 """The project's own rows: a line of samples.jsonl, or a row of parquet with the same fields.
 
-Fields: `id`, `image`, `mask`, `question`, `modality`, `category`, `case`; optional `split`, `supercategory`, `box`,
-`points`, `think`, `others`. With `box` and `points` the mask may be left out. `image` and `mask` are paths relative to
-the set's folder, or in parquet `{"bytes", "path"}`, as the feature `Image` of `datasets` stores them. Coordinates are in
-pixels of the image.
+Fields: `id`, `image`, `mask`, `question`, `modality`, `category`, `case`; optional `split`, `supercategory`,
+`box`, `points`, `think`, `others`. With `box` and `points` the mask may be left out. `image` and `mask` are
+paths relative to the set's folder, or in parquet `{"bytes", "path"}`, as the feature `Image` of `datasets`
+stores them. Coordinates are in pixels of the image.
 """
 
 from pathlib import Path

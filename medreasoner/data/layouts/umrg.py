@@ -1,17 +1,18 @@
 """Rows of U-MRG-14K and 6k, as published (arXiv 2508.08177) and as this project publishes its own sets.
 
 Three shapes of one row:
-  parquet for verl   `prompt[0].content` the question, `images[0]`, `masks[0]`, `extra_info` (`id`, `category`,
-                     `supercategory`), `reward_model.ground_truth` a JSON string with `bbox_2d` and `point_2d`.
+  parquet for verl   `prompt[0].content` the question, `images[0]`, `masks[0]`, `extra_info` (`id`,
+                     `category`, `supercategory`), `reward_model.ground_truth` a JSON string with `bbox_2d`
+                     and `point_2d`.
   umrg_rl.json       a list of objects with `id`, `image`, `bbox`, `point`; masks in masks/ID beside it.
-  ours beside theirs the columns of the first with ours (`modality`, `case`, `think`, `box`, `points`, …), which win,
-                     being in pixels of the image already.
-A row with none of the published columns is read by `project.py`. The published boxes and points are kept as they are,
-only brought into pixels of the row's own image.
+  ours beside theirs the columns of the first with ours (`modality`, `case`, `think`, `box`, `points`, …),
+                     which win, being in pixels of the image already.
+A row with none of the published columns is read by `project.py`. The published boxes and points are kept as
+they are, only brought into pixels of the row's own image.
 
-What the rows leave open is read from the id, `<case>_<modality>_<site>_<target>_<number>.png`, and the image's name,
-which is the id's beginning up to the site. The paper does not name the raw file's key of the question; `question`,
-`problem` and `prompt` are taken.
+What the rows leave open is read from the id, `<case>_<modality>_<site>_<target>_<number>.png`, and the
+image's name, which is the id's beginning up to the site. The paper does not name the raw file's key of the
+question; `question`, `problem` and `prompt` are taken.
 """
 
 import posixpath
@@ -145,11 +146,11 @@ def _rescaled(sample: Sample) -> Sample:
 
 
 def _scale(sample: Sample, sx: float, sy: float) -> tuple[float, float]:
-    """Image pixels per unit of the row's coordinates, (x, y); `sx`, `sy` if they are in the frame of 840 x 840.
+    """Image pixels per unit of the row's coordinates, (x, y); `sx`, `sy` if they are in the 840 frame.
 
-    Images are published at 840 x 840, where this is 1. For another size the set does not say whether its numbers are in
-    the 840 frame or in the image's own: the mask decides; without one the 840 frame is taken, unless the box does not fit
-    in it.
+    Images are published at 840 x 840, where this is 1. For another size the set does not say whether its
+    numbers are in the 840 frame or in the image's own: the mask decides; without one the 840 frame is taken,
+    unless the box does not fit in it.
     """
     box: Box = sample.box
     if (sx, sy) == (1, 1) or max(box) > SIDE:

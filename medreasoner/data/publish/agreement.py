@@ -32,8 +32,8 @@ def agreement(one: Ledger, other: Ledger, samples: Iterable[Sample]) -> tuple[fl
 def settle(sample: Sample, books: Iterable[Ledger]) -> tuple[Sample | None, str]:
     """What the reviewers leave of `sample`, and its status.
 
-    Returns: the sample, with the latest edit if there is one, or None; and one of "not reviewed", "rejected", "edited"
-        and "accepted". One reviewer who rejects it is enough.
+    Returns: the sample, with the latest edit if there is one, or None; and one of "not reviewed", "rejected",
+        "edited" and "accepted". One reviewer who rejects it is enough.
     """
     verdicts = sorted(
         (verdict for book in books if (verdict := book.verdict(sample))), key=lambda verdict: verdict.time

@@ -1,4 +1,4 @@
-"""Writes the card of a published set, README.md, from what was counted; its words are in `hub/templates/dataset.md.jinja`."""
+"""Writes the card of a published set from what was counted, in the words of hub/templates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +17,8 @@ TEMPLATES = Path(__file__).parents[2] / "hub" / "templates"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def write_card(
-    out: Path, name: str, summary: Summary, files: Sequence[Path], features: "Features"
-) -> None:
-    """Write README.md, with features and sizes of the parquet `files` in its front matter, and figures/samples.png."""
+def write_card(out: Path, name: str, summary: Summary, files: Sequence[Path], features: "Features") -> None:
+    """Write README.md, with features and sizes of the parquet `files`, and figures/samples.png."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     (out / "figures").mkdir(exist_ok=True)
@@ -28,7 +26,7 @@ def write_card(
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    environment.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")  # of a Markdown table
+    environment.filters["cell"] = _escape_cell
     text = environment.get_template("dataset.md.jinja").render(**_facts(name, summary))
     (out / "README.md").write_text(text, encoding="utf-8")
     _add_dataset_info(out, summary, files, features)
@@ -53,6 +51,11 @@ def _add_dataset_info(out: Path, summary: Summary, files: Sequence[Path], featur
     total = sum(sizes.values())
     info = DatasetInfo(features=features, splits=splits, download_size=total, dataset_size=total)
     DatasetInfosDict({"default": info}).write_to_directory(out)
+
+
+def _escape_cell(text: str) -> str:
+    """`text` as a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _facts(name: str, summary: Summary) -> dict:

@@ -1,4 +1,7 @@
-"""The columns of a published set: those of U-MRG, and ours beside them. Coordinates are pixels of the row's own image."""
+"""The columns of a published set: those of U-MRG, and ours beside them.
+
+Coordinates are pixels of the row's own image.
+"""
 
 import io
 import json

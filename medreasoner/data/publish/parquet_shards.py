@@ -1,7 +1,7 @@
 """Writes rows into parquet files of the Hub's naming, SPLIT-00000-of-00002.parquet, in constant memory.
 
-Row groups are small enough for the Hub's viewer, files small enough to send. `datasets` would first write the whole set
-as an Arrow cache and then once more as parquet.
+Row groups are small enough for the Hub's viewer, files small enough to send. `datasets` would first write the
+whole set as an Arrow cache and then once more as parquet.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ class ParquetShards:
         file_bytes: int = FILE_BYTES,
         group_bytes: int = GROUP_BYTES,
         group_rows: int = GROUP_ROWS,
-    ):
+    ) -> None:
         self.folder, self.file_bytes = folder, file_bytes
         self.group_bytes, self.group_rows = group_bytes, group_rows
         self.schema = features.arrow_schema
@@ -67,7 +67,7 @@ class ParquetShards:
 class _Split:
     """The files of one split, the latest one open."""
 
-    def __init__(self, shards: ParquetShards, name: str):
+    def __init__(self, shards: ParquetShards, name: str) -> None:
         self.shards, self.name = shards, name
         self.paths: list[Path] = []
         self._writer: pq.ParquetWriter | None = None

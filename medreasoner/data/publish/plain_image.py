@@ -1,4 +1,4 @@
-"""Images as they may be published: pixels only, without anything that could tell of a patient (EXIF, comments, texts)."""
+"""Images as they may be published: pixels only, without EXIF, comments or texts that could name a patient."""
 
 import io
 
@@ -19,8 +19,8 @@ _JPEG = (b"\xff\xd8\xff", b"\xff\xd9")
 def plain_image(sample: Sample) -> dict:
     """The image as parquet holds it, {"bytes", "path"}.
 
-    A grey or RGB JPEG or PNG without further data is taken as it is; anything else becomes a PNG of what `load_image`
-    reads. Errors: ImageError.
+    A grey or RGB JPEG or PNG without further data is taken as it is; anything else becomes a PNG of what
+    `load_image` reads. Errors: ImageError.
     """
     data = sample.image if isinstance(sample.image, bytes) else sample.image.read_bytes()
     name = sample.id if isinstance(sample.image, bytes) else sample.image.stem

@@ -29,16 +29,17 @@ SPLIT = re.compile(r"\w+(\.\w+)*")
 
 
 def publish_set(folder: Path, out: Path, reviewed: bool = False) -> dict:
-    """Write `out/data/SPLIT-*.parquet`, `out/README.md`, `out/figures/samples.png`, and for a named set `out/report.json`.
+    """Write `out/data/SPLIT-*.parquet`, `README.md`, `figures/samples.png`, and `report.json` of a named set.
 
-    Only files that lie in `folder` are published: a row that names one elsewhere is skipped. So is a row whose image or
-    mask cannot be read.
+    Only files that lie in `folder` are published: a row that names one elsewhere is skipped. So is a row
+    whose image or mask cannot be read.
 
     Args:
         folder: with samples.jsonl, as `data build` makes it; a row without a split goes to train.
         reviewed: only samples that somebody accepted or edited and nobody rejected, with the edits.
 
-    Returns: {"samples": {split: n}, "left_out": {reason: n}, "skipped": [rows that cannot be used], "bytes": of all files}.
+    Returns: {"samples": {split: n}, "left_out": {reason: n}, "skipped": [rows that cannot be used],
+        "bytes": of all files}.
     Errors: DataError where there is nothing to publish, or `out` holds something else.
     """
     _refuse_other(out)
@@ -100,7 +101,8 @@ def _why_nothing(folder: Path, summary: Summary) -> str:
     if summary.left_out:
         why = ", ".join(f"{number} {reason}" for reason, number in summary.left_out.items())
         return f"{folder} has nothing to publish: {why}; review it first, or publish without --reviewed"
-    return f"{folder} has nothing to publish; {len(summary.skipped)} rows were skipped, the first is {summary.skipped[0]}"
+    skipped = summary.skipped
+    return f"{folder} has nothing to publish; {len(skipped)} rows were skipped, the first is {skipped[0]}"
 
 
 def _write_report(out: Path, loaded: SampleSet, lines: dict[str, list[str]]) -> str | None:
@@ -109,7 +111,8 @@ def _write_report(out: Path, loaded: SampleSet, lines: dict[str, list[str]]) -> 
     if named is None:
         return None
     splits = {
-        split: {"samples": len(of_split), "sha256": digest_lines(of_split)} for split, of_split in lines.items()
+        split: {"samples": len(of_split), "sha256": digest_lines(of_split)}
+        for split, of_split in lines.items()
     }
     (out / REPORT).write_text(json.dumps({"name": named.name, "splits": splits}, indent=1) + "\n")
     return named.name
@@ -134,16 +137,18 @@ def _split(sample: Sample, stated: dict[str, str]) -> str:
     split = stated["split"] or "train"
     if not SPLIT.fullmatch(split):
         raise DataError(
-            f"the split of sample {sample.id!r} must be letters, digits and '_', as the Hub wants it; got {split!r}"
+            f"the split of sample {sample.id!r} must be letters, digits and '_', as the Hub wants it; "
+            f"got {split!r}"
         )
     return split
 
 
 def _stated_facts(path: Path) -> dict[str, dict[str, str]]:
-    """What the lines of samples.jsonl state beyond a Sample, by id. A line that cannot be read is left to `load`."""
+    """What the lines of samples.jsonl state beyond a Sample, by id; `load` names lines that are none."""
     if not path.is_file():
         raise DataError(
-            f"expected a folder with samples.jsonl, got {path.parent}; `python -m medreasoner data build` makes one"
+            f"expected a folder with samples.jsonl, got {path.parent}; "
+            "`python -m medreasoner data build` makes one"
         )
     found: dict[str, dict[str, str]] = {}
     with path.open(encoding="utf-8", errors="replace") as file:

@@ -1,9 +1,9 @@
 """Reviewers' decisions about the samples of a folder, kept so that none is ever lost.
 
-FOLDER/reviews/NAME.jsonl holds one line a decision and is only ever added to. A line has `id`, `decision` (accept, edit,
-reject or undo), `of` (which text was judged, see `fingerprint`) and `time`; with edit also `question` and `think` as they
-should be, with reject `reason`. The latest line of a sample holds; undo takes back the one before it. A decision about a
-text that has changed since does not count.
+FOLDER/reviews/NAME.jsonl holds one line a decision and is only ever added to. A line has `id`, `decision`
+(accept, edit, reject or undo), `of` (which text was judged, see `fingerprint`) and `time`; with edit also
+`question` and `think` as they should be, with reject `reason`. The latest line of a sample holds; undo takes
+back the one before it. A decision about a text that has changed since does not count.
 
 The page on which they are made is `medreasoner/review`.
 """
@@ -57,16 +57,17 @@ def fingerprint(sample: Sample) -> str:
 class Ledger:
     """The decisions of one reviewer about one folder.
 
-    `record` returns once the line is on the disk. A line that a crash cut short was never confirmed: it is not read, and
-    makes room for the next.
+    `record` returns once the line is on the disk. A line that a crash cut short was never confirmed: it is
+    not read, and makes room for the next.
 
     Errors: DataError for a name that cannot name a file, or a file that holds anything else.
     """
 
-    def __init__(self, folder: Path, reviewer: str):
+    def __init__(self, folder: Path, reviewer: str) -> None:
         if not NAME.fullmatch(reviewer):
             raise DataError(
-                f"a reviewer's name must be letters, digits, '_', '.' or '-', at most 64 of them; got {reviewer!r}"
+                "a reviewer's name must be letters, digits, '_', '.' or '-', at most 64 of them; "
+                f"got {reviewer!r}"
             )
         self.reviewer = reviewer
         self.path = folder / "reviews" / f"{reviewer}.jsonl"
@@ -88,8 +89,8 @@ class Ledger:
     ) -> Decision:
         """Write one decision to the disk.
 
-        Errors: ValueError for a decision that is none, and for an edit that changes nothing or empties the question;
-            OSError if it cannot be written.
+        Errors: ValueError for a decision that is none, and for an edit that changes nothing or empties the
+            question; OSError if it cannot be written.
         """
         if decision not in (*VERDICTS, UNDO):
             raise ValueError(f"a decision is one of {(*VERDICTS, UNDO)}, got {decision!r}")
@@ -153,7 +154,8 @@ def read_decisions(path: Path) -> list[Decision]:
             ) from error
         if decision.decision not in (*VERDICTS, UNDO):
             raise DataError(
-                f"{path}, line {number}: the decision must be one of {(*VERDICTS, UNDO)}, got {decision.decision!r}"
+                f"{path}, line {number}: the decision must be one of {(*VERDICTS, UNDO)}, "
+                f"got {decision.decision!r}"
             )
         found.append(decision)
     return found

@@ -18,12 +18,14 @@ class Summary:
     """What was published; of the samples only a few are kept, for the drawing.
 
     Attributes:
-        splits, left_out, reviews: number by split, by reason, by review status. skipped: rows that could not be used.
+        splits, left_out, reviews: number by split, by reason, by review status.
+        skipped: rows that could not be used.
         cells: number by (modality, supercategory, category, split). sources: by (dataset, licence, source).
-        cases: split -> cases. without: number by what is missing. verdicts: two reviewers -> what both said of a sample.
+        cases: split -> cases. without: number by what is missing.
+        verdicts: two reviewers -> what both said of each sample.
     """
 
-    def __init__(self, books: Sequence[Ledger] = ()):
+    def __init__(self, books: Sequence[Ledger] = ()) -> None:
         self.books = list(books)
         self.splits: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
@@ -87,9 +89,7 @@ class Summary:
         if number := self.reviews["not reviewed"]:
             found.append(f"Samples that no person has reviewed: {number}.")
         if self.skipped:
-            found.append(
-                f"Rows of the source that could not be used and are left out: {len(self.skipped)}."
-            )
+            found.append(f"Rows of the source that could not be used and are left out: {len(self.skipped)}.")
         return found
 
     def _gaps_of_contents(self) -> list[str]:

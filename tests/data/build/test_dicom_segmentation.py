@@ -1,4 +1,4 @@
-"""DICOM segmentations of every type come onto the grid of their series; those of another series are refused."""
+"""DICOM segmentations of every type come onto the grid of their series, or are refused."""
 
 import numpy as np
 import pytest

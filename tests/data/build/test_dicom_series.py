@@ -47,7 +47,9 @@ def test_slices_of_a_scanner_make_a_volume():
     assert volume.spacing_between_slices == pytest.approx(heights[1] - heights[0])
 
 
-@pytest.mark.parametrize("missing", [{"RescaleSlope": "", "RescaleIntercept": ""}, {"FrameOfReferenceUID": ""}])
+@pytest.mark.parametrize(
+    "missing", [{"RescaleSlope": "", "RescaleIntercept": ""}, {"FrameOfReferenceUID": ""}]
+)
 def test_empty_values_count_as_none(tmp_path, missing):
     values, _ = head()
     dicom_series(tmp_path / "a", values, **missing)

@@ -1,4 +1,5 @@
-"""The build past one machine: its function of one image as a map of Ray Data, on two workers, gives the same set as one process.
+"""The build past one machine: its function of one image as a map of Ray Data, on two workers, gives the same
+set as one process.
 
 Ray is no requirement of the project: `pip install "ray[data]"` for this test.
 
@@ -40,7 +41,13 @@ def source(folder: Path) -> Path:
             shade = np.where(mask, 220, (80 + 30 * smooth / smooth.std()).clip(0, 150)).astype(np.uint8)
             Image.fromarray(shade).save(folder / f"{number}.png")
             Image.fromarray(mask.astype(np.uint8)).save(folder / f"{number}_mask.png")
-            row = {"id": f"drawn/{number}", "dataset": "drawn", "image": f"{number}.png", "mask": f"{number}_mask.png", "modality": "CT"}
+            row = {
+                "id": f"drawn/{number}",
+                "dataset": "drawn",
+                "image": f"{number}.png",
+                "mask": f"{number}_mask.png",
+                "modality": "CT",
+            }
             row |= {"case": str(number), "split": "train", "targets": [{"index": 1, "name": "spleen"}]}
             file.write(json.dumps(row) + "\n")
     return folder
@@ -63,9 +70,15 @@ def two_workers(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is written into the home folder
     monkeypatch.setenv("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     here = Path(__file__).parent
-    paths = {"env_vars": {"PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}}  # the workers import this file and the project
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False, runtime_env=paths)
-    ray.data.DataContext.get_current().wait_for_min_actors_s = 600  # else the first worker may take all the work
+    paths = {
+        "env_vars": {"PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
+    }  # the workers import this file and the project
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False, runtime_env=paths
+    )
+    ray.data.DataContext.get_current().wait_for_min_actors_s = (
+        600  # else the first worker may take all the work
+    )
     yield
     ray.shutdown()
 
@@ -87,4 +100,6 @@ def test_two_ray_workers_build_what_one_process_builds(tmp_path, two_workers):
 
 
 def written(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+    }

@@ -48,7 +48,10 @@ def test_storage_order_changes_nothing(folder, tmp_path):
     values, marks = head()
     nifti(tmp_path / "flipped/images/Ann.nii.gz", values, flip=True)
     nifti(tmp_path / "flipped/masks/Ann.nii", marks)
-    one, other = (sorted(open_source(tmp_path / name, tmp_path / f"out {name}", SPLEEN), key=lambda i: i.id) for name in ("src", "flipped"))
+    one, other = (
+        sorted(open_source(tmp_path / name, tmp_path / f"out {name}", SPLEEN), key=lambda i: i.id)
+        for name in ("src", "flipped")
+    )
     for a, b in zip(one, other, strict=True):
         assert a.image.read_bytes() == b.image.read_bytes() and a.mask.read_bytes() == b.mask.read_bytes()
 
@@ -58,10 +61,18 @@ def test_ct_is_windowed_and_anything_else_by_its_percentiles(tmp_path):
     nifti(tmp_path / "src/images/Ann.nii.gz", values)
     nifti(tmp_path / "src/masks/Ann.nii.gz", marks)
     shades = {}
-    for name, options in (("ct", SPLEEN), ("lung", Options(SPLEEN.labels, "CT", window="CT lung")), ("mr", Options(SPLEEN.labels, "MRI"))):
+    for name, options in (
+        ("ct", SPLEEN),
+        ("lung", Options(SPLEEN.labels, "CT", window="CT lung")),
+        ("mr", Options(SPLEEN.labels, "MRI")),
+    ):
         item = min(open_source(tmp_path / "src", tmp_path / name, options), key=lambda item: item.id)
         shades[name] = int(np.asarray(Image.open(item.image))[30, 30])
-    assert shades == {"ct": 121, "lung": 236, "mr": 221}  # 40 HU seen at 50/400, at -600/1500, and between -1000 and 200
+    assert shades == {
+        "ct": 121,
+        "lung": 236,
+        "mr": 221,
+    }  # 40 HU seen at 50/400, at -600/1500, and between -1000 and 200
 
 
 def test_a_label_map_on_another_grid_is_refused(folder, tmp_path):
@@ -90,11 +101,24 @@ def test_the_layout_of_nnu_net_names_labels_and_modality(tmp_path):
     nifti(tmp_path / "src/imagesTr/Ann_0000.nii.gz", values)
     nifti(tmp_path / "src/imagesTr/Ann_0001.nii.gz", values)
     nifti(tmp_path / "src/labelsTr/Ann.nii.gz", marks)
-    told = {"labels": {"background": 0, "spleen": 1}, "channel_names": {"0": "CT", "1": "CT"}, "licence": "CC-BY-SA 4.0"}
+    told = {
+        "labels": {"background": 0, "spleen": 1},
+        "channel_names": {"0": "CT", "1": "CT"},
+        "licence": "CC-BY-SA 4.0",
+    }
     (tmp_path / "src/dataset.json").write_text(json.dumps(told))
     (only,) = open_source(tmp_path / "src", tmp_path / "out", Options())
-    assert (only.classes, only.modality, only.licence, only.dataset) == (((1, "spleen"),), "CT", "CC-BY-SA 4.0", "src")
-    told |= {"labels": {"0": "background", "2": "liver"}, "modality": {"0": "MRI"}, "channel_names": {}}  # as the Decathlon writes it
+    assert (only.classes, only.modality, only.licence, only.dataset) == (
+        ((1, "spleen"),),
+        "CT",
+        "CC-BY-SA 4.0",
+        "src",
+    )
+    told |= {
+        "labels": {"0": "background", "2": "liver"},
+        "modality": {"0": "MRI"},
+        "channel_names": {},
+    }  # as the Decathlon writes it
     (tmp_path / "src/dataset.json").write_text(json.dumps(told))
     (only,) = open_source(tmp_path / "src", tmp_path / "out 2", Options())
     assert (only.classes, only.modality) == (((2, "liver"),), "MRI")
@@ -113,7 +137,11 @@ def test_a_volume_that_is_done_is_not_read_again(folder, tmp_path):
 def test_a_volume_becomes_samples_with_their_spacing(folder, tmp_path):
     Builder(open_source(folder, tmp_path / "out", SPLEEN), tmp_path / "out").run()
     (sample,) = lines(tmp_path / "out/samples.jsonl")
-    assert sample["category"] == "spleen" and sample["spacing_mm"] == [0.8, 0.8] and sample["box"] == [10, 10, 18, 18]
+    assert (
+        sample["category"] == "spleen"
+        and sample["spacing_mm"] == [0.8, 0.8]
+        and sample["box"] == [10, 10, 18, 18]
+    )
     (reject,) = lines(tmp_path / "out/rejects.jsonl")
     assert reject["reason"] == "no wordings for liver in CT images"
 
@@ -144,7 +172,9 @@ def test_a_dicom_series_with_a_segmentation_gives_the_slices_of_the_same_nifti(f
     slices = dicom_series(tmp_path / "dicom/images/Ann", values)
     segmentation(tmp_path / "dicom/masks/Ann.dcm", slices, [marks == 1, marks == 2])
     one = sorted(open_source(folder, tmp_path / "out", SPLEEN), key=lambda item: item.id)
-    other = sorted(open_source(tmp_path / "dicom", tmp_path / "out dicom", Options()), key=lambda item: item.id)
+    other = sorted(
+        open_source(tmp_path / "dicom", tmp_path / "out dicom", Options()), key=lambda item: item.id
+    )
     assert [item.classes for item in other] == [((1, "Spleen"),), ((2, "Liver"),)]
     assert other[0].modality == "CT" and other[0].spacing_mm == (0.8, 0.8)
     for a, b in zip(one, other, strict=True):

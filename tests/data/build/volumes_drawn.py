@@ -17,7 +17,7 @@ NAMES = ("Spleen", "Liver", "Tumour")
 
 
 def head() -> tuple[np.ndarray, np.ndarray]:
-    """Hounsfield units and labels: label 1 far right and front, largest at slice 3; label 2 once, at slice 6."""
+    """Hounsfield units, and labels: 1 far right and front, largest at slice 3; 2 once, at slice 6."""
     values, marks = np.full(SHAPE, -1000.0, np.float32), np.zeros(SHAPE, np.int16)
     values[5:55, 5:45] = 40
     for number, half in ((2, 5), (3, 8), (4, 6)):
@@ -54,7 +54,9 @@ def plane(volume: np.ndarray, number: int) -> np.ndarray:
     return np.ascontiguousarray(volume[::-1, ::-1, number].T)
 
 
-def dicom_series(folder: Path, values: np.ndarray, patient: str = "12345", **changes: object) -> list[Dataset]:
+def dicom_series(
+    folder: Path, values: np.ndarray, patient: str = "12345", **changes: object
+) -> list[Dataset]:
     """Write axial CT slices, patient lying on the back, file names in no order; returns them from below.
 
     `changes` are set on every slice.
@@ -85,7 +87,8 @@ def segmentation(
     """Write a DICOM segmentation, one frame a segment and slice, empty ones left out.
 
     Args:
-        masks: of segments 1, 2, …; bool, with kind FRACTIONAL 0 to 1. kind: LABELMAP puts all into one frame a slice.
+        masks: of segments 1, 2, …; bool, with kind FRACTIONAL 0 to 1. kind: LABELMAP puts all into one frame
+            a slice.
         bits: of a pixel, 1 or 8.
     """
     ds = new_dataset("1.2.840.10008.5.1.4.1.1.66.7" if kind == "LABELMAP" else SegmentationStorage)

@@ -48,7 +48,14 @@ def test_undo_takes_back_one_decision_after_the_other_even_in_another_session(fo
     assert book.undo(by_id) == two and book.verdict(two) is None
     assert book.undo(by_id) == one and book.verdict(one) is None
     assert book.undo(by_id) is None
-    assert [decision.decision for decision in read_decisions(book.path)] == [ACCEPT, ACCEPT, REJECT, UNDO, UNDO, UNDO]
+    assert [decision.decision for decision in read_decisions(book.path)] == [
+        ACCEPT,
+        ACCEPT,
+        REJECT,
+        UNDO,
+        UNDO,
+        UNDO,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from medreasoner.imaging import load_image
 
 
 class WriterError(ValueError):
-    """This writer has no usable words for this target; the message is the reason with which it is rejected."""
+    """This writer has no usable words for this target; the message is the reason to reject it."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Writer(Protocol):
     """Writes the words of a set.
 
     Attributes:
-        name: what its words depend on besides what it is given, so that no set is begun with one writer and finished with
-            another.
+        name: what its words depend on besides what it is given, so that no set is begun with one writer and
+            finished with another.
         tries: how often `ask` may be called for a target whose words are refused by the checks.
     """
 

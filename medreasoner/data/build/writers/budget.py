@@ -1,9 +1,9 @@
-"""What requests to an endpoint cost and may cost: prices, a budget that threads share, and estimates of tokens."""
+"""What requests to an endpoint cost and may cost: prices, a budget, and estimates of tokens."""
 
 import threading
 from dataclasses import dataclass
 
-# Tokens of one picture of at most 1024 px, above what GPT-4o (765) and Qwen2.5-VL (1369) count for 1024 x 1024.
+# Tokens of one picture of at most 1024 px; for 1024 x 1024 GPT-4o counts 765, Qwen2.5-VL 1369.
 IMAGE_TOKENS = 1400
 CHARS_PER_TOKEN = 3  # of estimates; English has about 4, so they err upwards
 
@@ -27,11 +27,11 @@ class Prices:
 class Budget:
     """What may be spent, in USD; with `limit` None as much as it takes.
 
-    Requests under way are counted at their dearest, so the limit is never passed by more than a wrong estimate of what is
-    sent. Threads may share one.
+    Requests under way are counted at their dearest, so the limit is never passed by more than a wrong
+    estimate of what is sent. Threads may share one.
     """
 
-    def __init__(self, limit: float | None, spent: float = 0.0):
+    def __init__(self, limit: float | None, spent: float = 0.0) -> None:
         self.limit, self.spent = limit, spent
         self._reserved = 0.0
         self._lock = threading.Lock()

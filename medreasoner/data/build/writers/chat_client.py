@@ -1,7 +1,8 @@
-"""An OpenAI-compatible chat endpoint, every answer of which is paid for once: cached on disk and held to a budget.
+"""An OpenAI-compatible chat endpoint whose answers are cached on disk and held to a budget.
 
-The `openai` client sends and retries; an answer that came is on disk under the hash of its request before it is used, so
-asking the same again costs nothing and a run that was stopped resumes. The key is sent and never written anywhere.
+The `openai` client sends and retries; an answer that came is on disk under the hash of its request before it
+is used, so asking the same again costs nothing and a run that was stopped resumes. The key is sent and never
+written anywhere.
 """
 
 import hashlib
@@ -16,11 +17,12 @@ from medreasoner.data.build.writers.budget import CHARS_PER_TOKEN, Budget, Price
 if TYPE_CHECKING:
     from openai import APIError
 
+RETRIED = (408, 409, 429)  # HTTP statuses, besides those of server errors, that the client tries again
 TRIES = 9  # of one request; the client's pauses between them add up to about 50 seconds
 
 
 class EndpointError(RuntimeError):
-    """The endpoint cannot be used, or gave no answer in all tries; the message says what came and what to do."""
+    """The endpoint cannot be used or gave no answer in all tries; the message says what came, what to do."""
 
 
 class ChatClient:
@@ -29,7 +31,7 @@ class ChatClient:
     Args:
         url: the base, as `http://localhost:8000/v1`. model: its name there. key: sent as a bearer token.
         folder: of the answers that have come; what they cost counts as spent.
-        budget: USD for all that `folder` will ever hold. timeout: seconds for one try. tries: of one request, at most.
+        budget: USD for all that `folder` will ever hold. timeout: seconds for one try.
 
     Errors: EndpointError for an address that is none.
     """
@@ -44,8 +46,7 @@ class ChatClient:
         budget: float | None = None,
         key: str | None = None,
         timeout: float = 120,
-        tries: int = TRIES,
-    ):
+    ) -> None:
         import openai
 
         parts = urlsplit(url)
@@ -54,9 +55,9 @@ class ChatClient:
                 f"{url} is no address of an endpoint; expected one like http://localhost:8000/v1"
             )
         self.url, self.model, self.folder = url.rstrip("/"), model, folder
-        self.prices, self.tries = prices or Prices(), tries
+        self.prices = prices or Prices()
         self._client = openai.OpenAI(
-            base_url=self.url, api_key=key or "none", timeout=timeout, max_retries=tries - 1
+            base_url=self.url, api_key=key or "none", timeout=timeout, max_retries=TRIES - 1
         )
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -109,7 +110,7 @@ class ChatClient:
         """{"answer", "usage"}; malformed answers are asked for again. Errors: EndpointError."""
         import openai
 
-        for _ in range(self.tries):
+        for _ in range(TRIES):
             try:
                 raw = self._client.chat.completions.with_raw_response.create(**body)
             except openai.APIError as error:  # tried again already, where that can help
@@ -125,13 +126,13 @@ class ChatClient:
         if not isinstance(error, openai.APIStatusError):
             return EndpointError(self._gave_up(f"{type(error).__name__} ({error})"))
         status, text = error.status_code, error.response.text
-        if status in (408, 409, 429) or status >= 500:
+        if status in RETRIED or isinstance(error, openai.InternalServerError):
             return EndpointError(self._gave_up(f"HTTP {status} ({text[:120]!r})"))
         return EndpointError(f"{self.url} answered HTTP {status}: {text[:300]}")
 
     def _gave_up(self, last: str) -> str:
         return (
-            f"{self.url} gave no answer in {self.tries} tries; the last ended with {last}. "
+            f"{self.url} gave no answer in {TRIES} tries; the last ended with {last}. "
             "Run the command again to go on"
         )
 
@@ -146,7 +147,8 @@ def read_completion(text: str, messages: list[dict]) -> dict | None:
     except (ValueError, RecursionError):
         return None
     choices = content.get("choices") if isinstance(content, dict) else None
-    message = choices[0].get("message") if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         return None
     answer = str(message.get("content") or "")

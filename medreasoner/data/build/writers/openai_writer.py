@@ -1,7 +1,7 @@
-"""The writer that asks a vision-language model behind an endpoint: descriptions, question formats, questions, reasoning.
+"""The writer that lets a vision-language model behind an endpoint write questions and reasoning.
 
-The model is shown the image, the image with its target outlined, and what was measured. Requests, cache and budget are in
-`chat_client.py`; the refusals of `checks.py` are told to the model for its next try.
+The model is shown the image, the image with its target outlined, and what was measured. Requests, cache and
+budget are in `chat_client.py`; the refusals of `checks.py` are told to the model for its next try.
 """
 
 import json
@@ -61,7 +61,10 @@ Keys: question, think."""
 
 @dataclass(frozen=True)
 class Estimate:
-    """Requests of a set, and their tokens: sent, likely to be written, and written at most. Refused tries come on top."""
+    """Requests of a set, and their tokens: sent, likely to be written, and written at most.
+
+    Refused tries come on top.
+    """
 
     requests: int
     sent: int
@@ -74,7 +77,7 @@ class OpenAIWriter:
 
     tries = 3
 
-    def __init__(self, client: ChatClient):
+    def __init__(self, client: ChatClient) -> None:
         self.client = client
         self.name = digest(client.url, client.model, RULES, DESCRIBE, FORMAT, ASK)
 
@@ -139,22 +142,27 @@ class OpenAIWriter:
         """What a set of so many images, targets and super-categories takes."""
         requests = {"describe": images, "format": kinds, "ask": targets}
         # of one request of a kind: (instruction, pictures, tokens of facts)
-        shape = {"describe": (DESCRIBE, 2, FACT_TOKENS), "format": (FORMAT, 0, 60), "ask": (ASK, 2, 2 * FACT_TOKENS)}
+        shape = {
+            "describe": (DESCRIBE, 2, FACT_TOKENS),
+            "format": (FORMAT, 0, 60),
+            "ask": (ASK, 2, 2 * FACT_TOKENS),
+        }
         rules = estimate_tokens([{"content": RULES}])
         sent = {
             kind: rules + estimate_tokens([{"content": text}]) + pictures * IMAGE_TOKENS + facts
             for kind, (text, pictures, facts) in shape.items()
         }
         totals = [
-            sum(requests[kind] * size[kind] for kind in requests) for size in (sent, LIKELY_TOKENS, MAX_TOKENS)
+            sum(requests[kind] * size[kind] for kind in requests)
+            for size in (sent, LIKELY_TOKENS, MAX_TOKENS)
         ]
         return Estimate(sum(requests.values()), *totals)
 
 
 def read_object(answer: str, keys: tuple[str, ...]) -> list[str] | None:
-    """The texts under `keys` of the JSON object in `answer`, which may stand in a code fence or between words.
+    """The texts under `keys` of the JSON object in `answer`, None if one is missing.
 
-    None if one is missing.
+    The object may stand in a code fence or between words.
     """
     found = re.search(r"\{.*\}", answer, re.DOTALL)
     try:

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class ChatServer:
     """
     Attributes:
-        faults: what happens to request n instead: (HTTP status, headers, bytes), bytes to send, "drop" or "slow".
+        faults: what happens to request n instead: (HTTP status, headers, bytes), bytes to send, "drop" or
+            "slow".
         bodies, keys: the requests that came, and their Authorization. written: what is written to a request.
     """
 
@@ -51,7 +52,9 @@ class ChatServer:
         if data is None:
             message = {"role": "assistant", "content": self.written(body)}
             usage = {"prompt_tokens": 1000, "completion_tokens": 100}
-            data = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}).encode()
+            data = json.dumps(
+                {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+            ).encode()
         handler.send_response(status)
         for name, value in ({"content-length": str(len(data))} | headers).items():
             handler.send_header(name, value)

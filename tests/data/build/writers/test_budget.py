@@ -14,7 +14,9 @@ def test_tokens_are_estimated_on_the_high_side():
 def test_what_is_reserved_counts_until_it_is_settled():
     budget = Budget(1.0)
     budget.reserve(0.6)
-    with pytest.raises(BudgetSpent, match=r"\$0.0000 of the budget of \$1.00 is spent; the next request may cost \$0.5000"):
+    with pytest.raises(
+        BudgetSpent, match=r"\$0.0000 of the budget of \$1.00 is spent; the next request may cost \$0.5000"
+    ):
         budget.reserve(0.5)
     budget.settle(0.6, 0.2)
     budget.reserve(0.8)

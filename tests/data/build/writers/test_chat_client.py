@@ -11,6 +11,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from medreasoner.data.build.writers import chat_client
 from medreasoner.data.build.writers.budget import BudgetSpent, Prices
 from medreasoner.data.build.writers.chat_client import ChatClient, EndpointError, read_completion
 
@@ -43,7 +44,14 @@ def test_the_same_question_is_paid_for_once(served, url, tmp_path):
 
 @pytest.mark.parametrize(
     "fault",
-    [(500, {}, b"oops"), (503, {}, b""), "drop", b"<html>no json</html>", b'{"choices": []}', b'{"choices": [{"mess'],
+    [
+        (500, {}, b"oops"),
+        (503, {}, b""),
+        "drop",
+        b"<html>no json</html>",
+        b'{"choices": []}',
+        b'{"choices": [{"mess',
+    ],
     ids=["500", "503", "dropped", "html", "no choice", "cut json"],
 )
 def test_a_fault_is_tried_again(served, url, tmp_path, waits, fault):
@@ -63,23 +71,34 @@ def test_a_slow_server_is_tried_again(served, url, tmp_path, waits):
     assert client(url, tmp_path, timeout=0.5).chat(HELLO, 50) == "fine" and waits
 
 
-def test_a_server_that_never_answers_ends_with_what_it_said(served, url, tmp_path, waits):
+def test_a_server_that_never_answers_ends_with_what_it_said(served, url, tmp_path, waits, monkeypatch):
+    monkeypatch.setattr(chat_client, "TRIES", 3)
     served.faults = dict.fromkeys(range(9), (500, {}, b"out of memory"))
-    with pytest.raises(EndpointError, match="no answer in 3 tries; the last ended with HTTP 500 .*out of memory"):
-        client(url, tmp_path, tries=3).chat(HELLO, 50)
+    with pytest.raises(
+        EndpointError, match="no answer in 3 tries; the last ended with HTTP 500 .*out of memory"
+    ):
+        client(url, tmp_path).chat(HELLO, 50)
     assert len(served.bodies) == 3 and not list((tmp_path / "requests").rglob("*.json"))
 
 
-def test_a_server_that_writes_nonsense_to_the_end_is_told_with_what_it_wrote(served, url, tmp_path):
+def test_a_server_that_writes_nonsense_to_the_end_is_told_with_what_it_wrote(
+    served, url, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(chat_client, "TRIES", 3)
     served.faults = dict.fromkeys(range(9), b"<html>no json</html>")
-    with pytest.raises(EndpointError, match="no answer in 3 tries; the last ended with a malformed answer .*no json"):
-        client(url, tmp_path, tries=3).chat(HELLO, 50)
+    with pytest.raises(
+        EndpointError, match="no answer in 3 tries; the last ended with a malformed answer .*no json"
+    ):
+        client(url, tmp_path).chat(HELLO, 50)
     assert len(served.bodies) == 3
 
 
-def test_a_server_that_is_gone_is_told(served, tmp_path, waits):
-    with pytest.raises(EndpointError, match="gave no answer in 2 tries; the last ended with APIConnectionError"):
-        client("http://127.0.0.1:1/v1", tmp_path, tries=2).chat(HELLO, 50)
+def test_a_server_that_is_gone_is_told(tmp_path, waits, monkeypatch):
+    monkeypatch.setattr(chat_client, "TRIES", 2)
+    with pytest.raises(
+        EndpointError, match="gave no answer in 2 tries; the last ended with APIConnectionError"
+    ):
+        client("http://127.0.0.1:1/v1", tmp_path).chat(HELLO, 50)
 
 
 def test_a_refused_key_and_no_address_are_told_at_once(served, url, tmp_path, waits):

@@ -1,4 +1,5 @@
-"""The writer that asks a model, against a server on this machine that writes as told, and the command that uses it.
+"""The writer that asks a model, against a server on this machine that writes as told, and the command that
+uses it.
 
 python -m pytest tests/data/build/writers/test_openai_writer.py
 """
@@ -29,11 +30,19 @@ def write(body: dict) -> str:
     text = body["messages"][-1]["content"]
     text = text if isinstance(text, str) else text[-1]["text"]
     if '"short_description"' in text:
-        return json.dumps({"short_description": "A bright organ.", "long_description": "A bright organ among darker ones."})
+        return json.dumps(
+            {"short_description": "A bright organ.", "long_description": "A bright organ among darker ones."}
+        )
     if "gaps in angle brackets" in text:
         return json.dumps({"question": "Which organ <does what>?", "think": "It is <name>."})
-    place, size = re.search(r'words: "(.*) of the image", with its size as the one word "(.*)"\.', text).groups()
-    question = "Which organ makes bile?" if "Earlier tries were refused" in text or "hello" in text else "Which organ makes bile for us?"
+    place, size = re.search(
+        r'words: "(.*) of the image", with its size as the one word "(.*)"\.', text
+    ).groups()
+    question = (
+        "Which organ makes bile?"
+        if "Earlier tries were refused" in text or "hello" in text
+        else "Which organ makes bile for us?"
+    )
     think = f"The liver makes bile. It lies {place} of the image, {size}."
     return "```json\n" + json.dumps({"question": question, "think": think}) + "\n```"
 
@@ -49,7 +58,9 @@ def client(url, tmp_path) -> ChatClient:
 
 
 def builder(folder, out, client, workers=1) -> Builder:
-    return Builder(open_source(folder, out, Options(modality="CT")), out, writer=OpenAIWriter(client), workers=workers)
+    return Builder(
+        open_source(folder, out, Options(modality="CT")), out, writer=OpenAIWriter(client), workers=workers
+    )
 
 
 def ct(folder, rows=ROWS) -> None:
@@ -62,9 +73,14 @@ def test_an_endpoint_writes_a_set_and_a_rerun_asks_nothing(served, url, tmp_path
     ct(tmp_path / "src")
     report = builder(tmp_path / "src", tmp_path / "out", client(url, tmp_path)).run()
     assert report["samples"] == {"train": 5} and report["rejected"] == {}
-    assert {row["question"] for row in lines(tmp_path / "out/samples.jsonl")} == {"Which organ makes bile for us?"}
+    assert {row["question"] for row in lines(tmp_path / "out/samples.jsonl")} == {
+        "Which organ makes bile for us?"
+    }
     (said, *_) = lines(tmp_path / "out/stages/2_descriptions.jsonl")
-    assert said["short_description"] == "A bright organ." and said["formats"]["abdomen anatomies"]["question"] == "Which organ <does what>?"
+    assert (
+        said["short_description"] == "A bright organ."
+        and said["formats"]["abdomen anatomies"]["question"] == "Which organ <does what>?"
+    )
     asked = len(served.bodies)
     assert asked == 5 + 1 + 5  # a description an image, a format a super-category, a question a target
     builder(tmp_path / "src", tmp_path / "again", client(url, tmp_path)).run()
@@ -95,23 +111,40 @@ def test_the_model_sees_the_image_the_outline_and_the_facts(served, url, tmp_pat
     ct(tmp_path / "src", ROWS[:1])
     builder(tmp_path / "src", tmp_path / "out", client(url, tmp_path)).run()
     plain, marked, text = served.bodies[-1]["messages"][-1]["content"]
-    pictures = [Image.open(io.BytesIO(b64decode(part["image_url"]["url"].partition(",")[2]))) for part in (plain, marked)]
+    pictures = [
+        Image.open(io.BytesIO(b64decode(part["image_url"]["url"].partition(",")[2])))
+        for part in (plain, marked)
+    ]
     assert pictures[0].size == (200, 150) and pictures[0].tobytes() != pictures[1].tobytes()
-    assert "do not use the target's name\nor any word that begins with one of: liver, liver, hepat" in text["text"]
-    assert '"in the upper left of the image", with its size as the one word "small"' not in text["text"]  # it is at mid-height
+    assert (
+        "do not use the target's name\nor any word that begins with one of: liver, liver, hepat"
+        in text["text"]
+    )
+    assert (
+        '"in the upper left of the image", with its size as the one word "small"' not in text["text"]
+    )  # it is at mid-height
     assert '"at mid-height on the left of the image", with its size as the one word "small"' in text["text"]
-    assert served.bodies[-1]["model"] == "small-vlm" and served.bodies[-1]["response_format"] == {"type": "json_object"}
+    assert served.bodies[-1]["model"] == "small-vlm" and served.bodies[-1]["response_format"] == {
+        "type": "json_object"
+    }
 
 
 def test_words_that_leak_are_asked_for_again_with_the_reason(served, url, tmp_path):
     def blurt(body: dict) -> str:
         text = str(body["messages"][-1]["content"])
-        return write(body).replace("organ makes bile for us", "part of the liver is meant") if "refused" not in text else write(body)
+        return (
+            write(body).replace("organ makes bile for us", "part of the liver is meant")
+            if "refused" not in text
+            else write(body)
+        )
 
     served.written = blurt
     ct(tmp_path / "src", ROWS[:1])
     report = builder(tmp_path / "src", tmp_path / "out", client(url, tmp_path)).run()
-    assert report["samples"] == {"train": 1} and lines(tmp_path / "out/samples.jsonl")[0]["question"] == "Which organ makes bile?"
+    assert (
+        report["samples"] == {"train": 1}
+        and lines(tmp_path / "out/samples.jsonl")[0]["question"] == "Which organ makes bile?"
+    )
     assert "question names the target (liver)" in served.bodies[-1]["messages"][-1]["content"][-1]["text"]
 
 
@@ -175,12 +208,38 @@ def test_the_command_wants_a_budget_stops_at_it_and_goes_on(served, url, tmp_pat
 def test_a_server_of_ones_own_needs_no_budget(served, url, tmp_path, monkeypatch):
     monkeypatch.setenv("OWN_KEY", "secret")
     ct(tmp_path / "src", ROWS[:1])
-    assert command(tmp_path / "src", tmp_path / "out", url, "--price-in", "0", "--price-out", "0", "--key-env", "OWN_KEY") == 0
+    assert (
+        command(
+            tmp_path / "src",
+            tmp_path / "out",
+            url,
+            "--price-in",
+            "0",
+            "--price-out",
+            "0",
+            "--key-env",
+            "OWN_KEY",
+        )
+        == 0
+    )
     assert set(served.keys) == {"Bearer secret"}
 
 
 def test_the_command_wants_to_know_the_model_and_the_prices(tmp_path, capsys):
-    assert main(["data", "build", str(tmp_path), "--out", str(tmp_path / "out"), "--writer", "http://localhost:1/v1"]) == 2
+    assert (
+        main(
+            [
+                "data",
+                "build",
+                str(tmp_path),
+                "--out",
+                str(tmp_path / "out"),
+                "--writer",
+                "http://localhost:1/v1",
+            ]
+        )
+        == 2
+    )
     assert "--writer needs --writer-model, --price-in and --price-out" in capsys.readouterr().err
 
 
