@@ -37,7 +37,6 @@ from train.holdout import is_dev
 from train.image_features import ImageFeatures
 from train.mask_reward import MaskReward
 from train.model_spec import open_model_spec
-from train.rows import fixed_frame
 
 BATCH = 16
 CONTROLS = ("none", "shuffled", "swapped", "reworded")
@@ -96,13 +95,12 @@ def answers(
     if features is not None:
         features.attach(model)
     generate = rollout(model) if bf16 else model.generate
-    resize, _ = fixed_frame(subject.processor, subject.square)
     texts = []
     for start in tqdm(range(0, len(rows), BATCH), desc=folder.name, mininterval=5):
         chats = []
         for sample, question in rows[start : start + BATCH]:
             chat = messages(subject.prompt.text(question, think), subject.prompt.system)
-            chat[-1]["content"][0]["image"] = resize(sample.load_image())
+            chat[-1]["content"][0]["image"] = subject.resize(sample.load_image())
             chats.append(chat)
         inputs = subject.processor.apply_chat_template(
             chats,

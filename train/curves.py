@@ -1,9 +1,9 @@
-"""Reward curves of training runs as a picture, from the runs' own records.
+"""Draws the reward curves of training runs, from their records.
 
     python -m train.curves runs/grpo_mask runs/grpo_soft --out docs/rewards.png
 
-Is: one panel per reward term and one for the whole, a line per run, smoothed; what was logged is shown faintly behind it.
-Is not: a comparison. Sets give different sums; what a run is worth is measured by `train/compare.py`.
+One panel per reward term and one for their sum, a smoothed line per run with the logged values faintly behind
+it. The sums of different reward sets cannot be compared; `train/compare.py` measures what a run is worth.
 """
 
 import argparse
@@ -28,7 +28,8 @@ MEAN = "/mean"
 
 
 def curves(run: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Steps and values of the reward and its terms, by name. Errors: ValueError for a folder without a reward curve."""
+    """Steps and values of the reward and its terms, by name. Errors: ValueError for a folder without a
+    reward curve."""
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     found: dict[str, list[tuple[int, float]]] = {}
     for line in record["curve"]:

@@ -1,10 +1,13 @@
-"""Reinforcement learning of a vision-language model with TRL's GRPOTrainer, unmodified, and the rewards of `medreasoner.rewards`.
+"""Reinforcement learning of a vision-language model with TRL's GRPOTrainer, unmodified, and the rewards of
+`medreasoner.rewards`.
 
-Options are TRL's GRPOConfig and a few more; a recipe holds overrides only, and the command line overrides the recipe. What would go wrong
-silently is refused by `train/preflight.py` before the first step. A run that was killed goes on from its newest whole checkpoint.
+Options are TRL's GRPOConfig and a few more; a recipe holds overrides only, and the command line overrides the
+recipe. What would go wrong silently is refused by `train/preflight.py` before the first step. A run that was
+killed goes on from its newest whole checkpoint.
 
     python -m train.grpo --recipe train/recipes/qwen25vl7b_mask_lora_24gb.yaml
-    accelerate launch --config_file train/accelerate/zero3_8gpu.yaml -m train.grpo --recipe train/recipes/qwen25vl7b_mask_8gpu_colocate.yaml
+    accelerate launch --config_file train/accelerate/zero3_8gpu.yaml -m train.grpo \\
+        --recipe train/recipes/qwen25vl7b_mask_8gpu_colocate.yaml
 
 The embedded model is trained by `train/embedded/grpo.py`, from cached features.
 """
@@ -24,7 +27,7 @@ from train.mask_reward import MaskReward
 from train.model_spec import ModelSpec, open_model_spec
 from train.options import Shared, run
 from train.preflight import PreflightError, check_run
-from train.rows import fixed_frame, prompt_rows
+from train.rows import prompt_rows
 from train.run import lora, open_model, open_samples
 
 
@@ -60,7 +63,7 @@ class Options(Shared, GRPOConfig):
 
 
 def rewards_of(
-    options: Options, spec: ModelSpec, side: int | None, features: ImageFeatures | None = None
+    options: Options, spec: ModelSpec, features: ImageFeatures | None = None
 ) -> tuple[list, list[float]]:
     """(reward functions, weights). Errors: PreflightError, SegmenterError."""
     paint = None
@@ -69,14 +72,21 @@ def rewards_of(
             raise PreflightError(
                 f"the reward set {options.rewards!r} scores masks: name a --segmenter, or choose another set"
             )
-        paint = MaskReward(load_segmenter(options.segmenter), features and features.encode)
-    functions, weights = reward_functions(options.rewards, spec.frame, side and (side, side), paint)
+        segmenter = load_segmenter(options.segmenter, options.device.type)
+        paint = MaskReward(segmenter, features and features.encode)
+    functions, weights = reward_functions(options.rewards, spec.frame, fixed_wh(spec), paint)
     by_name = dict(zip((f.__name__ for f in functions), weights, strict=True))
     return functions, list(weighed(by_name, options.weigh).values())
 
 
+def fixed_wh(spec: ModelSpec) -> tuple[int, int] | None:
+    """(width, height) of the one size in which every image enters the model, or None."""
+    return None if spec.side is None else (spec.side, spec.side)
+
+
 def weighed(weights: dict[str, float], asked: str) -> dict[str, float]:
-    """`weights` with those of "term=weight,…" put in. Errors: PreflightError for a term that is not there or a weight that is no number."""
+    """`weights` with those of "term=weight,…" put in. Errors: PreflightError for a term that is not there
+    or a weight that is no number."""
     for pair in filter(None, asked.split(",")):
         name, _, value = pair.partition("=")
         try:
@@ -94,12 +104,11 @@ def main(options: Options, features: ImageFeatures | None = None) -> Path:
     """Train; returns the folder with the model."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     spec = open_model_spec(options.model)
-    resize, side = fixed_frame(spec.processor, spec.square)
     samples = open_samples(options)
-    check_run(options, spec, side, len(samples) * options.wordings)
-    functions, options.reward_weights = rewards_of(options, spec, side, features)
+    check_run(options, spec, len(samples) * options.wordings)
+    functions, options.reward_weights = rewards_of(options, spec, features)
     sheets = CompletionSheets(
-        Path(options.output_dir) / "completions", options.draw_every, spec.frame, side and (side, side)
+        Path(options.output_dir) / "completions", options.draw_every, spec.frame, fixed_wh(spec)
     )
     newest = newest_checkpoint(Path(options.output_dir))
     model = open_model(options, spec.folder, newest)
@@ -110,9 +119,7 @@ def main(options: Options, features: ImageFeatures | None = None) -> Path:
         model=model,
         reward_funcs=[sheets.watch(functions[0]), *functions[1:]],
         args=options,
-        train_dataset=prompt_rows(
-            samples, spec.prompt, resize, options.wordings, options.direct_share, options.seed
-        ),
+        train_dataset=prompt_rows(samples, spec, options.wordings, options.direct_share, options.seed),
         processing_class=spec.processor,
         peft_config=lora(options),
         callbacks=[saver],

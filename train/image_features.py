@@ -1,4 +1,5 @@
-"""The interface through which training reads cached outputs of frozen image encoders; `train/embedded/features.py` implements it."""
+"""The interface through which training reads cached outputs of frozen image encoders;
+`train/embedded/features.py` implements it."""
 
 from typing import Protocol
 

@@ -1,4 +1,5 @@
-"""Masks for a reward: answers in, masks of a frozen segmenter out, each image encoded once while it is in memory."""
+"""Masks for a reward: answers in, masks of a frozen segmenter out, each image encoded once while it is in
+memory."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -12,18 +13,20 @@ from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
 from medreasoner.segmenters.sam2 import Encoded
 
 REMEMBERED = 16  # encoded images in memory
+GREY = 127  # of 255: where a resized mask is cut
 
 
 class MaskReward:
     """Draws masks of groundings; the rewards compare them with the true ones.
 
     Args:
-        encode: what encodes an image for the segmenter, `segmenter.encode` unless given (a cache of the embedded pair's for example).
+        encode: what encodes an image for the segmenter, `segmenter.encode` unless given (a cache of the
+        embedded pair's for example).
     """
 
     def __init__(
         self, segmenter: Segmenter, encode: Callable[[Segmenter, Image.Image], object] | None = None
-    ):
+    ) -> None:
         self.segmenter = segmenter
         self._encode = encode or (lambda segmenter, image: segmenter.encode(image))
         self._memory: OrderedDict[int, tuple[Image.Image, object]] = OrderedDict()
@@ -31,7 +34,8 @@ class MaskReward:
     def __call__(
         self, images: Sequence[Image.Image], groundings: Sequence[Grounding], sizes: Sequence[tuple[int, int]]
     ) -> list[np.ndarray]:
-        """Masks (H, W) bool of the originals' sizes; neighbouring answers to the same image are decoded in one batch.
+        """Masks (H, W) bool of the originals' sizes; neighbouring answers to the same image are decoded in
+        one batch.
 
         Args:
             images: as the trainer holds them, possibly resized without keeping the aspect.
@@ -65,7 +69,7 @@ class MaskReward:
         )
         mask, _ = self.segmenter.segment(encoded, prompt)
         grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-        return np.asarray(grey) > 127
+        return np.asarray(grey) > GREY
 
     def _encoded(self, image: Image.Image) -> object:
         entry = self._memory.get(id(image))

@@ -1,9 +1,9 @@
-"""Make one ordinary model of a base and its LoRA adapter.
+"""Merges a LoRA adapter into its base model: one ordinary model.
 
     python -m train.merge runs/qwen25vl7b_mask_lora --out runs/qwen25vl7b_mask_merged
 
-Is: the folder a Hub repository has: whole weights, processor, and the small files the adapter was trained with.
-Is not: needed to use the adapter.
+Writes the folder a Hub repository has: whole weights, processor, and the small files the adapter was trained
+with. The library also opens an adapter as it is.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from train.model_spec import base_of
 
 
 def merge(adapter: Path, out: Path, dtype: torch.dtype | str = "auto") -> Path:
-    """Write `out`; returns it. The sums are made in float32, and stored as the base is.
+    """Write `out`; returns it. The weights are added in float32 and stored in the precision of the base.
 
     Errors: FileNotFoundError if `adapter` holds no adapter, HubError if its base cannot be had.
     """

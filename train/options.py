@@ -1,20 +1,19 @@
-"""The options of a training command: one dataclass, a recipe of overrides, the command line above both.
-
-Is: reading them, with the error a person can act on. Is not: their meaning; that stands with each field.
-"""
+"""The options of a training command: one dataclass, overridden by a recipe (a YAML file), overridden by
+the command line."""
 
 import dataclasses
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import yaml
 from trl import TrlParser
 
 from medreasoner.data.load import DataError
 from medreasoner.hub.errors import HubError
+from medreasoner.reasoners.base import ReasonerError
 from medreasoner.segmenters.base import SegmenterError
 from train.bf16 import usable_on_cpu
 from train.preflight import PreflightError
@@ -24,7 +23,8 @@ Chosen = TypeVar("Chosen")
 
 @dataclass
 class Shared:
-    """What supervised and reinforced training have in common besides TRL's own options."""
+    """What SFT and GRPO have in common besides TRL's own options. Each command's `command` names its
+    module, and so does a recipe's."""
 
     model: str = field(default="", metadata={"help": "folder or Hub id of the model to train"})
     data: list[str] = field(
@@ -33,7 +33,7 @@ class Shared:
     split: str = field(default="train", metadata={"help": "of each set"})
     hold_back: bool = field(
         default=False,
-        metadata={"help": "leave out one case in sixteen, to choose by (train/compare.py --dev)"},
+        metadata={"help": "leave out one case in sixteen, to choose a model by (train/compare.py --dev)"},
     )
     wordings: int = field(
         default=1,
@@ -56,12 +56,13 @@ class Shared:
 
 
 def parse(kind: type[Chosen], arguments: list[str]) -> Chosen:
-    """An instance of the dataclass `kind` from its defaults, `--recipe FILE` (YAML, option: value) and the other arguments.
+    """An instance of the dataclass `kind` from its defaults, `--recipe FILE` and the other arguments.
 
-    `--push-to-hub USER/NAME` names the repository each save goes to (`hub_model_id`). Exits with 2 and one sentence for a recipe that
-    cannot be read or an option that does not exist. bf16 on a CPU that is slow at it becomes fp32 (`train/bf16.py`).
+    `--push-to-hub USER/NAME` names the repository each save goes to (`hub_model_id`). Exits with 2 and one
+    sentence for a recipe that cannot be read, is for another command or sets an option that does not exist.
+    bf16 on a CPU that is slow at it becomes fp32 (`train/bf16.py`).
     """
-    given = [name_of(argument) for argument in arguments]
+    given = [_trl_name(argument) for argument in arguments]
     if "--recipe" in given:
         at = given.index("--recipe")
         recipe = Path(given[at + 1]) if at + 1 < len(given) else Path()
@@ -69,7 +70,7 @@ def parse(kind: type[Chosen], arguments: list[str]) -> Chosen:
         given[at] = "--config"
     try:
         (options,) = TrlParser([kind]).parse_args_and_config(given)
-    except ValueError as error:  # options that TRL itself finds do not fit each other, a group that does not divide the batch say
+    except ValueError as error:  # TRL's own checks, of a group that does not divide the batch for example
         stop(f"these options do not fit each other: {error}")
     if options.use_cpu and options.bf16 and not usable_on_cpu(True):
         return parse(kind, [*arguments, "--bf16", "false"])
@@ -77,38 +78,45 @@ def parse(kind: type[Chosen], arguments: list[str]) -> Chosen:
 
 
 def run(kind: type[Chosen], main: Callable[[Chosen], object]) -> None:
-    """Parse the command line and call `main`; what the user gave and cannot be used ends in one sentence and exit code 2."""
+    """Parse the command line and call `main`; an error in what the user gave ends in one sentence and exit
+    code 2."""
     options = parse(kind, sys.argv[1:])
     try:
         main(options)
-    except (PreflightError, DataError, HubError, SegmenterError) as error:
+    except (PreflightError, DataError, HubError, ReasonerError, SegmenterError) as error:
         stop(str(error))
 
 
-def name_of(argument: str) -> str:
-    """TRL's name of an argument: what is typed as --push-to-hub is the repository's id here, not a switch."""
+def _trl_name(argument: str) -> str:
+    """TRL's name of an argument: --push-to-hub takes the repository's id here, and is a switch in TRL."""
     return "--hub_model_id" if argument.replace("-", "_") == "__push_to_hub" else argument
 
 
-def check_recipe(path: Path, defaults: dict[str, object]) -> None:
-    """Exit with a sentence if `path` is no recipe for the options in `defaults`: it cannot be read, it is for another command, or it sets an
-    option that does not exist (which would otherwise be ignored)."""
+def read_recipe(path: Path) -> dict[str, object]:
+    """The options a recipe sets; exits with one sentence if it cannot be read."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         stop(
-            f"the recipe {path} cannot be read ({error}); expected a YAML file with one 'option: value' a line"
+            f"the recipe {path} cannot be read ({error}); expected a YAML file of one 'option: value' a line"
         )
     if not isinstance(values, dict):
         stop(f"the recipe {path} holds no options; expected one 'option: value' a line")
-    if values.get("command", defaults["command"]) != defaults["command"]:
-        stop(f"the recipe {path} is for another command: python -m {values['command']} --recipe {path}")
+    return values
+
+
+def check_recipe(path: Path, defaults: dict[str, object]) -> None:
+    """Exit with one sentence if `path` is no recipe for the options in `defaults`: it cannot be read, it
+    is for another command, or it sets an option that does not exist (which TRL would ignore)."""
+    values = read_recipe(path)
+    command = values.get("command", defaults["command"])
+    if command != defaults["command"]:
+        stop(f"the recipe {path} is for another command: python -m {command} --recipe {path}")
     if unknown := sorted(set(values) - {*defaults, "env"}):
-        stop(
-            f"the recipe {path} sets {', '.join(unknown)}, which no option is called; see --help for those there are"
-        )
+        stop(f"the recipe {path} sets unknown options: {', '.join(unknown)}; --help lists those there are")
 
 
-def stop(sentence: str) -> None:
+def stop(sentence: str) -> NoReturn:
+    """End the command with `sentence` on stderr and exit code 2."""
     print(sentence, file=sys.stderr)
     raise SystemExit(2)

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from transformers import Trainer, TrainingArguments
 
 from medreasoner.data.sample import Sample
 
 
-def record(trainer, options, samples: Sequence[Sample]) -> dict:
+def record(trainer: Trainer, options: TrainingArguments, samples: Sequence[Sample]) -> dict:
     """Facts of a run: the options that differ from the defaults, data, size, machine and curve."""
     defaults = {
         f.name: f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
@@ -39,7 +40,8 @@ def record(trainer, options, samples: Sequence[Sample]) -> dict:
 
 
 def base_record(base: Path) -> dict:
-    """{"went_on_from": record of the run that made the base model, without its curve}; empty where the base has no record."""
+    """{"went_on_from": record of the run that made the base model, without its curve}; empty where the
+    base has no record."""
     path = base / "run.json"
     if not path.exists():
         return {}
@@ -56,7 +58,8 @@ def data_hash(samples: Sequence[Sample]) -> str:
 
 
 def sources(folders: Sequence[Path], ids: set[str]) -> list[dict]:
-    """For the card: each source of the samples `ids` with its number of images (augmented views count), licence and address.
+    """For the card: each source of the samples `ids` with its number of images (augmented views count),
+    licence and address.
 
     Read from the `samples.jsonl` of `folders`; sets in other layouts state no source and give no row.
     """

@@ -1,9 +1,11 @@
-"""Supervised fine-tuning of a vision-language model with TRL's SFTTrainer, on the written reasoning and answer of each sample.
+"""Supervised fine-tuning of a vision-language model with TRL's SFTTrainer, on the written reasoning and
+answer of each sample.
 
-Options are TRL's SFTConfig and a few more; a recipe holds overrides only, and the command line overrides the recipe. A run that was killed goes
-on from its newest whole checkpoint.
+Options are TRL's SFTConfig and a few more; a recipe holds overrides only, and the command line overrides the
+recipe. A run that was killed goes on from its newest whole checkpoint.
 
-    accelerate launch --config_file train/accelerate/zero3_8gpu.yaml -m train.sft --recipe train/recipes/lingshu7b_sft.yaml
+    accelerate launch --config_file train/accelerate/zero3_8gpu.yaml -m train.sft \\
+        --recipe train/recipes/lingshu7b_sft.yaml
 
 The embedded model is trained by `train/embedded/sft.py`, with losses of its own.
 """
@@ -24,7 +26,7 @@ from medreasoner.prompts import messages
 from train.checkpoints import Checkpoints, newest_checkpoint
 from train.model_spec import ModelSpec, open_model_spec
 from train.options import Shared, run
-from train.rows import draw, fixed_frame, lazily, text_only
+from train.rows import draw, lazily, text_only
 from train.run import lora, open_model, open_samples
 
 
@@ -46,14 +48,15 @@ class Options(Shared, SFTConfig):
 
 
 def rows(samples: Sequence[Sample], spec: ModelSpec, options: Options) -> Dataset:
-    """Prompt and completion of each sample, `wordings` times, in random order; images are opened when a row is read."""
-    resize, _ = fixed_frame(spec.processor, spec.square)
+    """Prompt and completion of each sample, `wordings` times, in random order; images are opened when a
+    row is read."""
 
     def row(n: int, think: bool, question: str) -> dict:
         sample = samples[n]
         image = sample.load_image()
-        resized = resize(image)
-        bbox, points = from_image(sample.truth(), spec.frame, image.size, resized.size)
+        resized = spec.resize(image)
+        written_in = spec.input_wh(resized) if spec.frame.limit is None else None
+        bbox, points = from_image(sample.truth(), spec.frame, image.size, written_in)
         answer = Answer(_whole(bbox), tuple(map(_whole, points)), sample.think if think else None)
         return {
             "prompt": text_only(messages(spec.prompt.text(question, think), spec.prompt.system)),

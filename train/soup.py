@@ -1,10 +1,11 @@
-"""Average a model with runs that went on from it: one ordinary model, no slower than its parts (model soups, Wortsman et al. 2022,
-arXiv 2203.05482).
+"""Averages a model with runs that started from it: one ordinary model, no slower than its parts (model soups,
+Wortsman et al. 2022, arXiv 2203.05482).
 
     python -m train.soup runs/sft runs/grpo_150 runs/sft_words --out runs/mean
     python -m train.soup … --only 'self_attn'        # the other weights stay those of the first
 
-Is: the folder a Hub repository has, its record naming every part. Is not: training; runs from different first weights do not average.
+Writes the folder a Hub repository has; its record names every part. Runs from different first weights cannot
+be averaged.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from train.record import without_curve
 
 @torch.no_grad()
 def soup(folders: list[Path], out: Path, only: str = "") -> Path:
-    """Write `out`: the first folder with the weights whose names match `only` averaged over all, in fp32; returns it.
+    """Write `out`: the first folder with the weights whose names match `only` averaged over all, in fp32;
+    returns it.
 
     Errors: ValueError if the folders do not hold the same weights.
     """
@@ -32,7 +34,8 @@ def soup(folders: list[Path], out: Path, only: str = "") -> Path:
     for name, value in first.state_dict().items():
         if any(name not in state or state[name].shape != value.shape for state in states):
             raise ValueError(
-                f"{name} is not in every model with its shape {tuple(value.shape)}; expected runs that went on from the first"
+                f"{name} is not in every model with its shape {tuple(value.shape)}; "
+                "expected runs that went on from the first"
             )
         values = [value, *(state[name] for state in states)]
         same = all(

@@ -3,6 +3,7 @@ an adapter for one.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from medreasoner.reasoners.checkpoint import (
     processed_wh,
     shares_vision_tower,
 )
-from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
+from medreasoner.reasoners.families import ANY_OTHER, FAMILIES, Family
 from medreasoner.reasoners.image_size import InputSize
 from medreasoner.reasoners.vlm import VlmReasoner
 
@@ -48,7 +49,55 @@ def load_vlm(
     Errors: ReasonerError.
     """
     folders = [folder] if adapter is None else [adapter, folder]
-    config = open_config(folder)
+    found = open_conventions(folders, prompt, family)
+    segmenter = _segmenter_of(folders, found.manifest, found.config)
+    model = open_model(folder, found.config, device, _dtype(found.config, device))
+    if adapter is not None:
+        model = merge_adapter(model, adapter)
+    return VlmReasoner(
+        model,
+        found.processor,
+        name,
+        found.frame,
+        found.prompt,
+        size=found.size,
+        segmenter=segmenter,
+        # a model with a frame of its own was trained here, on the project's format
+        dialects=() if found.manifest.frame else found.family.dialect,
+    )
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """What is known of a model before its weights are opened; the same at inference and in training.
+
+    Args:
+        frame: in which it writes coordinates.
+        size: to which images are resized before its processor.
+    """
+
+    config: PreTrainedConfig
+    manifest: Manifest
+    family: Family
+    frame: Frame
+    prompt: Prompt
+    processor: ProcessorMixin
+    size: InputSize
+
+
+def open_conventions(
+    folders: Sequence[Path], prompt: Prompt | None = None, family: str | None = None
+) -> Conventions:
+    """The conventions of a model: what a folder states itself, else those of its family.
+
+    Args:
+        folders: of the model, or of an adapter and then of the model it stands on; earlier ones take
+            precedence.
+        prompt, family: as for `load_vlm`.
+
+    Errors: ReasonerError.
+    """
+    config = open_config(folders[-1])
     conventions = FAMILIES.get(family or config.model_type, ANY_OTHER)
     try:
         manifest = Manifest.read(_first_with(folders, "medreasoner.json"))
@@ -58,21 +107,8 @@ def load_vlm(
     prompt = _prompt_of(_first_with(folders, "prompt.json"), manifest, frame, prompt)
     processor = open_processor(_first_with(folders, "processor_config.json", "preprocessor_config.json"))
     _check_square(manifest.square, processor, folders[0])
-    segmenter = _segmenter_of(folders, manifest, config)
-    model = open_model(folder, config, device, _dtype(config, device))
-    if adapter is not None:
-        model = merge_adapter(model, adapter)
-    return VlmReasoner(
-        model,
-        processor,
-        name,
-        frame,
-        prompt,
-        size=InputSize.of(manifest, conventions),
-        segmenter=segmenter,
-        # a model with a frame of its own was trained here, on the project's format
-        dialects=() if manifest.frame else conventions.dialect,
-    )
+    size = InputSize.of(manifest, conventions)
+    return Conventions(config, manifest, conventions, frame, prompt, processor, size)
 
 
 def _first_with(folders: Sequence[Path], *names: str) -> Path:

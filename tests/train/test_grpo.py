@@ -1,10 +1,9 @@
-"""Reinforcement learning through its own command: the real trainer on a tiny model, killed and resumed, in two processes, full and LoRA,
-and on sets that are not in order.
+"""Reinforcement learning through its own command: the real trainer on a tiny model, killed and resumed, in
+two processes, full and LoRA, and on sets that are not in order.
 
     python -m pytest tests/train/test_grpo.py
 """
 
-import importlib
 import json
 import os
 import signal
@@ -14,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
 from tests import tiny
+from tests.train.sets import make_set
 
 ROOT = Path(__file__).parents[2]
 FAST = {
@@ -42,27 +40,14 @@ FAST = {
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """Most of its answers are broken off somewhere, so that a group has better and worse ones to learn from."""
+    """Most of its answers are broken off somewhere, so that a group has better and worse ones to learn
+    from."""
     return tiny.embedded(tmp_path_factory.mktemp("model"), tiny.SCRIPT)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return make_set(tmp_path_factory.mktemp("set"), 6)
-
-
-def make_set(folder: Path, count: int) -> Path:
-    """Samples with one bright square each, in the project's own folder format."""
-    lines = []
-    for n in range(count):
-        mask = np.zeros((60, 80), np.uint8)
-        mask[10 + n : 40, 20:50] = 255
-        Image.fromarray(np.dstack([mask // 2 + 40] * 3)).save(folder / f"{n}.png")
-        Image.fromarray(mask).save(folder / f"{n}_mask.png")
-        row = {"id": f"s{n}", "image": f"{n}.png", "mask": f"{n}_mask.png", "question": "Where is it bright?"}
-        lines.append(row | {"modality": "CT", "category": "square", "case": f"c{n}", "split": "train"})
-    (folder / "samples.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    return folder
 
 
 def command(model: Path, data: Path, out: Path, *before: str, **options) -> list[str]:
@@ -238,59 +223,6 @@ def test_weights_of_terms_can_be_changed_by_name_only():
     for wrong in ("boxes=1", "box", "box=much"):
         with pytest.raises(PreflightError, match="--weigh"):
             weighed({"box": 1.0}, wrong)
-
-
-def test_a_recipe_holds_overrides_and_a_misspelt_one_is_named(tmp_path, capsys):
-    from train.grpo import Options
-    from train.options import parse
-
-    recipe = tmp_path / "a.yaml"
-    recipe.write_text("model: m\nbeta: 0.1\nuse_cpu: true\nbf16: false\noutput_dir: " + str(tmp_path) + "\n")
-    options = parse(Options, ["--recipe", str(recipe), "--beta", "0.2", "--push-to-hub", "me/mine"])
-    assert (options.model, options.beta, options.hub_model_id, options.push_to_hub) == (
-        "m",
-        0.2,
-        "me/mine",
-        False,
-    )
-    recipe.write_text("modle: m\n")
-    with pytest.raises(SystemExit) as stopped:
-        parse(Options, ["--recipe", str(recipe)])
-    assert stopped.value.code == 2 and "modle" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("capability", "kept"), [("AVX2", False), ("AVX512", True)])
-def test_bf16_becomes_fp32_on_a_cpu_that_is_slow_at_it(capability, kept, tmp_path, monkeypatch, capsys):
-    from train.bf16 import SLOW
-    from train.options import parse
-    from train.sft import Options
-
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    given = ["--model", "m", "--use_cpu", "true", "--output_dir", str(tmp_path), "--bf16"]
-    assert parse(Options, [*given, "true"]).bf16 is kept and (SLOW in capsys.readouterr().err) is not kept
-    assert parse(Options, [*given, "false"]).bf16 is False and SLOW not in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "recipe", sorted((ROOT / "train" / "recipes").glob("*.yaml")), ids=lambda path: path.stem
-)
-def test_every_recipe_is_understood(recipe, tmp_path):
-    from train.options import parse
-
-    head = recipe.read_text().split("\nmodel:")[0]
-    assert head.startswith("# ") and ("not run" in head or "docs/experiments" in head)
-    command = yaml.safe_load(recipe.read_text())["command"]
-    Options = importlib.import_module(command).Options
-    # what needs a GPU is not asked of this machine
-    options = parse(
-        Options,
-        ["--recipe", str(recipe), "--use_cpu", "--output_dir", str(tmp_path), "--optim", "adamw_torch"],
-    )
-    assert (
-        options.model
-        and options.data
-        and (command.endswith("sft") or options.rewards in ("mask", "paper-soft"))
-    )
 
 
 @pytest.mark.slow

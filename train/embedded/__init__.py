@@ -1,1 +1,2 @@
-"""Training of the small pair that is shipped with the library: what only it needs."""
+"""Training of the embedded pair, the small VLM and segmenter that are shipped with the library: what only
+they need."""

@@ -1,10 +1,10 @@
-"""Augmented views of a built training set: other crops, mirrorings and exposures, written as a folder of the same format.
-
-Is: a fixed set of views, so that their frozen features can be cached once (`train/embedded/features.py`); boxes, points and measured words are
-taken anew from the transformed mask, never carried over.
-Is not: random at training time.
+"""Augmented views of a built training set: other crops, mirrorings and exposures, written as a set of the
+same format.
 
     python -m train.embedded.augment runs/data --out runs/views --per-set 140
+
+The views are fixed files, so that their frozen features can be cached once (`train/embedded/features.py`).
+Boxes, points and measured words are computed anew from the transformed masks.
 """
 
 import argparse
@@ -20,53 +20,20 @@ from PIL import Image, ImageEnhance
 from medreasoner.data.build.writers.offline import measure
 from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import mask_to_box, mask_to_points
+from train.embedded.conversations import GREY
+from train.embedded.poses import MIRRORED, STANDARD, TURNED
 
-MIRRORED = {
-    "busi",
-    "us_breast_busi",
-    "us_breast_busbra",
-    "hc18_fetal_head",
-    "us_kidney_stone",
-    "isic2017",
-    "kvasir_seg",
-    "endo_edd2020",
-    "histo_glomeruli",
-    "cyto_wbc_krd",
-    "cxr_lungs_mc_shenzhen",
-    "xray_angio_coronary",
-    "mammo_cesm",
-    "ct_lung_tumour_msd",
-    "ct_brain_haemorrhage_ich",
-    "mri_brain_ms_flair",
-    "mri_brain_tumour_t2",
-    "mri_brain_tumour_brisc",
-    "mri_nasopharynx",
-    "mri_prostate158",
-    "petct_mri_sarcoma",
-    "idrid_optic_disc",
-    "fundus_disc_drishti",
-    "fundus_rop_ridge",
-    "oct_lesions",
-}  # sets where a mirror image could be another patient's
-STANDARD = {
-    "mri_spine_spider_t2": Image.Transpose.FLIP_TOP_BOTTOM,
-    "ct_lung_tumour_msd": Image.Transpose.TRANSVERSE,
-    "ct_hepatic_vessel_msd": Image.Transpose.TRANSVERSE,
-    "ct_heart_hocm": Image.Transpose.FLIP_LEFT_RIGHT,
-}  # sets whose pictures are stored head down, turned or mirrored: what brings them to the position a radiologist expects, in half the views
-TURNED = {
-    "isic2017",
-    "histo_glomeruli",
-    "cyto_wbc_krd",
-    "kvasir_seg",
-    "endo_edd2020",
-}  # sets without an up and a down
-KEPT = 0.85  # share of a target that must stay in the window
-LONG_SIDE = 512
+VISIBLE = 0.85  # share of a target that must stay in the window
+TRIES = 10  # windows that are drawn for a view until one keeps a target
+LONG_SIDE = 512  # pixels of a view
+UPRIGHT_SHARE = 0.5  # of the views of sets in STANDARD
+MIRRORED_SHARE = 0.5  # of the views of sets in MIRRORED
+UPSIDE_DOWN = 2  # quarter turns
 
 
 def window(width: int, height: int, rng: random.Random) -> tuple[int, int, int, int]:
-    """A crop window (x1, y1, x2, y2) of 0.6 to 1.15 of the image, its sides at most 15 % off the image's own ratio; may reach outside."""
+    """A crop window (x1, y1, x2, y2) of 0.6 to 1.15 of the image, its sides at most 15 % off the image's
+    own ratio; may reach outside."""
     zoom, skew = rng.uniform(0.6, 1.15), rng.uniform(-0.14, 0.14)
     w, h = int(width * zoom * np.exp(skew / 2)), int(height * zoom * np.exp(-skew / 2))
     x = rng.uniform(min(0, width - w), max(0, width - w))
@@ -76,7 +43,8 @@ def window(width: int, height: int, rng: random.Random) -> tuple[int, int, int, 
 
 @dataclass(frozen=True)
 class Pose:
-    """How a view is taken: a window (x1, y1, x2, y2) of the image, a transposition of STANDARD or None, mirrored or not, quarter turns."""
+    """How a view is taken: a window (x1, y1, x2, y2) of the image, a transposition of STANDARD or None,
+    mirrored or not, quarter turns."""
 
     crop: tuple[int, int, int, int]
     stand: Image.Transpose | None
@@ -85,6 +53,7 @@ class Pose:
 
 
 def transform(image: Image.Image, pose: Pose) -> Image.Image:
+    """The view of an image, or of a mask (mode "L", nearest neighbour), LONG_SIDE pixels long."""
     image = image.crop(pose.crop)
     scale = LONG_SIDE / max(image.size)
     kind = Image.Resampling.NEAREST if image.mode == "L" else Image.Resampling.BILINEAR
@@ -97,62 +66,86 @@ def transform(image: Image.Image, pose: Pose) -> Image.Image:
 
 
 def expose(image: Image.Image, rng: random.Random) -> Image.Image:
+    """The image with another brightness and contrast."""
     image = ImageEnhance.Brightness(image).enhance(rng.uniform(0.8, 1.2))
     return ImageEnhance.Contrast(image).enhance(rng.uniform(0.8, 1.25))
 
 
 def view(samples: list[dict], source: Path, out: Path, number: int, rng: random.Random) -> list[dict]:
-    """One view of one image with all its targets that stay in it; up to ten windows are tried, [] if none keeps any."""
+    """Write one view of one image; returns the samples of the targets that stay in it, [] if no window of
+    TRIES keeps any.
+
+    Args:
+        samples: all targets of the image, lines of `samples.jsonl` in `source`.
+        number: of the view, for the names of its files.
+    """
     image = Image.open(source / samples[0]["image"]).convert("RGB")
     masks = [Image.open(source / s["mask"]).convert("L") for s in samples]
-    sizes = [np.count_nonzero(m) for m in masks]
-    for _ in range(10):
-        crop = window(*image.size, rng)
-        kept = [i for i, m in enumerate(masks) if np.count_nonzero(m.crop(crop)) >= KEPT * sizes[i]]
-        if kept:
-            break
-    else:
+    crop, visible = _crop(image, masks, rng)
+    if not visible:
         return []
     dataset = samples[0]["dataset"]
-    stand = STANDARD.get(dataset) if rng.random() < 0.5 else None
-    pose = Pose(
-        crop, stand, dataset in MIRRORED and rng.random() < 0.5, rng.randrange(4) if dataset in TURNED else 0
-    )
-    if any(s["category"].startswith("lung,") for s in samples) and len(kept) < 2:
+    stand = STANDARD.get(dataset) if rng.random() < UPRIGHT_SHARE else None
+    mirror = dataset in MIRRORED and rng.random() < MIRRORED_SHARE
+    pose = Pose(crop, stand, mirror, rng.randrange(4) if dataset in TURNED else 0)
+    lungs = any(s["category"].startswith("lung,") for s in samples)
+    if lungs and len(visible) == 1:
         return []  # with one lung in view, "the left one" means nothing
     shown = expose(transform(image, pose), rng)
     name = f"images/{Path(samples[0]['image']).stem}_v{number}.jpg"
     (out / "images").mkdir(parents=True, exist_ok=True)
     shown.save(out / name, quality=93)
     grey = np.asarray(shown.convert("L"), np.float32)
-    made = []
-    for i in kept:
-        region = np.asarray(transform(masks[i], pose)) > 127
-        if not region.any():
-            continue
-        box = mask_to_box(region)
-        sample = dict(
-            samples[i],
-            id=f"{samples[i]['id']}_v{number}",
-            image=name,
-            mask=f"masks/{samples[i]['id']}_v{number}.png",
-        )
-        if pose.mirror or pose.turns == 2:
-            sample["category"] = _other_side(sample["category"])
-        if pose.turns in (1, 3) and "of the image" in sample["category"]:
-            continue
-        (out / "masks").mkdir(parents=True, exist_ok=True)
-        Image.fromarray(region.astype(np.uint8) * 255).save(out / sample["mask"])
-        sample |= {
-            "box": box,
-            "points": mask_to_points(region),
-            "measured": asdict(measure(grey, region, box)),
-        }
-        made.append(sample)
-    return made
+    views = [_view_of_target(samples[i], masks[i], pose, grey, number, out) for i in visible]
+    return [sample | {"image": name} for sample in views if sample is not None]
+
+
+def _crop(
+    image: Image.Image, masks: list[Image.Image], rng: random.Random
+) -> tuple[tuple[int, int, int, int], list[int]]:
+    """(window, indices of the masks that stay in it); no index if none does in any window."""
+    sizes = [np.count_nonzero(m) for m in masks]
+    for _ in range(TRIES):
+        crop = window(*image.size, rng)
+        visible = [i for i, m in enumerate(masks) if np.count_nonzero(m.crop(crop)) >= VISIBLE * sizes[i]]
+        if visible:
+            break
+    return crop, visible
+
+
+def _view_of_target(
+    sample: dict, mask: Image.Image, pose: Pose, grey: np.ndarray, number: int, out: Path
+) -> dict | None:
+    """Write the mask of one target in a view; returns its sample, None if it is not in view or its side means
+    nothing any more.
+
+    Args:
+        grey: (H, W) float32, 0..255, the view.
+    """
+    region = np.asarray(transform(mask, pose)) > GREY
+    if not region.any():
+        return None
+    category = sample["category"]
+    if pose.mirror or pose.turns == UPSIDE_DOWN:
+        category = _other_side(category)
+    if pose.turns in (1, 3) and "of the image" in category:
+        return None
+    path = f"masks/{sample['id']}_v{number}.png"
+    (out / "masks").mkdir(parents=True, exist_ok=True)
+    Image.fromarray(region.astype(np.uint8) * 255).save(out / path)
+    box = mask_to_box(region)
+    return sample | {
+        "id": f"{sample['id']}_v{number}",
+        "mask": path,
+        "category": category,
+        "box": box,
+        "points": mask_to_points(region),
+        "measured": asdict(measure(grey, region, box)),
+    }
 
 
 def _other_side(category: str) -> str:
+    """The category with left and right exchanged, where it names a side."""
     swap = {"left": "right", "right": "left"}
     head, _, tail = category.partition(", ")
     return f"{head}, {swap[tail.split()[0]]} of the image" if tail else category

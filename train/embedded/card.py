@@ -1,6 +1,8 @@
-"""The embedded pair's card, from measured files only: options, evaluation summary, and the sets that were trained on.
+"""The model card of the embedded pair, from measured files only: training records, evaluation summary and the
+sets that were trained on.
 
-python -m train.embedded.card --evaluation runs/evaluation --data runs/data --manifest ../shared/data/real/manifest.jsonl
+python -m train.embedded.card --evaluation runs/evaluation --data runs/data --manifest
+../shared/data/real/manifest.jsonl
 """
 
 import argparse
@@ -12,10 +14,16 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.hub.card import interval, modalities, render, rows, spent
 from medreasoner.manifest import EMBEDDED_FOLDER
 
-COMMAND = "python -m medreasoner evaluate --data runs/data --split validation --controls --out runs/evaluation"  # where none was recorded
+# where none was recorded
+COMMAND = (
+    "python -m medreasoner evaluate --data runs/data --split validation --controls --out runs/evaluation"
+)
+SEED = 42  # TRL's default: a record holds only the options that differ from the defaults
 
 
 def sources(data: Path, manifest: Path) -> list[dict]:
+    """For each data set of the training split of `data`: its number of images, licence and address, as
+    `manifest` states them."""
     used: dict[str, set[str]] = defaultdict(set)
     for line in (data / "samples.jsonl").read_text().splitlines():
         sample = json.loads(line)
@@ -34,25 +42,34 @@ def sources(data: Path, manifest: Path) -> list[dict]:
     ]
 
 
-def named(run: dict) -> str:
-    """A run that went on from another, in words."""
+def size_of(run: dict) -> tuple[int, int]:
+    """(optimiser steps, images a step) of a run's record; records from before TRL's trainer name them
+    `steps` and `batch`."""
     options = run["options"]
-    kind = f"GRPO with the rewards `{options['rewards']}`" if "rewards" in options else "SFT"
+    if "batch" in options:
+        return options["steps"], options["batch"]
     batch = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
+    return run["steps"], batch
+
+
+def described(run: dict) -> str:
+    """One run in words: "SFT, 900 steps of 8 pictures, 3 conversations about each"."""
+    options, (steps, batch) = run["options"], size_of(run)
+    kind = f"GRPO with the rewards `{options['rewards']}`" if "rewards" in options else "SFT"
     about = f" pictures, {options['turns']} conversations about each" if "turns" in options else ""
-    return f"{kind}, {run['steps']} steps of {batch}{about}"
+    return f"{kind}, {steps} steps of {batch}{about}"
 
 
 def stages(run: dict) -> list[str]:
     """What came after the first run, in words, the oldest first."""
-    done = [*stages(run["went_on_from"]), f"from there {named(run)}"] if "went_on_from" in run else []
-    others = [named(each) for each in run.get("averaged_with", [])]
+    done = [*stages(run["went_on_from"]), f"from there {described(run)}"] if "went_on_from" in run else []
+    others = [described(each) for each in run.get("averaged_with", [])]
     return [*done, f"the mean (`train/soup.py`) of that and of {', and '.join(others)}"] if others else done
 
 
-def first(run: dict) -> dict:
+def first_run(run: dict) -> dict:
     """The record of the run that began with random weights."""
-    return first(run["went_on_from"]) if "went_on_from" in run else run
+    return first_run(run["went_on_from"]) if "went_on_from" in run else run
 
 
 def main() -> None:
@@ -66,7 +83,8 @@ def main() -> None:
     args = parser.parse_args()
     summary = json.loads((args.evaluation / "summary.json").read_text())
     run = json.loads((EMBEDDED_FOLDER / "run.json").read_text())
-    begun = first(run)
+    begun = first_run(run)
+    steps, batch = size_of(begun)
     config = json.loads((EMBEDDED_FOLDER / "config.json").read_text())["text_config"]
     overall = summary["overall"]["box_iou"]
     text = render(
@@ -75,9 +93,9 @@ def main() -> None:
         categories=len(categories()),
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
-        steps=begun["options"]["steps"],
-        batch=begun["options"]["batch"],
-        seed=begun["options"]["seed"],
+        steps=steps,
+        batch=batch,
+        seed=begun["options"].get("seed", SEED),
         stages=stages(run),
         spent=spent(begun),
         command=summary.get("command") or COMMAND,

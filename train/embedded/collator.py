@@ -1,16 +1,20 @@
-"""Batches of the embedded VLM's SFT: several conversations about one image share its image tokens in one sequence.
+"""Batches of the embedded VLM's SFT: several conversations about one image share its image tokens in one
+sequence.
 
-Each conversation attends to the image and to itself only, so that the model computes the same as if it stood alone (a test), while the image,
-two thirds of a sequence, is computed once. This is not packing of unrelated sequences, which libraries do: here the prefix is shared.
+Each conversation attends to the image and to itself only, so that the model computes the same as if it stood
+alone (a test), while the image, two thirds of a sequence, is computed once. This is not packing of unrelated
+sequences, which libraries do: here the prefix is shared.
 """
 
 import itertools
 from dataclasses import dataclass
 
 import torch
+from transformers import ProcessorMixin
 
 from medreasoner.prompts import messages
 
+IGNORED = -100  # label of a token that is not learnt
 PREFIX, PAD = -1, -2  # in `conversation`: tokens up to the end of the image, and padding
 
 
@@ -21,7 +25,8 @@ class ConversationTokens:
     Args:
         ids: of question and completion.
         question_length: how many of `ids` are the question's.
-        coordinates: for each token its index among the coordinates of the answer (0..7: x1 y1 x2 y2, then x y of each point), else -1.
+        coordinates: for each token its index among the coordinates of the answer (0..7: x1 y1 x2 y2, then x y
+        of each point), else -1.
     """
 
     ids: list[int]
@@ -33,18 +38,19 @@ class SharedImageCollator:
     """Collator for the rows of `train/embedded/conversations.py`.
 
     Returns tensors of B sequences of L tokens with N conversations in all:
-        input_ids, position_ids (B, L) int; a conversation's positions continue after the image.
-        labels (B, L) int, -100 where nothing is learnt.
-        conversation (B, L) int, number of the conversation in the batch, or PREFIX or PAD.
-        coordinates (B, L) int, index of the coordinate that the label is, or -1.
-        attention_mask (B, 1, L, L) bool.
-        pixel_values, as the image processor makes them; kinds (B, 256) int.
-        row (N,) int, the sequence a conversation is in; question_end and answer_start (N,) int, the columns of the last token before the
-        completion and of "<answer>".
-        box01 (N, 4) float, xyxy as shares of the sides; coverage (N, 256) float.
+
+    - input_ids, position_ids (B, L) int; a conversation's positions continue after the image.
+    - labels (B, L) int, IGNORED where nothing is learnt.
+    - conversation (B, L) int, number of the conversation in the batch, or PREFIX or PAD.
+    - coordinates (B, L) int, index of the coordinate that the label is, or -1.
+    - attention_mask (B, 1, L, L) bool.
+    - pixel_values, as the image processor makes them; kinds (B, 256) int.
+    - row (N,) int, the sequence a conversation is in.
+    - question_end, answer_start (N,) int, columns of the last token before the completion and of "<answer>".
+    - box01 (N, 4) float, xyxy as shares of the sides; coverage (N, 256) float.
     """
 
-    def __init__(self, processor, numbers: torch.Tensor):
+    def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor) -> None:
         """`numbers` (n,) int: token ids of "0".."n-1"."""
         self.processor, self.tokenizer = processor, processor.tokenizer
         self.numbers = set(numbers.tolist())
@@ -53,7 +59,7 @@ class SharedImageCollator:
     def __call__(self, examples: list[dict]) -> dict[str, torch.Tensor]:
         sequences = [self._sequence(example["conversations"]) for example in examples]
         length = max(len(ids) for ids, *_ in sequences)
-        fills = self.tokenizer.pad_token_id, 0, -100, PAD, -1
+        fills = self.tokenizer.pad_token_id, 0, IGNORED, PAD, -1
         padded = [
             [row + [fill] * (length - len(row)) for row, fill in zip(one, fills, strict=True)]
             for one in sequences
@@ -80,17 +86,18 @@ class SharedImageCollator:
         } | self._locate(ids, labels, conversation, len(conversations))
 
     def _sequence(self, conversations: list[dict]) -> tuple[list[int], ...]:
-        """(ids, positions, labels, numbers of the conversations, coordinates) of one image and its conversations."""
+        """(ids, positions, labels, numbers of the conversations, coordinates) of one image and its
+        conversations."""
         head, tokenized = None, []
         for each in conversations:
             head, tokens = self._tokenize(each)
             tokenized.append(tokens)
         ids, numbers = list(head), [PREFIX] * len(head)
-        positions, labels, coordinates = list(range(len(head))), [-100] * len(head), [-1] * len(head)
+        positions, labels, coordinates = list(range(len(head))), [IGNORED] * len(head), [-1] * len(head)
         for number, tokens in enumerate(tokenized):
             ids += tokens.ids
             positions += range(len(head), len(head) + len(tokens.ids))
-            labels += [-100] * tokens.question_length + tokens.ids[tokens.question_length :]
+            labels += [IGNORED] * tokens.question_length + tokens.ids[tokens.question_length :]
             numbers += [number] * len(tokens.ids)
             coordinates += tokens.coordinates
         return ids, positions, labels, numbers, coordinates
@@ -126,14 +133,15 @@ class SharedImageCollator:
         row, question_end, answer_start = (torch.zeros(count, dtype=torch.long) for _ in range(3))
         for number in range(count):
             rows, columns = (conversation == number).nonzero(as_tuple=True)
-            learnt = columns[labels[rows, columns] != -100]
+            learnt = columns[labels[rows, columns] != IGNORED]
             row[number], question_end[number] = rows[0], learnt[0] - 1
             answer_start[number] = columns[(ids[rows, columns] == self.answer).nonzero()[0, 0]]
         return {"row": row, "question_end": question_end, "answer_start": answer_start}
 
 
 def attention_mask(conversation: torch.Tensor) -> torch.Tensor:
-    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in its own conversation."""
+    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in
+    its own conversation."""
     queries, keys = conversation[:, :, None], conversation[:, None, :]
     causal = torch.ones(conversation.shape[1], conversation.shape[1], dtype=torch.bool).tril()
     return (causal & ((queries == keys) | (keys == PREFIX)))[:, None]

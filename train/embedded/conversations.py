@@ -1,7 +1,8 @@
 """Training rows of the embedded VLM: an image and several conversations about it, worded as at inference.
 
-A row is `{"image": PIL image, "kinds": ..., "conversations": [...]}`; `train/embedded/collator.py` makes batches of rows. Beside the text a
-conversation carries what the dense losses (`train/embedded/losses.py`) need: the box, and where the target lies on the image-token grid.
+A row is `{"image": PIL image, "kinds": ..., "conversations": [...]}`; `train/embedded/collator.py` makes
+batches of rows. Beside the text a conversation carries what the dense losses (`train/embedded/losses.py`)
+need: the box, and where the target lies on the image-token grid.
 """
 
 import json
@@ -24,6 +25,8 @@ from medreasoner.prompts import Prompt
 
 GRID = 16  # image tokens a side
 DIRECT_SHARE = 0.12  # of conversations that answer without reasoning
+SHORTENED_SHARE = 0.5  # of questions that words are left out of, where that is asked for
+GREY = 127  # of 255: brighter pixels of a mask file are the target
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def load_targets(folders: list[Path], split: str = "train") -> list[Target]:
         for line in (folder / "samples.jsonl").read_text().splitlines():
             sample = json.loads(line)
             if sample["split"] == split:
-                mask = np.asarray(Image.open(folder / sample["mask"])) > 127
+                mask = np.asarray(Image.open(folder / sample["mask"])) > GREY
                 height, width = mask.shape
                 image = str(folder / sample["image"])
                 targets.append(Target(sample, image, (width, height), coverage_of(mask)))
@@ -58,7 +61,8 @@ def load_targets(folders: list[Path], split: str = "train") -> list[Target]:
 
 
 def coverage_of(mask: np.ndarray) -> np.ndarray:
-    """(16, 16) float32: the mean of a mask (H, W) bool over each cell of the token grid; the grid need not divide the image."""
+    """(16, 16) float32: the mean of a mask (H, W) bool over each cell of the token grid; the grid need not
+    divide the image."""
     sums = np.pad(mask.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     rows = np.linspace(0, mask.shape[0], GRID + 1)
     cols = np.linspace(0, mask.shape[1], GRID + 1)
@@ -69,7 +73,8 @@ def coverage_of(mask: np.ndarray) -> np.ndarray:
 
 
 def kinds_of(targets: list[Target]) -> np.ndarray:
-    """(16, 16) int: the category that covers each image token, 0 for none, else 1 + its index in the table. Small targets lie on top."""
+    """(16, 16) int: the category that covers each image token, 0 for none, else 1 + its index in the
+    table. Small targets lie on top."""
     order = {name: i + 1 for i, name in enumerate(categories())}
     kinds = np.zeros((GRID, GRID), np.int64)
     for target in sorted(targets, key=lambda each: -each.coverage.sum()):
@@ -84,7 +89,8 @@ def category_name(category: str) -> str:
 
 
 def drop_words(question: str, share: float, rng: random.Random) -> str:
-    """The question without about `share` (0..1) of its words, so that the model relies on no single one; "left" and "right" stay."""
+    """The question without about `share` (0..1) of its words, so that the model relies on no single one;
+    "left" and "right" stay."""
     kept = [
         word
         for word in question.split(" ")
@@ -96,17 +102,19 @@ def drop_words(question: str, share: float, rng: random.Random) -> str:
 def conversation(
     target: Target, prompt: Prompt, frame: Frame, rng: random.Random, lost_words: float = 0.0
 ) -> dict:
-    """One question about a target and its answer: a random wording, a reasoning written from the measured facts, coordinates in `frame`.
+    """One question about a target and its answer: a random wording, a reasoning written from the measured
+    facts, coordinates in `frame`.
 
     Args:
         lost_words: 0..1, share of the words that every other question goes without.
 
-    Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the sides, `coverage` (256,).
+    Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the sides, `coverage`
+    (256,).
     """
     sample, category = target.sample, categories()[category_name(target.sample["category"])]
     side = sample["category"].partition(", ")[2].split(" ")[0]
     question = vary(rng.choice(category.wordings).replace("{side}", side), rng)
-    if lost_words and rng.random() < 0.5:
+    if lost_words and rng.random() < SHORTENED_SHARE:
         question = drop_words(question, lost_words, rng)
     box = tuple(sample["box"])
     think = reasoning(category, Measured(**sample["measured"]), rng)
@@ -135,9 +143,11 @@ def make_rows(
     seed: int,
     make: Callable[[Target, random.Random], dict],
 ) -> Dataset:
-    """Rows of one image and `turns` conversations each, in random order, with `repeats` conversations a target on average.
+    """Rows of one image and `turns` conversations each, in random order, with `repeats` conversations a
+    target on average.
 
-    The targets of an image take turns. `make` writes a conversation when its row is read, so the text differs from row to row.
+    The targets of an image take turns. `make` writes a conversation when its row is read, so the text differs
+    from row to row.
 
     Args:
         even: 0..1; at 0 every target is asked for equally often, at 1 every data set.
@@ -165,7 +175,8 @@ def make_rows(
 def _draw(
     images: list[list[Target]], count: float, turns: int, even: float, rng: random.Random
 ) -> list[dict]:
-    """About `count` rows: `n` index of the image, `members` indices of its targets, `seed` of the wordings."""
+    """About `count` rows: `n` index of the image, `members` indices of its targets, `seed` of the
+    wordings."""
     sets = Counter(target.sample["dataset"] for group in images for target in group)
     weights = [len(group) ** (1 - even) * sets[group[0].sample["dataset"]] ** -even for group in images]
     drawn, total = [], sum(weights)

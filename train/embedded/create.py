@@ -1,12 +1,13 @@
-"""Create the untrained embedded VLM: a small LLaVA of stock transformers classes whose vision tower is SAM 2's image encoder.
+"""Creates the untrained embedded VLM: a small LLaVA of transformers' classes with SAM 2's image encoder.
 
-Writes tokenizer, processor, configuration, initial weights and the files beside them as a folder in the format of a Hub repository.
+Writes tokenizer, processor, configuration, initial weights and the files beside them as a folder in the
+format of a Hub repository.
 
-    python -m train.embedded.create --sam2 sam2_hiera_tiny.safetensors --out runs/start [--features runs/features]
+    python -m train.embedded.create --sam2 FILE --out runs/start [--features runs/features]
 
-The tower is a frozen `Sam2VisionModel` at 512 px; its last stage, 16 x 16 x 768, gives 256 image tokens. Every whole number 0..255 is one
-token, so that a coordinate is one prediction. With --features the projector starts from the mean and spread of cached features. Training:
-`train/embedded/sft.py`.
+The tower is a frozen `Sam2VisionModel` at 512 px; its last stage, 16 x 16 x 768, gives 256 image tokens.
+Every whole number 0..255 is one token, so that a coordinate is one prediction. With --features the projector
+starts from the mean and spread of cached features. Training: `train/embedded/sft.py`.
 """
 
 import argparse
@@ -51,14 +52,16 @@ WHOLE_TOKENS = [  # parts of the answer format that are one token each
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for part in m['content'] %}"
-    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 PROMPT = {"think": "{question}", "direct": "{question}\nAnswer only."}
 
 
 def corpus() -> list[str]:
-    """The text the vocabulary is trained on: questions and reasonings of every category, without the held-back wordings."""
+    """The text the vocabulary is trained on: questions and reasonings of every category, without the
+    held-back wordings."""
     lines = []
     for c in categories().values():
         for text in (*c.questions, *c.look, *c.place, *c.role):
@@ -74,7 +77,8 @@ def corpus() -> list[str]:
 
 
 def tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE trained on `corpus`, plus one token for each number 0..255 and each part of the answer format."""
+    """Byte-level BPE trained on `corpus`, plus one token for each number 0..255 and each part of the
+    answer format."""
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
@@ -108,8 +112,8 @@ def initialise(
     features: FeatureCache | None,
     seed: int,
 ) -> None:
-    """Set the first weights: embeddings of the numbers are smooth random curves over 0..255, so that neighbours are alike; the projector's
-    first layer standardises the image features."""
+    """Set the first weights: embeddings of the numbers are smooth random curves over 0..255, so that
+    neighbours are alike; the projector's first layer standardises the image features."""
     table = model.get_input_embeddings().weight.data
     ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(256)])
     generator = torch.Generator().manual_seed(seed)
@@ -210,6 +214,5 @@ if __name__ == "__main__":
     sizes = {name: getattr(a, name) for name in ("layers", "hidden", "intermediate", "vocab_size", "seed")}
     model = create(load_sam2(a.sam2), a.out, features, **sizes)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    print(
-        f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {model.config.text_config.vocab_size}"
-    )
+    vocabulary = model.config.text_config.vocab_size
+    print(f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {vocabulary}")

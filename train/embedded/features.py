@@ -1,12 +1,13 @@
-"""Cached outputs of the frozen SAM 2 image encoder, so that training never encodes an image twice, and the command that fills the cache.
+"""Cached outputs of the frozen SAM 2 image encoder, so that training never encodes an image twice, and the
+command that fills the cache.
 
-    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features                  # the VLM's image tokens only
-    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --mask-inputs    # and what the mask decoder reads
+    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features [--mask-inputs]
 
-Per image, fp16: `tokens` (16, 16, 768), the last stage of the encoder at 512 px; with --mask-inputs also `high0` (32, 128, 128), `high1`
-(64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads (after its own 1x1 convolutions and the no-memory embedding). On
-2 CPU cores an image takes about 0.5 s in fp32 and 0.2 s with --bf16 (less exact: for augmented training views only). A fill that was killed
-goes on where it stopped. Inference never reads the cache.
+Per image, fp16: `tokens` (16, 16, 768), the last stage of the encoder at 512 px; with --mask-inputs also
+`high0` (32, 128, 128), `high1` (64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads
+(after its own 1x1 convolutions and the no-memory embedding). On 2 CPU cores an image takes about 0.5 s in
+fp32 and 0.2 s with --bf16 (less exact: for augmented training views only). A fill that was killed goes on
+where it stopped. Inference never reads the cache.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, Sam2Model
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.segmenters.base import Segmenter
@@ -33,21 +34,22 @@ MAPS = ("high0", "high1", "low")  # what the mask decoder reads
 
 
 def content_key(pixel_values: torch.Tensor) -> str:
-    """Name of one processed image, (3, 512, 512) float: a hash of every eighth pixel, equal wherever the pixels are equal."""
+    """Name of one processed image, (3, 512, 512) float: a hash of every eighth pixel, equal wherever the
+    pixels are equal."""
     return hashlib.blake2b(
         pixel_values[:, ::8, ::8].contiguous().float().numpy().tobytes(), digest_size=16
     ).hexdigest()
 
 
 class FeatureCache:
-    """Append-only store of named fp16 arrays, a row per image, in flat files; `keys.txt` is written last, so that a row is whole or absent
-    after a kill.
+    """Append-only store of named fp16 arrays, a row per image, in flat files; `keys.txt` is written last, so
+    that a row is whole or absent after a kill.
 
     Args:
         names: of SHAPES, the arrays that `append` writes.
     """
 
-    def __init__(self, folder: str | Path, names: tuple[str, ...] = ("tokens",)):
+    def __init__(self, folder: str | Path, names: tuple[str, ...] = ("tokens",)) -> None:
         self.folder, self.names = Path(folder), names
         self.folder.mkdir(parents=True, exist_ok=True)
         keys_file = self.folder / "keys.txt"
@@ -85,10 +87,11 @@ class CachedFeatures:
 
     Args:
         folders: caches that the command of this file filled.
-        new_maps: folder of a cache that takes in what the segmenter's encoder makes of images that are in none of `folders`.
+        new_maps: folder of a cache that takes in what the segmenter's encoder makes of images that are in
+        none of `folders`.
     """
 
-    def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None):
+    def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None) -> None:
         self.caches = [FeatureCache(folder) for folder in folders]
         self._with_maps = [c for c in self.caches if (c.folder / f"{MAPS[0]}.f16").exists()]
         self._new = None if new_maps is None else FeatureCache(new_maps, MAPS)
@@ -96,7 +99,8 @@ class CachedFeatures:
             self._with_maps.append(self._new)
 
     def attach(self, model: PreTrainedModel) -> None:
-        """Let the model's frozen vision tower answer from the caches; images that are not in them are encoded."""
+        """Let the model's frozen vision tower answer from the caches; images that are not in them are
+        encoded."""
         if self.caches:
             remember_features(model.model.vision_tower, self.caches)
 
@@ -118,10 +122,11 @@ class CachedFeatures:
 
 
 def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> None:
-    """Let a frozen vision tower answer from the caches; a batch with an image that is not in them is encoded."""
+    """Let a frozen vision tower answer from the caches; a batch with an image that is not in them is
+    encoded."""
     encode = tower.forward
 
-    def forward(pixel_values, **kwargs):
+    def forward(pixel_values: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
         keys = [content_key(p) for p in pixel_values]
         homes = [next((c for c in caches if key in c), None) for key in keys]
         if any(home is None for home in homes):
@@ -135,7 +140,7 @@ def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> Non
 
 
 @torch.no_grad()
-def encode(sam2, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+def encode(sam2: Sam2Model, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
     """All cached arrays of each image, pixel_values (B, 3, 512, 512)."""
     out = sam2.vision_encoder(pixel_values)
     maps = mask_inputs(sam2, out.fpn_hidden_states)
@@ -143,7 +148,7 @@ def encode(sam2, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
     return [{name: array[i] for name, array in arrays.items()} for i in range(len(pixel_values))]
 
 
-def fill(cache: FeatureCache, sam2, paths: list[Path]) -> None:
+def fill(cache: FeatureCache, sam2: Sam2Model, paths: list[Path]) -> None:
     """Encode the images that are not in the cache yet, in the precision of `sam2`."""
     processor = image_processor(SIDE)
     for start in tqdm(range(0, len(paths), BATCH), desc="features", mininterval=20):

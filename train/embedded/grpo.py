@@ -1,4 +1,5 @@
-"""Reinforcement learning of the embedded VLM: `train/grpo.py` with cached features, so that no image is encoded twice.
+"""Reinforcement learning of the embedded VLM: `train/grpo.py` with cached features, so that no image is
+encoded twice.
 
 python -m train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml
 """

@@ -1,12 +1,16 @@
-"""Tunes SAM 2's mask decoder on medical images with the boxes, points and clicks it gets in use; the image encoder stays frozen.
+"""Tunes SAM 2's mask decoder on medical images with the boxes, points and clicks it gets in use; the image
+encoder stays frozen.
 
-    python -m train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 FILE --out runs/asm
+    python -m train.embedded.mask_decoder --data runs/data runs/views \\
+        --features runs/features runs/features_views --sam2 FILE --out runs/asm
 
-Reads sets that `medreasoner data build` wrote and cached maps; writes a segmenter folder with mask decoder and prompt encoder only (the
-encoder's weights are stored once, with the VLM). Each prompt gives one mask. In a share of the batches a click follows where the first mask
-was wrong, as a user of the page corrects it. With `--looks 2` each mask is drawn a second time with the first as an input, as on the page.
-With `--keep` below 1 the tuned weights are drawn back towards the untuned ones (figures: docs/experiments/mask-decoder.md). Scores of held-back
-cases are printed at the end and stand in `run.json`; `--steps 0` trains nothing.
+Reads sets that `medreasoner data build` wrote and cached maps; writes a segmenter folder with mask decoder
+and prompt encoder only (the encoder's weights are stored once, with the VLM). Each prompt gives one mask. In
+a share of the batches a click follows where the first mask was wrong, as a user of the page corrects it. With
+`--looks 2` each mask goes through the decoder a second time as a further prompt, as on the page. With
+`--keep` below 1 the tuned weights are drawn back towards the untuned ones (figures:
+docs/experiments/mask-decoder.md). Scores of held-back cases are printed at the end and stand in `run.json`;
+`--steps 0` trains nothing.
 """
 
 import argparse
@@ -24,7 +28,7 @@ from tqdm import trange
 from transformers import Sam2Model
 
 from medreasoner.segmenters.sam2_model import decode
-from train.embedded.mask_correction import corrections
+from train.embedded.mask_correction import INSIDE, corrections
 from train.embedded.mask_examples import NOISES, SIDE, Batch, Examples
 from train.embedded.mask_weights import interpolate, mean_of, save_segmenter
 from train.embedded.sam2 import load_sam2
@@ -37,7 +41,8 @@ USUAL = (
 
 
 def loss_of(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Soft Dice plus cross-entropy weighted by `weight`, so that small outlines count as large ones do; all (B, S, S)."""
+    """Soft Dice plus cross-entropy weighted by `weight`, so that small outlines count as large ones do;
+    all (B, S, S)."""
     p = logits.sigmoid()
     dice = 1 - (2 * (p * truth).sum((1, 2)) + 1) / (p.sum((1, 2)) + truth.sum((1, 2)) + 1)
     entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
@@ -47,21 +52,21 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> 
 def masks_of(
     sam2: Sam2Model,
     batch: Batch,
-    looks: int,
+    passes: int,
     clicks: torch.Tensor | None = None,
     labels: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(logits (B, SIDE, SIDE), predicted IoU (B,)) of the single-mask output.
 
     Args:
-        looks: how often each mask is drawn, see `segmenters.sam2.draw`.
+        passes: of the decoder for each mask, see `sam2_model.decode`.
         clicks, labels: as `corrections` returns them; they follow the two points.
     """
     points, given = batch.points, torch.ones(batch.points.shape[:3], dtype=torch.int64)
     if clicks is not None:
         points, given = torch.cat([points, clicks], 2), torch.cat([given, labels], 2)
     logits, iou = decode(
-        sam2, batch.maps, looks, input_boxes=batch.boxes, input_points=points, input_labels=given
+        sam2, batch.maps, passes, input_boxes=batch.boxes, input_points=points, input_labels=given
     )
     return F.interpolate(logits, (SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0], iou
 
@@ -74,9 +79,8 @@ def train(sam2: Sam2Model, examples: Examples, args: argparse.Namespace) -> list
     trained = [p for p in sam2.mask_decoder.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=args.lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.lr, total_steps=args.steps, pct_start=0.05)
-    mean = None
-    if args.average:
-        mean = AveragedModel(sam2.mask_decoder, multi_avg_fn=get_ema_multi_avg_fn(args.average))
+    ema = get_ema_multi_avg_fn(args.average)
+    mean = AveragedModel(sam2.mask_decoder, multi_avg_fn=ema) if args.average else None
     rng, order, curve = np.random.default_rng(args.seed), random.Random(args.seed), []
     sam2.mask_decoder.train()
     for _ in (bar := trange(args.steps, mininterval=20)):
@@ -107,20 +111,21 @@ def train(sam2: Sam2Model, examples: Examples, args: argparse.Namespace) -> list
 
 def iou_of(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """(B,) IoU of masks (B, S, S)."""
-    found, real = logits.detach() > 0, truth > 0.5
+    found, real = logits.detach() > 0, truth > INSIDE
     return (found & real).sum((1, 2)) / (found | real).sum((1, 2)).clamp(min=1)
 
 
 @torch.no_grad()
-def measure(sam2: Sam2Model, examples: Examples, looks: int, size: int = 8) -> dict[str, float]:
-    """Mean Dice with true prompts, with usual ones (see USUAL), and with usual ones and one click where the mask was wrong."""
+def measure(sam2: Sam2Model, examples: Examples, passes: int, size: int = 8) -> dict[str, float]:
+    """Mean Dice with true prompts, with usual ones (see USUAL), and with usual ones and one click where
+    the mask was wrong."""
     rng, sums = np.random.default_rng(0), {"true": 0.0, "usual": 0.0, "usual, one click": 0.0}
     for start in range(0, len(examples.rows), size):
         chosen = list(range(start, min(start + size, len(examples.rows))))
         exact, batch = examples.batch(chosen, rng, 0.0), examples.batch(chosen, rng, USUAL)
-        usual = masks_of(sam2, batch, looks)[0]
-        clicked = masks_of(sam2, batch, looks, *corrections(usual, batch.truth))[0]
-        for name, logits in zip(sums, (masks_of(sam2, exact, looks)[0], usual, clicked), strict=True):
+        usual = masks_of(sam2, batch, passes)[0]
+        clicked = masks_of(sam2, batch, passes, *corrections(usual, batch.truth))[0]
+        for name, logits in zip(sums, (masks_of(sam2, exact, passes)[0], usual, clicked), strict=True):
             iou = iou_of(logits, batch.truth)
             sums[name] += float((2 * iou / (1 + iou)).sum())
     return {name: round(total / max(1, len(examples.rows)), 4) for name, total in sums.items()}
@@ -158,7 +163,7 @@ def options() -> argparse.ArgumentParser:
         help="decay of the running mean of the weights that is kept; 0: none",
     )
     add("--rare", type=float, default=0.5, help="0..1: at 0 targets are drawn equally often, at 1 data sets")
-    add("--looks", type=int, default=1, help="how often a mask is drawn, see segmenters.sam2.draw")
+    add("--looks", type=int, default=1, help="passes of the decoder, see sam2_model.decode")
     add("--jitter", type=float, default=0.0, help="spread of the random factors of the maps' channels")
     add("--seed", type=int, default=0)
     return parser

@@ -11,7 +11,7 @@ from PIL import Image
 
 from medreasoner.geometry import mask_to_points
 from medreasoner.segmenters.sam2_model import image_processor
-from train.embedded.conversations import Target, load_targets
+from train.embedded.conversations import GREY, Target, load_targets
 from train.embedded.features import MAPS, FeatureCache, content_key
 from train.embedded.sam2 import SIDE as INPUT_SIDE
 
@@ -46,7 +46,8 @@ def noisy_prompt(
 
 
 def near(boxes: torch.Tensor) -> torch.Tensor:
-    """(B, SIDE, SIDE) weights: 1 inside the boxes (B, 4), shares of the sides, grown by half their size, and 0.02 elsewhere."""
+    """(B, SIDE, SIDE) weights: 1 inside the boxes (B, 4), shares of the sides, grown by half their size,
+    and 0.02 elsewhere."""
     line = (torch.arange(SIDE) + 0.5) / SIDE
     margin = (boxes[:, 2:] - boxes[:, :2]) / 4
     low, high = boxes[:, :2] - margin, boxes[:, 2:] + margin
@@ -56,7 +57,8 @@ def near(boxes: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Row:
-    """One target: the cache and key of its image's maps, box (4,) and points (2, 2) as shares of the sides, mask (SIDE, SIDE) uint8."""
+    """One target: the cache and key of its image's maps, box (4,) and points (2, 2) as shares of the
+    sides, mask (SIDE, SIDE) uint8."""
 
     cache: FeatureCache
     key: str
@@ -68,8 +70,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Batch:
-    """`maps` as the mask decoder reads them; `boxes` (B, 1, 4) and `points` (B, 1, 2, 2) in pixels of the 512 px input; `truth` and
-    `weight` (B, SIDE, SIDE) in 0..1."""
+    """`maps` as the mask decoder reads them; `boxes` (B, 1, 4) and `points` (B, 1, 2, 2) in pixels of the
+    512 px input; `truth` and `weight` (B, SIDE, SIDE) in 0..1."""
 
     maps: list[torch.Tensor]
     boxes: torch.Tensor
@@ -94,7 +96,7 @@ class Examples:
         wanted: Callable[[dict], bool],
         rare: float = 0.5,
         noise: str = "wide",
-    ):
+    ) -> None:
         stores = [FeatureCache(cache, ("tokens", *MAPS)) for cache in caches]
         self.rows = [row for folder in folders for row in _rows(folder, stores, wanted)]
         counts = Counter(row.dataset for row in self.rows)
@@ -129,7 +131,7 @@ def _rows(folder: Path, stores: list[FeatureCache], wanted: Callable[[dict], boo
 
 
 def _row(target: Target, folder: Path, store: FeatureCache, key: str) -> Row:
-    mask = np.asarray(Image.open(folder / target.sample["mask"])) > 127
+    mask = np.asarray(Image.open(folder / target.sample["mask"])) > GREY
     size = np.array([*target.wh, *target.wh], np.float64)
     grey = Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX)
     points = np.array(mask_to_points(mask)) / size[:2]

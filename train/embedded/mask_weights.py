@@ -1,4 +1,5 @@
-"""Weights of the embedded segmenter: saving them, averaging those of several runs, drawing tuned ones back towards the untuned."""
+"""Weights of the embedded segmenter: saving them, averaging those of several runs, drawing tuned ones back
+towards the untuned."""
 
 import json
 import re
@@ -11,11 +12,11 @@ from transformers import Sam2Model
 SPECKS = 0.03  # share of a mask under which its regions and holes are taken out, see segmenters/cleanup.py
 
 
-def save_segmenter(sam2: Sam2Model, out: Path, looks: int = 1) -> None:
+def save_segmenter(sam2: Sam2Model, out: Path, passes: int = 1) -> None:
     """Write the folder the library loads: configuration, and every weight but the image encoder's, fp16.
 
     Args:
-        looks: how often a mask is drawn, see `segmenters.sam2.draw`.
+        passes: of the decoder for each mask, see `sam2_model.decode`.
     """
     out.mkdir(parents=True, exist_ok=True)
     state = {
@@ -23,7 +24,7 @@ def save_segmenter(sam2: Sam2Model, out: Path, looks: int = 1) -> None:
     }
     sam2.config.save_pretrained(out)
     save_file(state, out / "model.safetensors", metadata={"format": "pt"})
-    manifest = {"format": 1, "multimask": False, "specks": SPECKS, "looks": looks}
+    manifest = {"format": 1, "multimask": False, "specks": SPECKS, "looks": passes}
     (out / "medreasoner.json").write_text(json.dumps(manifest) + "\n")
 
 
@@ -45,7 +46,8 @@ def mean_of(folders: list[Path], fixed: str) -> dict[str, torch.Tensor]:
 
 
 def interpolate(model: torch.nn.Module, untuned: dict[str, torch.Tensor], keep: float, fixed: str) -> None:
-    """In place: `keep` (0..1) of the way from the untuned weights to the tuned ones (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903).
+    """In place: `keep` (0..1) of the way from the untuned weights to the tuned ones (WiSE-FT, Wortsman et al.
+    2022, arXiv 2109.01903).
 
     Args:
         fixed: regular expression; weights whose name it matches stay tuned.

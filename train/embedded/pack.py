@@ -1,9 +1,11 @@
-"""Put a trained CRM and segmenter together as the folder that is shipped: half precision, every file under 50 MB, the eye stored once.
-
-Is: the exact folder a Hub repository would hold. The frozen tower has shards of its own, so a retrained CRM changes only the last one.
-Is not: training or measuring; the card's figures are written after the evaluation.
+"""Packs a trained VLM and segmenter into the folder that is shipped: half precision, every file under 50 MB,
+the image encoder stored once.
 
     python -m train.embedded.pack --crm runs/sft --asm runs/asm --out medreasoner/embedded
+
+The folder is exactly what a Hub repository would hold. The frozen vision tower has shards of its own, so that
+a retrained VLM changes only the last one. The card is written after the evaluation, by
+`train/embedded/card.py`.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from transformers import AutoModelForImageTextToText
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt
 
-KEPT = (
+COPIED = (  # from the VLM's folder, unchanged
     "prompt.json",
     "medreasoner.json",
     "processor_config.json",
@@ -31,17 +33,25 @@ KEPT = (
 
 
 def shards_of(state: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-    """Tower in two halves, then everything else: the trained weights, as exact as bf16, in which they were multiplied when they were
-    trained; written as fp16, a repository keeps them in 15 MB instead of 18."""
+    """The weights by shard: the vision tower in two halves, then everything else.
+
+    The trained weights are rounded to bf16, in which they were multiplied during training; written as fp16, a
+    repository compresses them to 15 MB instead of 18.
+    """
     tower = [key for key in state if "vision_tower." in key]
-    total, seen, halves = sum(state[k].nbytes for k in tower), 0, ({}, {})
+    total, done, halves = sum(state[k].nbytes for k in tower), 0, ({}, {})
     for key in tower:
-        halves[0 if seen < total / 2 else 1][key] = state[key]
-        seen += state[key].nbytes
+        halves[0 if done < total / 2 else 1][key] = state[key]
+        done += state[key].nbytes
     return [*halves, {key: value.bfloat16().half() for key, value in state.items() if key not in set(tower)}]
 
 
 def pack(crm: Path, asm: Path, out: Path) -> None:
+    """Write `out`, which must hold the manifest `medreasoner.json` already, from the folders of a VLM and a
+    segmenter.
+
+    Prints the size of every file.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         model = AutoModelForImageTextToText.from_pretrained(crm, dtype=torch.float16)
@@ -56,7 +66,7 @@ def pack(crm: Path, asm: Path, out: Path) -> None:
         save_file({k: v.contiguous() for k, v in shard.items()}, out / name, metadata={"format": "pt"})
         index["weight_map"] |= dict.fromkeys(shard, name)
     (out / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
-    for name in KEPT:
+    for name in COPIED:
         shutil.copyfile(crm / name, out / name)
     manifest = replace(Manifest.read(out), prompt_sha256=Prompt.load(out / "prompt.json").sha256)
     (out / "medreasoner.json").write_text(manifest.dumps())

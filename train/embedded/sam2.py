@@ -1,6 +1,7 @@
-"""SAM 2 hiera-tiny for 512 px input as training needs it: transformers' model from the `sam2` package's weights.
+"""SAM 2 hiera-tiny for 512 px input as training needs it: transformers' model with the weights of the `sam2`
+package.
 
-Is: configuration, strict loading. Is not: the segmenter (`medreasoner/segmenters/`).
+The segmenter at inference is `medreasoner/segmenters/sam2.py`.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ SIDE = 512
 
 
 def sam2_config() -> Sam2Config:
-    """SAM 2 hiera-tiny for 512 px input, as `Sam2Model` wants it."""
+    """Configuration of SAM 2 hiera-tiny for 512 px input."""
     config = Sam2Config()
     vision, prompt = config.vision_config.to_dict(), config.prompt_encoder_config.to_dict()
     vision["backbone_feature_sizes"] = [[128, 128], [64, 64], [32, 32]]
@@ -29,12 +30,14 @@ def sam2_config() -> Sam2Config:
 
 
 def load_sam2(weights: Path) -> Sam2Model:
-    """`Sam2Model` from a safetensors file under the `sam2` package's names; only the unused object-score head may be missing."""
+    """`Sam2Model` from a safetensors file under the `sam2` package's names; only the unused object-score
+    head may be missing."""
     model = Sam2Model(sam2_config()).eval()
     state = {key: value.float() for key, value in to_transformers(load_file(weights)).items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any("pred_obj_score_head" not in key for key in missing):
         raise ValueError(
-            f"{weights} is not a SAM 2 hiera-tiny image model: missing {missing[:3]}, unexpected {unexpected[:3]}"
+            f"{weights} is not a SAM 2 hiera-tiny image model: "
+            f"missing {missing[:3]}, unexpected {unexpected[:3]}"
         )
     return model

@@ -1,9 +1,11 @@
-"""Supervised fine-tuning of the embedded VLM: TRL's SFTTrainer with the dense losses of `train/embedded/losses.py`, on cached features.
+"""Supervised fine-tuning of the embedded VLM: TRL's SFTTrainer with the dense losses of
+`train/embedded/losses.py`, on cached features.
 
     python -m train.embedded.sft --recipe train/recipes/embedded_sft.yaml
 
-The data must be sets that `medreasoner data build` wrote (they hold the measured facts the reasoning is written from). The loss adds heads
-to the model that exist in training only. A run that was killed goes on from its newest whole checkpoint.
+The data must be sets that `medreasoner data build` wrote (they hold the measured facts the reasoning is
+written from). The loss adds heads to the model that exist in training only. A run that was killed goes on
+from its newest whole checkpoint.
 """
 
 import os
@@ -14,12 +16,13 @@ from pathlib import Path
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
+from transformers import PreTrainedModel
 from trl import SFTTrainer
 
 from medreasoner.data.taxonomy import categories
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES
 from train.checkpoints import Checkpoints, newest_checkpoint
-from train.embedded.collator import SharedImageCollator
+from train.embedded.collator import IGNORED, SharedImageCollator
 from train.embedded.conversations import Target, conversation, load_targets, make_rows
 from train.embedded.features import CachedFeatures
 from train.embedded.losses import DenseHeads, Vocabulary, completion_losses, word_weights
@@ -69,20 +72,26 @@ class Options(SftOptions):
 class GroundingTrainer(SFTTrainer):
     """SFTTrainer with the losses of `train/embedded/losses.py`; logs the mean of each as `loss_<name>`."""
 
-    def __init__(self, *args, options: Options, vocabulary: Vocabulary, **kwargs):
+    def __init__(self, *args: object, options: Options, vocabulary: Vocabulary, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.options, self.vocabulary = options, vocabulary
         self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers)
         self._logged: dict[str, list[float]] = {}
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(
+        self,
+        model: PreTrainedModel,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, None]:
         parts = self._losses(model, inputs)
         for name, value in parts.items():
             self._logged.setdefault(name, []).append(float(value.detach()))
         loss = sum(parts.values())
         return (loss, None) if return_outputs else loss
 
-    def _losses(self, model, inputs) -> dict[str, torch.Tensor]:
+    def _losses(self, model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The weighted losses of one batch of `SharedImageCollator`, by name."""
         o, vocabulary, heads = self.options, self.vocabulary, model.dense_heads
         ids, row, box01 = inputs["input_ids"], inputs["row"], inputs["box01"]
@@ -92,7 +101,7 @@ class GroundingTrainer(SFTTrainer):
             output = model.model(input_ids=ids, **given, output_hidden_states=True, use_cache=False)
         states = output.hidden_states
         last = states[-1].float()
-        rows, columns = (inputs["labels"][:, 1:] != -100).nonzero(as_tuple=True)
+        rows, columns = (inputs["labels"][:, 1:] != IGNORED).nonzero(as_tuple=True)
         label, coordinate, about = (
             inputs[name][rows, columns + 1] for name in ("labels", "coordinates", "conversation")
         )
@@ -113,14 +122,17 @@ class GroundingTrainer(SFTTrainer):
             "box": box * o.weight_box,
         }
 
-    def log(self, logs: dict, *args, **kwargs) -> None:
+    def log(self, logs: dict, *args: object, **kwargs: object) -> None:
         logs |= {f"loss_{name}": round(sum(v) / len(v), 4) for name, v in self._logged.items()}
         self._logged.clear()
         super().log(logs, *args, **kwargs)
 
 
-def add_heads(model, spec: ModelSpec, options: Options, checkpoint: Path | None) -> Vocabulary:
-    """Give `model` its training-only heads, those of `checkpoint` if one is given; returns what the losses must know of the vocabulary."""
+def add_heads(
+    model: PreTrainedModel, spec: ModelSpec, options: Options, checkpoint: Path | None
+) -> Vocabulary:
+    """Give `model` its training-only heads, those of `checkpoint` if one is given; returns what the losses
+    must know of the vocabulary."""
     tokenizer, text = spec.processor.tokenizer, model.config.text_config
     ids = torch.tensor([tokenizer.convert_tokens_to_ids(str(n)) for n in range(int(spec.frame.limit) + 1)])
     facts = [*SIDES, *HEIGHTS, *SIZES, "mid-height", *categories()]
@@ -145,7 +157,8 @@ def dense_rows(options: Options, spec: ModelSpec, ids: set[str]) -> Dataset:
     if options.turns < 1 or not 0 <= options.even <= 1:
         given = f"turns {options.turns} and even {options.even}"
         raise PreflightError(
-            f"expected at least one conversation an image (--turns) and --even from 0 to 1, got {given}; correct the recipe"
+            f"expected at least one conversation an image (--turns) and --even from 0 to 1, got {given}; "
+            "correct the recipe"
         )
     targets = load_targets([Path(folder) for folder in options.data], options.split)
     targets = [target for target in targets if target.sample["id"] in ids]

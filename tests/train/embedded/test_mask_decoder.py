@@ -1,52 +1,26 @@
-"""Tuning the mask decoder: noisy prompts, the click of a person who corrects, and views in the usual position."""
+"""`train/embedded/mask_decoder.py`: tunes what is drawn at inference, from the command line to a folder
+that loads."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file
+from transformers import Sam2Model
 
 from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
+from medreasoner.segmenters.sam2 import image_processor
 from tests import tiny
-from train.embedded.augment import STANDARD, Pose, transform
-from train.embedded.mask_correction import correction
+from train.embedded import mask_decoder
+from train.embedded.features import SHAPES, FeatureCache, content_key
 from train.embedded.mask_decoder import masks_of
-from train.embedded.mask_examples import NOISES, SIDE, Batch, near, noisy_prompt
-from train.embedded.mask_weights import interpolate, mean_of
-
-torch = pytest.importorskip("torch")
-BOX, POINTS = np.array([0.4, 0.4, 0.6, 0.7]), np.array([[0.5, 0.5], [0.55, 0.65]])
-
-
-def square(x1: int, y1: int, x2: int, y2: int) -> np.ndarray:
-    mask = np.zeros((40, 80), bool)
-    mask[y1:y2, x1:x2] = True
-    return mask
-
-
-def test_a_prompt_without_spread_is_the_true_one():
-    box, points = noisy_prompt(BOX, POINTS, np.random.default_rng(0), 0.0)
-    assert np.allclose(box, BOX) and np.allclose(points, POINTS)
-
-
-def test_a_noisy_box_stays_ordered_and_inside():
-    rng = np.random.default_rng(0)
-    boxes = np.array([noisy_prompt(BOX, POINTS, rng, 0.8)[0] for _ in range(200)])
-    assert (boxes[:, :2] <= boxes[:, 2:]).all() and boxes.min() >= 0 and boxes.max() <= 1
-    assert boxes.std(0).min() > 0.05
-
-
-def test_near_noise_is_nearer_than_wide_noise():
-    far = {
-        noise: np.mean(
-            [np.abs(noisy_prompt(BOX, POINTS, rng, noise=noise)[0] - BOX).mean() for _ in range(500)]
-        )
-        for noise, rng in ((noise, np.random.default_rng(0)) for noise in NOISES)
-    }
-    assert 0 < far["near"] < far["wide"]
+from train.embedded.mask_examples import SIDE, Batch
+from train.embedded.sam2 import sam2_config
 
 
 @pytest.mark.parametrize("looks", [1, 2])
@@ -77,57 +51,44 @@ def test_the_masks_that_are_trained_are_those_that_are_drawn(tmp_path, looks):
     assert 0.01 < (plain > 0).float().mean() < 0.99 and not torch.allclose(plain, clicked)
 
 
-def test_a_person_includes_what_is_missed_and_excludes_what_is_too_much():
-    truth = square(20, 10, 40, 30)
-    (x, y), label = correction(square(20, 10, 30, 30), truth)
-    assert label == 1 and (0.375 < x < 0.5) and (0.25 < y < 0.75)
-    (x, y), label = correction(square(20, 10, 70, 30), truth)
-    assert label == 0 and x > 0.5
-    (x, y), label = correction(truth, truth)
-    assert label == 1 and truth[int(y * 40), int(x * 80)], "where nothing is wrong, the target is clicked"
-    assert correction(square(0, 0, 0, 0), truth)[1] == 1
+@pytest.fixture
+def features(built_set, tmp_path):
+    """Caches of random maps for the images of the set."""
+    cache, processor = FeatureCache(tmp_path / "features", tuple(SHAPES)), image_processor(512)
+    for path in sorted((built_set / "images").iterdir()):
+        pixels = processor(Image.open(path).convert("RGB"), return_tensors="pt").pixel_values[0]
+        cache.append(content_key(pixels), {name: torch.randn(shape) for name, shape in SHAPES.items()})
+    return cache.folder
 
 
-def test_errors_far_from_the_box_weigh_little():
-    weight = near(torch.tensor([[0.4, 0.4, 0.6, 0.6]]))[0]
-    assert weight[128, 128] == 1 and weight[5, 5] == pytest.approx(0.02)
+def tune(monkeypatch, built_set, features, out, *options: str) -> dict:
+    """Run the command with random SAM 2 weights; returns the record it leaves."""
+    torch.manual_seed(0)
+    monkeypatch.setattr(mask_decoder, "load_sam2", lambda path: Sam2Model(sam2_config()).eval())
+    command = ["mask_decoder", "--data", built_set, "--features", features, "--sam2", "weights", "--out", out]
+    monkeypatch.setattr(sys, "argv", [*map(str, command), *options])
+    mask_decoder.main()
+    return json.loads((out / "run.json").read_text())
 
 
-@pytest.mark.parametrize(
-    "dataset,place",
-    [("mri_spine_spider_t2", (2, 7)), ("ct_lung_tumour_msd", (7, 17)), ("ct_heart_hocm", (17, 2))],
-)
-def test_a_stored_position_becomes_the_usual_one(dataset, place):
-    """The bright corner of a picture of 20 x 10 at (2, 2): head down becomes upright, lying becomes supine, mirrored becomes straight."""
-    picture = np.zeros((10, 20), np.uint8)
-    picture[2, 2] = 255
-    shown = transform(
-        Image.fromarray(picture).resize((20, 10)),
-        Pose((0, 0, 20, 10), STANDARD[dataset], mirror=False, turns=0),
+def test_the_command_tunes_the_decoder_and_goes_on_from_the_mean_of_runs(
+    monkeypatch, built_set, features, tmp_path
+):
+    options = ("--steps", "2", "--batch", "2", "--clicked", "0.5", "--average", "0.9", "--jitter", "0.1")
+    first = tune(monkeypatch, built_set, features, tmp_path / "a", *options, "--fixed", "iou_token")
+    assert first["examples"] == 3 and first["held_back"]["n"] == 1 and 0 <= first["held_back"]["usual"] <= 1
+    more = ("--steps", "0", "--start", str(tmp_path / "a"), "--keep", "0.5", "--looks", "2")
+    second = tune(monkeypatch, built_set, features, tmp_path / "b", *more)
+    assert second["before"][0]["examples"] == 3 and "examples" not in second
+    torch.manual_seed(0)
+    untuned = Sam2Model(sam2_config()).state_dict()
+    tuned, between = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
+    assert not any(name.startswith("vision_encoder.") for name in tuned)
+    assert torch.equal(
+        tuned["mask_decoder.iou_token.weight"], untuned["mask_decoder.iou_token.weight"].half()
     )
-    y, x = np.argwhere(np.asarray(shown) == 255).mean(0) * 20 / 512
-    assert (x, y) == pytest.approx((place[0] + 0.5, place[1] + 0.5), abs=0.1)
-
-
-def test_tuned_weights_are_drawn_back_towards_the_untuned_ones():
-    layer = torch.nn.Linear(2, 2)
-    untuned = {name: torch.zeros_like(value) for name, value in layer.state_dict().items()}
-    torch.nn.init.constant_(layer.weight, 4.0)
-    torch.nn.init.constant_(layer.bias, 2.0)
-    interpolate(layer, untuned, 0.75, "^bias$")
-    assert torch.equal(layer.weight, torch.full((2, 2), 3.0)) and torch.equal(
-        layer.bias, torch.full((2,), 2.0)
-    )
-    interpolate(layer, untuned, 1.0, "^$")
-    assert torch.equal(layer.weight, torch.full((2, 2), 3.0))
-
-
-def test_the_mean_of_segmenters_leaves_fixed_weights_as_in_the_first(tmp_path):
-    for n in (1.0, 2.0):
-        (tmp_path / str(n)).mkdir()
-        save_file(
-            {"a.mlp": torch.tensor([n]).half(), "b": torch.tensor([n]).half()},
-            tmp_path / str(n) / "model.safetensors",
-        )
-    mean = mean_of([tmp_path / "1.0", tmp_path / "2.0"], r"\.mlp$")
-    assert mean["a.mlp"].item() == 1.0 and mean["b"].item() == 1.5 and mean["b"].dtype == torch.float32
+    name = "mask_decoder.mask_tokens.weight"
+    assert not torch.equal(tuned[name], untuned[name].half())
+    halfway = (tuned[name].float() + untuned[name]) / 2
+    assert torch.allclose(between[name].float(), halfway, atol=1e-3)
+    assert json.loads((tmp_path / "b" / "medreasoner.json").read_text())["looks"] == 2
