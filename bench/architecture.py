@@ -16,9 +16,9 @@ from PIL import Image
 
 from medreasoner import MedReasoner
 from medreasoner.events import Done
+from medreasoner.output.colours import COLOURS
 from medreasoner.output.contours import contours
 from medreasoner.output.data_url import image_data_url
-from medreasoner.output.overlay import COLOURS
 
 EXAMPLES = Path("medreasoner/examples")
 WIDTH, HEIGHT = 1240, 700

@@ -21,7 +21,7 @@ from medreasoner.hub.pull import fetch_folder
 from medreasoner.hub.push import Push
 from medreasoner.imaging import load_image
 from medreasoner.manifest import EMBEDDED_FOLDER, EMBEDDED_NAME
-from medreasoner.output.files import Provenance
+from medreasoner.output.grounding_json import Provenance
 from medreasoner.pipeline import ground
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import Reasoner, ReasonerError, SamplingReasoner

@@ -40,7 +40,8 @@ class Ground(Models):
     def run(self) -> int:
         from medreasoner.events import Failed
         from medreasoner.imaging import load_image
-        from medreasoner.output.files import JSON, Provenance, save
+        from medreasoner.output.files import JSON, save
+        from medreasoner.output.grounding_json import Provenance
         from medreasoner.pipeline import refuse
 
         loaded = load_image(self.image, self.slice, self.axis, self.frame, self.window)

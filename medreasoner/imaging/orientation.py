@@ -1,7 +1,6 @@
-"""How the body lies in a picture: the letters a reading room puts at its edges.
+"""The letters that a reading room puts at the edges of a picture, from directions in the patient.
 
-Is: directions in the patient (DICOM's axes: x to the left, y to the back, z to the head) -> letters. Is not: a guess; where a header
-gives no direction there are no letters.
+Directions are in DICOM's axes: x to the left, y to the back, z to the head.
 """
 
 from collections.abc import Sequence
@@ -10,8 +9,10 @@ import numpy as np
 
 POSITIVE, NEGATIVE = "LPH", "RAF"
 OBLIQUE = (
-    0.25  # of a unit vector: about 15 degrees off an axis, from where on the second letter is worth naming
+    0.25  # of a unit vector: about 15 degrees off an axis, from where on a second letter is worth naming
 )
+SHORTEST = 1e-6  # a step that leads nowhere
+SKEWED = 0.035  # cosine of the angle between the sides of a plane: about 2 degrees off a right angle
 
 
 def edge_letters(right: Sequence[float], down: Sequence[float]) -> tuple[str, str, str, str] | None:
@@ -20,16 +21,16 @@ def edge_letters(right: Sequence[float], down: Sequence[float]) -> tuple[str, st
     Args:
         right, down: (3,) where a step to the right and a step down lead in the patient, of any length.
 
-    Returns: None where the two are not finite, not perpendicular (within about 2 degrees) or have no length; that is no image plane.
+    Returns: None for what is no image plane: steps that are not finite, not perpendicular, or lead nowhere.
     """
-    both = np.array([right, down], dtype=float)
-    if both.shape != (2, 3) or not np.isfinite(both).all():
+    steps = np.array([right, down], dtype=float)
+    if steps.shape != (2, 3) or not np.isfinite(steps).all():
         return None
-    lengths = np.linalg.norm(both, axis=1)
-    if min(lengths) < 1e-6:
+    lengths = np.linalg.norm(steps, axis=1)
+    if min(lengths) < SHORTEST:
         return None
-    x, y = both / lengths[:, None]
-    if abs(x @ y) > 0.035:
+    x, y = steps / lengths[:, None]
+    if abs(x @ y) > SKEWED:
         return None
     return _letters(-x), _letters(x), _letters(-y), _letters(y)
 

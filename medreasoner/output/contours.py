@@ -8,9 +8,9 @@ Corner = tuple[int, int]
 def contours(mask: np.ndarray) -> list[np.ndarray]:
     """Every contour of `mask` (H, W) bool, those of holes included.
 
-    Returns: (N, 2) int arrays of xy corners of pixels (x right, y down; the first pixel's corners are 0 and 1),
-        one step of 1 pixel from each to the next, the inside on the right, the first corner repeated at the end.
-        Regions that touch at a corner may share one contour.
+    Returns: (N, 2) int arrays of xy corners of pixels (x right, y down; the first pixel's corners are 0 and
+        1), one step of 1 pixel from each to the next, the inside on the right, the first corner repeated at
+        the end. Regions that touch at a corner may share one contour.
     """
     edges = _edges(mask)
     closed = []
@@ -32,7 +32,9 @@ def svg_path(mask: np.ndarray) -> str:
 
 
 def _edges(mask: np.ndarray) -> dict[Corner, list[Corner]]:
-    """Start -> ends of the pixel edges between inside and outside, directed so that the inside is on the right."""
+    """Start -> ends of the pixel edges between inside and outside, directed so that the inside is on the
+    right.
+    """
     padded = np.pad(mask.astype(np.int8), 1)
     horizontal = np.diff(padded, axis=0)[
         :, 1:-1

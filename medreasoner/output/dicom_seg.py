@@ -1,13 +1,16 @@
 """A mask as DICOM-SEG: a segmentation object that viewers lay over the image it was made on.
 
-Is: one binary segment of one frame, tied to its image by the identifiers (UIDs) and the geometry of the image's header.
-Is not: a copy of the patient's data. Name, number, dates and the like are left empty and PatientIdentityRemoved says so; whoever stores
-the object in an archive enters them there.
+One binary segment of one frame, tied to its image by UIDs and by the geometry of the image's header. The
+patient's
+data are not copied: name, number, dates and the like are left empty and PatientIdentityRemoved says so;
+whoever stores the object in an archive enters them there.
 
-highdicom builds the object; this module is imported only when one is asked for, because that takes seconds.
+highdicom builds the object. It takes seconds to import, so this module is imported only when a file is asked
+for.
 """
 
 import io
+from typing import NamedTuple
 
 import highdicom
 import numpy as np
@@ -15,87 +18,105 @@ from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, Segmentation
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from medreasoner.imaging.dicom_header import Source
+from medreasoner.imaging.dicom_geometry import DicomSource
 
 NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns")
-GEOMETRY = ("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient")
+GEOMETRY = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
 LEFT_EMPTY = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
     *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
 )
-MAKER, LABEL = "MedReasoner", 64  # letters in a DICOM label (VR LO)
+MAKER = "MedReasoner"
+LABEL, TEXT = 64, 1024  # letters in a DICOM label (VR LO) and text (VR ST)
+
+# What highdicom 0.28 raises for an image it can make no segmentation of
+_REFUSALS = (ValueError, TypeError, KeyError, AttributeError, IndexError)
 
 
 class SegError(ValueError):
-    """The image's header is too poor for a DICOM-SEG; the message is one sentence that says what is missing."""
+    """The image's header is too poor for a DICOM-SEG; the message says in one sentence what is missing."""
 
 
-def segmentation_file(
-    source: Source, mask: np.ndarray, model: str, segmenter: str, notice: str, version: str
-) -> bytes:
-    """A DICOM file with `mask` (rows, columns) bool as its only segment.
+class Algorithm(NamedTuple):
+    """What made the mask.
 
     Args:
-        model, segmenter: what found the target and what outlined it; named as the algorithm.
-        notice: up to 64 letters; stands in the series' and the content's description and in the segment's.
+        model, segmenter: what found the target and what outlined it.
+        notice: up to 64 letters; stands in the descriptions of the series, the content and the segment.
         version: of this software.
-
-    Errors: SegError.
     """
+
+    model: str
+    segmenter: str
+    notice: str
+    version: str
+
+
+class SegFile(NamedTuple):
+    """A DICOM file, and as sentences what of the image's geometry it guesses or lacks."""
+
+    data: bytes
+    notes: tuple[str, ...]
+
+
+def segmentation_file(source: DicomSource, mask: np.ndarray, algorithm: Algorithm) -> SegFile:
+    """A DICOM-SEG with `mask` (rows, columns) bool as its only segment. Errors: SegError."""
     missing = [name for name in NEEDED if name not in source.header]
     if missing:
+        listed = " and no ".join(missing)
         raise SegError(
-            f"The DICOM header has no {' and no '.join(missing)}, without which no DICOM-SEG can refer to the image."
+            f"The DICOM header has no {listed}, without which no DICOM-SEG can refer to the image."
         )
-    described = _segment(model, segmenter, notice, version)
+    image, notes = _source_image(source)
+    segment = _segment(algorithm, notes)
     try:
-        made = Segmentation(
-            source_images=[_source_image(source)],
+        segmentation = Segmentation(
+            source_images=[image],
             pixel_array=mask.astype(np.uint8)[None],
             segmentation_type=SegmentationTypeValues.BINARY,
-            segment_descriptions=[described],
+            segment_descriptions=[segment],
             series_instance_uid=highdicom.UID(),
             series_number=1,
             sop_instance_uid=highdicom.UID(),
             instance_number=1,
             manufacturer=MAKER,
             manufacturer_model_name=MAKER,
-            software_versions=version,
+            software_versions=algorithm.version,
             device_serial_number="none",
             content_label="TARGET",
-            content_description=notice,
-            series_description=notice,
+            content_description=algorithm.notice,
+            series_description=algorithm.notice,
             omit_empty_frames=False,
             specific_character_set="ISO_IR 192",
         )
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        IndexError,
-    ) as error:  # what highdicom says no with
+    except _REFUSALS as error:
         raise SegError(f"No DICOM-SEG can be made from the header of this image ({error}).") from error
-    made.PatientIdentityRemoved = "YES"
-    made.DeidentificationMethod = "Only UIDs and geometry of the image were kept"
-    shared = made.SharedFunctionalGroupsSequence[0]
+    return SegFile(_finished(segmentation, source), notes)
+
+
+def _finished(segmentation: Segmentation, source: DicomSource) -> bytes:
+    """The object as a file, without what highdicom adds for want of anything better."""
+    segmentation.PatientIdentityRemoved = "YES"
+    segmentation.DeidentificationMethod = "Only UIDs and geometry of the image were kept"
+    shared = segmentation.SharedFunctionalGroupsSequence[0]
     if "PixelSpacing" not in (shared.get("PixelMeasuresSequence") or [()])[0]:
         shared.pop("PixelMeasuresSequence", None)
-    if source.several:
-        for item in _references(made):
+    if source.multi_frame:
+        for item in _references(segmentation):
             item.ReferencedFrameNumber = source.frame
-    out = io.BytesIO()
-    made.save_as(out, enforce_file_format=True)
-    return out.getvalue()
+    file = io.BytesIO()
+    segmentation.save_as(file, enforce_file_format=True)
+    return file.getvalue()
 
 
-def _segment(model: str, segmenter: str, notice: str, version: str) -> SegmentDescription:
-    """What the segment is: the region that answers the question. Which organ or finding that is, nobody has said in codes."""
-    model, segmenter = (
-        name.replace("\\", "/") for name in (model, segmenter)
-    )  # a backslash separates values in DICOM
-    algorithm = highdicom.AlgorithmIdentificationSequence(
-        name=f"{MAKER}: {model}"[:LABEL], family=codes.DCM.ArtificialIntelligence, version=version[:LABEL]
+def _segment(algorithm: Algorithm, notes: tuple[str, ...]) -> SegmentDescription:
+    """The region that answers the question; which organ or finding that is, no code says."""
+    # a backslash separates values in DICOM
+    model, segmenter = (name.replace("\\", "/") for name in (algorithm.model, algorithm.segmenter))
+    identification = highdicom.AlgorithmIdentificationSequence(
+        name=f"{MAKER}: {model}"[:LABEL],
+        family=codes.DCM.ArtificialIntelligence,
+        version=algorithm.version[:LABEL],
     )
     segment = SegmentDescription(
         segment_number=1,
@@ -103,24 +124,24 @@ def _segment(model: str, segmenter: str, notice: str, version: str) -> SegmentDe
         segmented_property_category=codes.SCT.SpatialAndRelationalConcept,
         segmented_property_type=codes.DCM.SelectedRegion,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=algorithm,
+        algorithm_identification=identification,
     )
-    segment.SegmentDescription = f"{notice} Found by {model}, outlined by {segmenter}."[:1024]
+    found = f"Found by {model}, outlined by {segmenter}."
+    segment.SegmentDescription = " ".join((algorithm.notice, *notes, found))[:TEXT]
     return segment
 
 
-def _source_image(source: Source) -> Dataset:
-    """The kept header as highdicom reads it: the geometry at the top, where single images have it, and in functional groups, where objects
-    of several frames have it; such an object is presented as one that holds only this frame."""
+def _source_image(source: DicomSource) -> tuple[Dataset, tuple[str, ...]]:
+    """The kept header as highdicom reads it, and what of its geometry is guessed or lost.
+
+    The geometry stands at the top, where single images have it, and in functional groups, where objects of
+    several frames have it; such an object is presented as one that holds only this frame.
+    """
     image = Dataset()
     image.update(source.header)
     for name in LEFT_EMPTY:
         setattr(image, name, None)
-    image.SliceThickness = image.get("SliceThickness") or image.get("SpacingBetweenSlices")
-    if not all(image.get(name) for name in GEOMETRY):
-        for name in GEOMETRY:  # highdicom takes one of them for the promise of all
-            if name in image:
-                del image[name]
+    notes = _complete_geometry(image)
     image.NumberOfFrames = 1
     shared, own = Dataset(), Dataset()
     shared.PixelMeasuresSequence = [_some(image, "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")]
@@ -128,7 +149,35 @@ def _source_image(source: Source) -> Dataset:
         shared.PlaneOrientationSequence = [_some(image, "ImageOrientationPatient")]
         own.PlanePositionSequence = [_some(image, "ImagePositionPatient")]
     image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [shared], [own]
-    return image
+    return image, notes
+
+
+def _complete_geometry(image: Dataset) -> tuple[str, ...]:
+    """Give a plane that lies in the patient a thickness, and take away what is left of one that does not.
+
+    highdicom takes one attribute for the promise of all. Returns what is guessed or lost, as sentences.
+    """
+    lacking = [name for name in GEOMETRY if name not in image]
+    if not lacking:
+        if "SliceThickness" in image:
+            return ()
+        stated = image.get("SpacingBetweenSlices")
+        thickness = float(stated if stated is not None else np.mean([float(v) for v in image.PixelSpacing]))
+        image.SliceThickness = round(thickness, 6)
+        what = "the spacing between slices" if stated is not None else "the size of a pixel"
+        return (
+            f"The slice thickness of {thickness:.4g} mm is a guess, {what}: the image's header has none.",
+        )
+    lost = [name for name in GEOMETRY if name in image]
+    for name in (*lost, "SliceThickness", "SpacingBetweenSlices"):
+        if name in image:
+            del image[name]
+    if not lost:
+        return ()
+    return (
+        f"{' and '.join(lost)} of the image are left out, "
+        f"because its header has no {' and no '.join(lacking)}.",
+    )
 
 
 def _some(image: Dataset, *names: str) -> Dataset:
@@ -139,7 +188,7 @@ def _some(image: Dataset, *names: str) -> Dataset:
     return item
 
 
-def _references(made: Segmentation) -> list[Dataset]:
-    """The items that tie the one frame of `made` to the image's frame."""
-    frame = made.PerFrameFunctionalGroupsSequence[0]
+def _references(segmentation: Segmentation) -> list[Dataset]:
+    """The items that tie its one frame to the image's frame."""
+    frame = segmentation.PerFrameFunctionalGroupsSequence[0]
     return [item for derived in frame.DerivationImageSequence for item in derived.SourceImageSequence]

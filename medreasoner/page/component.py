@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from medreasoner.output.overlay import COLOURS
+from medreasoner.output.colours import COLOURS
 
 STATIC = Path(__file__).parent / "static"
 FOLLOW = "shared/follow.js"

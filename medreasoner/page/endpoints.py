@@ -14,7 +14,7 @@ from PIL import Image
 from medreasoner.events import NOTICE, Absent, Done, Event, Failed, Located, Thinking
 from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.imaging import ImageError, LoadedImage, load_image
-from medreasoner.output.files import Provenance, as_json
+from medreasoner.output.grounding_json import Provenance, as_json
 from medreasoner.refine import Refined
 from medreasoner.segmenters.base import Click, SegmenterError
 

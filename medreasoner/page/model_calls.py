@@ -13,7 +13,7 @@ from PIL import Image
 
 from medreasoner.events import Absent, Done, Event
 from medreasoner.geometry import Grounding
-from medreasoner.output.files import Provenance
+from medreasoner.output.grounding_json import Provenance
 from medreasoner.page.zerogpu import FIRST_REFINEMENT, FIRST_RUN, FIRST_SAMPLES, DurationEstimate
 from medreasoner.refine import ImageCache, Refined
 from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled

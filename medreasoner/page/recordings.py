@@ -16,7 +16,7 @@ from PIL import Image
 from medreasoner.events import Done, Event, Located, Segmented, Thinking
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import load_image
-from medreasoner.output.files import as_json
+from medreasoner.output.grounding_json import as_json
 from medreasoner.output.rle import rle_to_mask
 from medreasoner.page.examples import FOLDER, load_examples
 from medreasoner.reasoners.replay import image_key

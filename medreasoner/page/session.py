@@ -15,7 +15,7 @@ from PIL import Image
 from medreasoner.events import Done
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import ImageError, LoadedImage, ViewSelection, load_image
-from medreasoner.output.files import NO_PROVENANCE, Provenance
+from medreasoner.output.grounding_json import NO_PROVENANCE, Provenance
 from medreasoner.page.examples import Example
 from medreasoner.refine import ImageCache, Refined
 from medreasoner.segmenters.base import Click

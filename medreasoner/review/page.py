@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from medreasoner.output.overlay import COLOURS
+from medreasoner.output.colours import COLOURS
 from medreasoner.review.session import ReviewSession
 
 STATIC = Path(__file__).parent / "static"

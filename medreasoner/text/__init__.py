@@ -1,1 +1,1 @@
-"""Words about places in an image: place names with the boxes they are true of, and coordinates in running text."""
+"""Places in an image as text: place names with the boxes they are true of, and coordinates in sentences."""

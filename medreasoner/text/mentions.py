@@ -1,7 +1,10 @@
 """Coordinates in running text: where they stand, and which part of the image they mean.
 
-Is: `[120, 45, 300, 210]`, `(120, 45)`, `x 120, y 45`, `x from 120 to 300` and the like in a reasoning, in pixels of the original image.
-Is not: the answer (`answer.py`, `dialects.py`). Nothing is scored by what is found here: numbers in brackets may mean something else.
+Finds `[120, 45, 300, 210]`, `(120, 45)`, `x 120, y 45`, `x from 120 to 300` and the like in a reasoning, and
+gives them in pixels of the original image. Nothing is scored by them: numbers in brackets may mean something
+else.
+
+Not here: the answer's own coordinates (see answer.py).
 """
 
 import re
@@ -10,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from medreasoner.geometry import Box, Frame, Point, to_image
 
+POINT = 2  # numbers
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
-_WHOLE = r"(?!\.?\d|\s*(?:mm|cm|%|to\b|[-–—]))"  # the last number ends here; it is no length, nor does a range begin with it
+# the last number ends here; it is no length, and no range begins with it
+_WHOLE = r"(?!\.?\d|\s*(?:mm|cm|%|to\b|[-–—]))"
 _IS = r"\s*(?:=|:|from|between|in)?\s*[\[(]?\s*"
 _RANGE = rf"{_IS}{_NUMBER}\s*(?:to|and|,|[-–—])\s*{_NUMBER}{_WHOLE}[\])]?"
 _THEN = r"\s*(?:,|;|and|,\s*and)?\s*"
@@ -26,7 +31,12 @@ _RANGES = re.compile(
 
 @dataclass(frozen=True)
 class Mention:
-    """Characters `start` to `end` of a text mean a `box` or, where that is None, a `point`, in pixels of the original image."""
+    """A place named in a text.
+
+    Args:
+        start, end: the characters that name it.
+        box, point: in pixels of the original image; one of them is None.
+    """
 
     start: int
     end: int
@@ -37,26 +47,30 @@ class Mention:
 def find_mentions(
     text: str, frame: Frame, image_wh: tuple[int, int], input_wh: tuple[int, int] | None = None
 ) -> list[Mention]:
-    """The coordinates that `text` names, in its order, without those that reach outside the image or enclose nothing. A range of one axis
-    means that strip of the image; beside a range of the other axis the two are one box.
+    """The coordinates that `text` names, in its order.
+
+    A range of one axis means that strip of the image; beside a range of the other axis the two are one box.
+    Left out are those that reach outside the image or enclose nothing.
 
     Args:
-        frame: in which the numbers are written; those that stand beside their x or y do not follow its order of axes.
-        image_wh: (width, height) of the original image. input_wh: of the resized input, for frames without a limit.
+        frame: in which the numbers are written; those that stand beside their x or y do not follow its order
+            of axes.
+        image_wh: (width, height) of the original image.
+        input_wh: (width, height) of the resized input, for frames in its pixels.
     """
-    found, free = [], 0
-    read = [(match, frame, _numbers(match)) for match in _BRACKETED.finditer(text)]
-    read += [(match, replace(frame, axes="xy"), numbers) for match, numbers in _named(text)]
-    for match, written, numbers in sorted(read, key=lambda each: each[0].start()):
-        mention = Mention(*match.span(), *_in_image(numbers, written, image_wh, input_wh))
-        if match.start() >= free and _is_inside(mention, image_wh):
+    found, end = [], 0
+    candidates = [(match, frame, _numbers(match)) for match in _BRACKETED.finditer(text)]
+    candidates += [(match, replace(frame, axes="xy"), numbers) for match, numbers in _named(text)]
+    for match, number_frame, numbers in sorted(candidates, key=lambda each: each[0].start()):
+        mention = Mention(*match.span(), *_in_image(numbers, number_frame, image_wh, input_wh))
+        if match.start() >= end and _is_inside(mention, image_wh):
             found.append(mention)
-            free = match.end()
+            end = match.end()
     return found
 
 
 def _named(text: str) -> Iterator[tuple[re.Match, list[float | None]]]:
-    """Numbers beside the name of their axis: x, y of a point, or x1, y1, x2, y2, None where only one axis has a range."""
+    """Numbers beside the name of their axis: x, y, or x1, y1, x2, y2 with None for an axis without range."""
     for match in _PAIR.finditer(text):
         yield match, _numbers(match)
     for match in _RANGES.finditer(text):
@@ -75,10 +89,10 @@ def _in_image(
 ) -> tuple[Box | None, Point | None]:
     """(box, None) of four numbers, (None, point) of two. An axis without a range is taken whole."""
     known = [number or 0.0 for number in numbers]
-    there = to_image((known * 2)[:4], (known[:2], known[:2]), frame, image_wh, input_wh)
-    if len(numbers) == 2:
-        return None, there.points[0]
-    x1, y1, x2, y2 = there.box
+    grounding = to_image((known * 2)[:4], (known[:2], known[:2]), frame, image_wh, input_wh)
+    if len(numbers) == POINT:
+        return None, grounding.points[0]
+    x1, y1, x2, y2 = grounding.box
     if numbers[0] is None:
         x1, x2 = 0.0, float(image_wh[0])
     if numbers[1] is None:

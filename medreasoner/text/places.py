@@ -1,8 +1,7 @@
-"""Words for where and how big, and the boxes they are true of.
+"""Words for where a box lies and how big it is, and whether a text's words are true of a box.
 
-Is: the one vocabulary with which the offline writer says what it measured and with which a reasoning's claims are checked against its
-own answer. Sides are sides of the image as displayed, never of the patient.
-Is not: anatomy.
+The offline writer describes what it measured in these words, and the claims of a reasoning are checked with
+them against its own answer. Sides are sides of the image as displayed, never of the patient.
 """
 
 import re
@@ -24,6 +23,7 @@ def place_words(box: Box, image_wh: tuple[int, int]) -> tuple[str, str]:
 
 
 def size_word(box: Box, image_wh: tuple[int, int]) -> str:
+    """One of SIZES, by the share of the image that the box covers."""
     share = (box[2] - box[0]) * (box[3] - box[1]) / (image_wh[0] * image_wh[1])
     return SIZES[sum(share >= limit for limit in SIZE_LIMITS)]
 
@@ -41,7 +41,7 @@ def place_phrase(side: str, height: str) -> str:
     }[height]
 
 
-_SAID = [
+_PLACE_PATTERNS = [
     (re.compile(r"\bin the (upper|lower) (left|centre|right)\b"), lambda m: (m[2], m[1])),
     (re.compile(r"\bat mid-height on the (left|right)\b"), lambda m: (m[1], "middle")),
     (re.compile(r"\bat the centre\b"), lambda m: ("centre", "middle")),
@@ -51,13 +51,15 @@ _SIZE = re.compile(r"\b(tiny|small|mid-sized|large)\b")
 
 
 def claimed_place(text: str) -> tuple[str, str] | None:
-    """The first (side, height) that `text` claims in the words of `place_phrase`, or None if it claims none."""
-    found = [(match.start(), read(match)) for pattern, read in _SAID if (match := pattern.search(text))]
+    """The first (side, height) that `text` claims in the words of `place_phrase`; None if it claims none."""
+    found = [
+        (match.start(), read(match)) for pattern, read in _PLACE_PATTERNS if (match := pattern.search(text))
+    ]
     return min(found)[1] if found else None
 
 
 def claimed_size(text: str) -> str | None:
-    """The size word in the first sentence that also says a place, or None: elsewhere such words may be about anything."""
+    """The size word in the first sentence that also names a place; elsewhere such words may mean anything."""
     for sentence in _SENTENCE.findall(text):
         if claimed_place(sentence) is not None:
             found = _SIZE.search(sentence)
@@ -66,23 +68,26 @@ def claimed_size(text: str) -> str | None:
 
 
 def place_agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
-    """Whether the place that `text` claims is where `box` has its centre, within TOLERANCE of a side; None if nothing is claimed."""
-    said = claimed_place(text)
-    if said is None:
+    """Whether the place that `text` claims holds the centre of `box`, within TOLERANCE of a side.
+
+    Returns: None if it claims none.
+    """
+    claimed = claimed_place(text)
+    if claimed is None:
         return None
     centre = (box[0] + box[2]) / 2 / image_wh[0], (box[1] + box[3]) / 2 / image_wh[1]
-    wanted = SIDES.index(said[0]), HEIGHTS.index(said[1])
+    wanted = SIDES.index(claimed[0]), HEIGHTS.index(claimed[1])
     return all(w / 3 - TOLERANCE <= c <= (w + 1) / 3 + TOLERANCE for w, c in zip(wanted, centre, strict=True))
 
 
 def size_agrees(text: str, box: Box, image_wh: tuple[int, int]) -> bool | None:
-    """Whether `box` is as big as `text` says (`claimed_size`), within SIZE_TOLERANCE; None if nothing is said."""
-    said = claimed_size(text)
-    if said is None:
+    """Whether `box` is as big as `text` claims, within SIZE_TOLERANCE; None if it claims no size."""
+    claimed = claimed_size(text)
+    if claimed is None:
         return None
     share = (box[2] - box[0]) * (box[3] - box[1]) / (image_wh[0] * image_wh[1])
     limits = (0.0, *SIZE_LIMITS, 1.0)
-    low, high = limits[SIZES.index(said)], limits[SIZES.index(said) + 1]
+    low, high = limits[SIZES.index(claimed)], limits[SIZES.index(claimed) + 1]
     return low / SIZE_TOLERANCE <= share <= high * SIZE_TOLERANCE
 
 

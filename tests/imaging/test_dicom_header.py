@@ -1,107 +1,70 @@
-"""Whose millimetres a spacing is in, and which letters a header allows.
+"""A header's values hold where they stand, and what cannot be read costs only itself.
 
 python -m pytest tests/imaging/test_dicom_header.py
 """
 
+import numpy as np
 import pytest
 
-from medreasoner.imaging.dicom_header import orientation, source, spacing_mm
-from tests.medical import item
+from medreasoner.imaging import load_image
+from medreasoner.imaging.dicom_header import FrameHeader
+from tests.medical import DEEP, dicom, item, patched, pixels
 
-CENTIMETRES = {"PhysicalUnitsXDirection": 3, "PhysicalUnitsYDirection": 3}
-REGION = {"RegionSpatialFormat": 1, **CENTIMETRES, "PhysicalDeltaX": 0.05, "PhysicalDeltaY": -0.02}
-
-
-@pytest.mark.parametrize(
-    ("attributes", "spacing"),
-    [
-        ({"Modality": "CT", "PixelSpacing": [0.5, 0.25]}, (0.25, 0.5)),  # rows come first in DICOM
-        ({"Modality": "MR", "PixelSpacing": [0.5, 0.25], "ImagerPixelSpacing": [0.5, 0.25]}, (0.25, 0.5)),
-        (
-            {"Modality": "DX", "PixelSpacing": [0.4, 0.4], "ImagerPixelSpacing": [0.5, 0.5]},
-            (0.4, 0.4),
-        ),  # calibrated
-        (
-            {"Modality": "XA", "PixelSpacing": [0.4, 0.4], "PixelSpacingCalibrationType": "FIDUCIAL"},
-            (0.4, 0.4),
-        ),
-        ({"Modality": "US", "SequenceOfUltrasoundRegions": [item(**REGION)]}, (0.5, 0.2)),
-        (
-            {"Modality": "US", "PixelSpacing": [0.3, 0.3], "SequenceOfUltrasoundRegions": [item(**REGION)]},
-            (0.3, 0.3),
-        ),
-    ],
-)
-def test_spacing_in_the_body_is_told_as_x_and_y(attributes, spacing):
-    assert spacing_mm(item(**attributes))[0] == pytest.approx(spacing)
+NUMBERS = {
+    "PixelSpacing": ["7.13", "7.13"],
+    "ImagePositionPatient": ["7.13", "0", "0"],
+    "ImageOrientationPatient": ["7.13", "0", "0", "0", "1", "0"],
+    "SliceThickness": "7.13",
+    "SpacingBetweenSlices": "7.13",
+    "LossyImageCompressionRatio": "7.13",
+    "WindowCenter": "7.13",
+    "PixelAspectRatio": ["7135", "1"],
+}
 
 
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {"Modality": "DX", "ImagerPixelSpacing": [0.143, 0.143]},
-        {"Modality": "MG", "PixelSpacing": [0.143, 0.143], "ImagerPixelSpacing": [0.143, 0.143]},
-        {"Modality": "CR", "PixelSpacing": [0.143, 0.143]},
-        {"Modality": "OT", "NominalScannedPixelSpacing": [0.143, 0.143]},
-    ],
-)
-def test_spacing_on_a_detector_or_film_is_never_taken_for_the_body_and_that_is_said(attributes):
-    spacing, (note,) = spacing_mm(item(**attributes))
-    assert spacing is None and "0.143 x 0.143 mm" in note and "not of the body" in note
+@pytest.mark.parametrize("broken", [b"7,13", b"abcd", b"nan ", b"7.1."])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_that_is_none_costs_only_itself_and_is_said(name, broken):
+    data = dicom(DEEP, Modality="MR", **{name: NUMBERS[name]})
+    written = b"7135" if name == "PixelAspectRatio" else b"7.13"
+    loaded = load_image(data.replace(written, broken))
+    assert data.count(written) >= 1 and np.array_equal(np.asarray(loaded.image), pixels(dicom(DEEP)))
+    assert loaded.spacing_mm is None and loaded.orientation is None
+    assert f"count as absent: {name}" in loaded.notes[-1]
+    assert name not in loaded.source.header
 
 
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {},
-        {"PixelSpacing": [0, 0]},
-        {"PixelSpacing": [-1, 1]},
-        {"PixelSpacing": None},
-        {"SequenceOfUltrasoundRegions": [item(**REGION), item(**REGION)]},  # it depends on where one looks
-        {
-            "SequenceOfUltrasoundRegions": [item(**{**REGION, "PhysicalUnitsXDirection": 4})]
-        },  # seconds: an M-mode or a Doppler trace
-    ],
-)
-def test_no_spacing_is_made_up(attributes):
-    assert spacing_mm(item(**attributes)) == (None, ())
+def test_an_element_whose_bytes_are_no_value_of_its_type_costs_only_itself():
+    data = patched(dicom(DEEP, SliceThickness="7.13"), b"DS\x04\x007.13", b"FD\x04\x007.13")
+    loaded = load_image(data)
+    assert np.array_equal(np.asarray(loaded.image), pixels(dicom(DEEP)))
+    assert "SliceThickness" in loaded.notes[-1]
 
 
-def test_letters_come_from_the_orientation_in_the_patient_and_from_nothing_else():
-    assert orientation(item(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])) == ("R", "L", "H", "F")
-    assert orientation(item(PatientOrientation=["L", "F"], PatientPosition="HFS", ViewPosition="PA")) is None
-    for broken in ([1, 0, 0], [0] * 6, [1, 0, 0, 1, 0, 0]):
-        assert orientation(item(ImageOrientationPatient=broken)) is None
+@pytest.mark.parametrize("spacing", [[0, 0], [-1, 1], [0.5]])
+def test_a_spacing_that_is_no_size_is_said_to_be_none(spacing):
+    loaded = load_image(dicom(DEEP, Modality="MR", PixelSpacing=spacing))
+    assert loaded.spacing_mm is None and "PixelSpacing" in loaded.notes[-1]
 
 
-def test_a_source_holds_identifiers_and_geometry_alone():
-    whole = item(
-        **{
-            "SOPInstanceUID": "1.2",
-            "SOPClassUID": "1.3",
-            "Rows": 4,
-            "Columns": 5,
-            "PatientName": "Doe^Jane",
-            "StudyDate": "20200304",
-        },
-        **{
-            "PixelSpacing": [1, 2],
-            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
-            "ImagePositionPatient": [1, 2],
-            "SliceThickness": 3,
-        },
-        StudyDescription="Jane's head",
+def test_what_a_frame_says_goes_before_what_all_share_and_that_before_the_top():
+    def measures(thickness: float) -> dict[str, object]:
+        return {"PixelMeasuresSequence": [item(SliceThickness=thickness)]}
+
+    dataset = item(
+        SliceThickness=1, SpacingBetweenSlices=4, SharedFunctionalGroupsSequence=[item(**measures(2))]
     )
-    kept = source(whole, whole, 1)
-    assert {element.keyword for element in kept.header} == {
-        *(
-            "SOPInstanceUID",
-            "SOPClassUID",
-            "Rows",
-            "Columns",
-            "PixelSpacing",
-            "ImageOrientationPatient",
-            "SliceThickness",
-        )
-    }
-    assert (kept.frame, kept.several) == (1, False)
+    assert FrameHeader.of(dataset, 1).number("SliceThickness") == 2
+    dataset.PerFrameFunctionalGroupsSequence = [item(**measures(5)), item()]
+    assert [FrameHeader.of(dataset, frame).number("SliceThickness") for frame in (1, 2)] == [5, 2]
+    assert FrameHeader.of(dataset, 2).number("SpacingBetweenSlices") == 4
+
+
+def test_absent_and_empty_are_the_same_and_nothing_to_speak_of():
+    header = FrameHeader.of(item(SliceThickness=None, WindowCenter=""))
+    assert (header.number("SliceThickness"), header.numbers("WindowCenter"), header.text("Modality")) == (
+        None,
+        (),
+        "",
+    )
+    assert header.notes() == ()

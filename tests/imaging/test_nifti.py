@@ -160,13 +160,102 @@ def test_nothing_of_the_header_is_kept_but_the_geometry():
 
 
 def test_a_volume_that_cannot_be_shown_says_so():
-    assert "three dimensions" in refusal(
-        nibabel.Nifti1Image(np.zeros((20, 20), np.float32), np.eye(4)).to_bytes()
-    )
+    assert "shape (20,)" in refusal(nibabel.Nifti1Image(np.zeros(20, np.float32), np.eye(4)).to_bytes())
     assert "8 x 8" in refusal(nibabel.Nifti1Image(np.zeros((8, 8, 8), np.float32), np.eye(4)).to_bytes())
     assert "real numbers" in refusal(
         nibabel.Nifti1Image(np.zeros((20, 20, 20), np.complex64), np.eye(4)).to_bytes()
     )
-    flat = bytearray(nifti())
-    flat[312:328] = bytes(16)  # the affine's third row
-    assert "singular" in refusal(bytes(flat))
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_a_single_image_is_shown_and_its_mask_has_its_shape(kind):
+    volume = kind(np.arange(20 * 30, dtype=np.int16).reshape(20, 30), np.diag([2, 3, 1, 1]))
+    loaded = load_image(volume.to_bytes())
+    assert (loaded.image.size, loaded.spacing_mm, loaded.options.axes) == ((20, 30), (2, 3), ("axial",))
+    shown = np.asarray(loaded.image)[..., 0].astype(int)
+    assert (
+        shown[0, 0] > shown[0, -1] and shown[0, 0] > shown[-1, 0]
+    )  # the largest values lie right and in front
+    mask = np.zeros((30, 20), bool)
+    mask[0, 0] = True
+    written = kind.from_bytes(gzip.decompress(loaded.source.mask_file(mask, "notice")))
+    assert written.shape == (20, 30) and np.argwhere(np.asarray(written.dataobj)).tolist() == [[19, 29]]
+    assert np.array_equal(written.affine, volume.affine)
+
+
+@pytest.mark.parametrize("letters", ["RGB", "RGBA"])
+def test_colours_are_shown_as_they_are(letters):
+    values = np.zeros((20, 24, 18), [(letter, "u1") for letter in letters])
+    values["R"], values["B"] = 200, np.arange(20)[:, None, None]
+    loaded = load_image(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
+    shown = np.asarray(loaded.image)
+    assert (shown[..., 0] == 200).all() and not shown[..., 1].any()
+    assert shown[0, :, 2].tolist() == list(range(19, -1, -1))
+    assert loaded.options.windows == () and "in colour" in refusal(
+        nibabel.Nifti1Image(values, np.eye(4)).to_bytes(), window="40/400"
+    )
+
+
+def test_hounsfield_units_open_in_a_window_for_ct_in_every_slice():
+    values = np.full((40, 40, 20), -2048, np.int16)
+    values[5:35, 5:35] = -1000
+    values[10:30, 10:30] = 40
+    values[18:22, 18:22] = 65
+    values[:, :, 15:] = 40  # these slices hold no air
+    for number in (1, 10, 18):
+        loaded = load_image(nibabel.Nifti1Image(values, np.eye(4)).to_bytes(), slice=number)
+        assert loaded.view.window == "CT soft tissue"
+    middle = pixels(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())[..., 0].astype(int)
+    assert middle[20, 20] - middle[12, 12] == 16
+    assert load_image(nibabel.Nifti1Image(values, np.eye(4)).to_bytes(), window="auto").view.window == "auto"
+
+
+def test_a_background_of_the_least_value_leaves_the_body_its_shades():
+    values = np.full((40, 40, 20), -32768, np.int16)
+    values[10:30, 10:30] = 300 + np.arange(400).reshape(20, 20, 1)
+    shown = pixels(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())[..., 0]
+    assert np.ptp(shown[10:30, 10:30]) > 200 and not shown[:9].any()
+
+
+def changed(data: bytes, **fields: object) -> bytes:
+    """A NIfTI-1 file with other values in its header."""
+    header = nibabel.Nifti1Header(data[:348], check=False)
+    for name, value in fields.items():
+        header[name] = value
+    return header.binaryblock + data[348:]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"vox_offset": 0},
+        {"bitpix": 3},
+        {"xyzt_units": 7},
+        {"qform_code": 99},
+        {"sizeof_hdr": 0, "magic": b"n+1\0"},
+        {
+            "cal_max": np.nan,
+            "slice_code": 200,
+            "intent_code": -5,
+            "slice_duration": np.inf,
+            "toffset": np.nan,
+        },
+        {"scl_slope": np.inf},
+        {"descrip": b"\xff" * 80},
+    ],
+    ids=str,
+)
+def test_a_number_that_has_nothing_to_do_with_the_voxels_costs_only_itself(fields):
+    assert np.array_equal(pixels(changed(nifti(), **fields)), pixels(nifti()))
+
+
+def test_a_scaling_that_cannot_be_used_shows_the_stored_values_and_says_so():
+    loaded = load_image(changed(nifti(), scl_slope=2, scl_inter=np.inf))
+    assert (
+        np.array_equal(np.asarray(loaded.image), pixels(nifti())) and "scaling of values" in loaded.notes[1]
+    )
+
+
+def test_scaled_values_are_windowed_in_their_own_unit():
+    data = changed(nifti(), scl_slope=2, scl_inter=-100)
+    assert np.array_equal(pixels(data, window="1100/2000"), pixels(nifti(), window="600/1000"))

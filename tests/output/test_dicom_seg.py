@@ -13,17 +13,22 @@ from pydicom.uid import EnhancedMRImageStorage, UltrasoundMultiFrameImageStorage
 
 from medreasoner.events import NOTICE
 from medreasoner.imaging import load_image
-from medreasoner.output.dicom_seg import SegError, segmentation_file
+from medreasoner.output.dicom_seg import Algorithm, SegError, SegFile, segmentation_file
 from tests.medical import GRAY, PATIENT, dicom, item, shipped, uid
 
 MASK = GRAY > 120  # (40, 50), no symmetry
 
 
+def seg_file(
+    data: bytes, mask: np.ndarray = MASK, names: tuple[str, str] = ("m", "s"), **view: object
+) -> SegFile:
+    algorithm = Algorithm(*names, NOTICE, "0.1.0")
+    return segmentation_file(load_image(data, **view).source, mask, algorithm)
+
+
 def made(data: bytes, mask: np.ndarray = MASK, **view: object) -> highdicom.seg.Segmentation:
-    loaded = load_image(data, **view)
-    return highdicom.seg.segread(
-        io.BytesIO(segmentation_file(loaded.source, mask, "a/model", "a\\segmenter", NOTICE, "0.1.0"))
-    )
+    written = seg_file(data, mask, ("a/model", "a\\segmenter"), **view).data
+    return highdicom.seg.segread(io.BytesIO(written))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -98,8 +103,7 @@ def test_who_made_it_and_that_it_is_for_research_stands_in_it():
 
 def test_nobody_is_named_and_that_is_said():
     data = dicom(GRAY, PatientComments="Jane")
-    loaded = load_image(data)
-    written = segmentation_file(loaded.source, MASK, "m", "s", NOTICE, "0.1.0")
+    written = seg_file(data).data
     assert PATIENT.encode() in data
     assert not any(
         word in written
@@ -119,7 +123,7 @@ def test_an_empty_mask_is_an_empty_segment():
 
 
 def test_very_long_names_are_cut_to_what_dicom_holds():
-    written = segmentation_file(load_image(dicom(GRAY)).source, MASK, "m" * 3000, "s" * 3000, NOTICE, "0.1.0")
+    written = seg_file(dicom(GRAY), names=("m" * 3000, "s" * 3000)).data
     (segment,) = pydicom.dcmread(io.BytesIO(written)).SegmentSequence
     assert len(segment.SegmentAlgorithmName) == 64 and len(segment.SegmentDescription) == 1024
 
@@ -133,11 +137,71 @@ def test_very_long_names_are_cut_to_what_dicom_holds():
     ],
 )
 def test_a_header_that_is_too_poor_is_answered_with_a_sentence(attributes, said):
-    source = load_image(dicom(GRAY, **attributes)).source
     with pytest.raises(SegError, match=said):
-        segmentation_file(source, MASK, "m", "s", NOTICE, "0.1.0")
+        seg_file(dicom(GRAY, **attributes))
 
 
-def test_half_a_place_in_the_patient_is_not_used():
+PLANE = {
+    "SOPClassUID": pydicom.uid.CTImageStorage,
+    "Modality": "CT",
+    "FrameOfReferenceUID": uid("frame"),
+    "PixelSpacing": [0.5, 0.7],
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "ImagePositionPatient": [-10, -20, 33.5],
+}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "thickness"),
+    [
+        ({}, 0.6),
+        ({"SliceThickness": None, "SpacingBetweenSlices": 4}, 4),
+        ({"SliceThickness": ""}, 0.6),
+        ({"SliceThickness": 0, "SpacingBetweenSlices": 0}, 0.6),
+        ({"SliceThickness": -3, "SpacingBetweenSlices": -5}, 0.6),
+    ],
+)
+def test_without_a_slice_thickness_the_place_is_kept_and_the_thickness_is_said_to_be_a_guess(
+    sizes, thickness
+):
+    data = dicom(GRAY.astype(np.int16), **PLANE, **sizes)
+    segmentation, (note,) = made(data), seg_file(data).notes
+    geometry = segmentation.get_volume_geometry()
+    assert np.allclose(geometry.position, [-10, -20, 33.5]) and np.allclose(
+        geometry.pixel_spacing, [0.5, 0.7]
+    )
+    assert np.allclose(np.r_[geometry.direction_cosines], PLANE["ImageOrientationPatient"])
+    (measures,) = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert measures.SliceThickness == pytest.approx(thickness)
+    assert (
+        f"{thickness:g} mm is a guess" in note and note in segmentation.SegmentSequence[0].SegmentDescription
+    )
+
+
+def test_an_enhanced_frame_without_a_thickness_keeps_its_place():
+    shared = item(
+        PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.25])],
+        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+    )
+    frames = [item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 3 * n])]) for n in range(3)]
+    volume = {"SOPClassUID": EnhancedMRImageStorage, "NumberOfFrames": 3, "Modality": "MR"}
+    groups = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": frames}
+    data = dicom(np.stack([GRAY.astype(np.int16)] * 3), **volume, **groups, FrameOfReferenceUID=uid("frame"))
+    geometry = made(data, frame=3).get_volume_geometry()
+    assert tuple(geometry.position) == (0, 0, 6) and tuple(geometry.pixel_spacing) == (0.5, 0.25)
+    assert "is a guess" in seg_file(data, frame=3).notes[0]
+
+
+def test_a_thickness_that_is_stated_is_kept_and_nothing_to_speak_of():
+    data = dicom(GRAY.astype(np.int16), **PLANE, SliceThickness=3)
+    (measures,) = made(data).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert measures.SliceThickness == 3 and seg_file(data).notes == ()
+
+
+def test_half_a_place_in_the_patient_is_left_out_and_said():
     half = dicom(GRAY, FrameOfReferenceUID=uid("frame"), ImagePositionPatient=[0, 0, 0], PixelSpacing=[1, 1])
     assert np.array_equal(made(half).pixel_array.reshape(40, 50), MASK)
+    (note,) = seg_file(half).notes
+    assert note.startswith("PixelSpacing and ImagePositionPatient of the image are left out")
+    assert note.endswith("its header has no ImageOrientationPatient.")
+    assert seg_file(dicom(GRAY)).notes == (), "nothing was there to lose"

@@ -22,15 +22,12 @@ from medreasoner.output.files import (
     DICOM_SEG,
     NIFTI,
     ExportError,
-    Provenance,
-    as_json,
-    dumps,
     export_all,
     export_file,
     file_names,
-    prompt_sha256,
     save,
 )
+from medreasoner.output.grounding_json import Provenance, as_json, dumps
 from medreasoner.prompts import Prompt
 from tests.medical import GRAY, dicom, nifti
 
@@ -130,7 +127,7 @@ def test_what_made_the_run_is_written_down():
     text = json.dumps(
         {"think": prompt.think, "direct": prompt.direct, "system": prompt.system}, sort_keys=True
     )
-    assert values["prompt_sha256"] == hashlib.sha256(text.encode()).hexdigest() != prompt_sha256(Prompt())
+    assert values["prompt_sha256"] == hashlib.sha256(text.encode()).hexdigest() != Prompt().sha256
     age = datetime.now(UTC) - datetime.fromisoformat(values["created"])
     assert timedelta(seconds=-1) <= age < timedelta(minutes=1)
 
@@ -184,6 +181,19 @@ def test_a_dicom_image_gets_a_segmentation_object():
     assert segmentation.Modality == "SEG" and segmentation.ContentDescription == NOTICE
     assert np.array_equal(segmentation.pixel_array.astype(bool), done.mask)
     assert json.loads(made["grounding.json"])["left_out"] == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_segmentation_object_guesses_stands_in_the_json():
+    done, _ = finished(50, 40)
+    place = {
+        "ImagePositionPatient": [0, 0, 0],
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "PixelSpacing": [1, 1],
+    }
+    made = export_all(done, load_image(dicom(GRAY, FrameOfReferenceUID="1.2.3", **place)))
+    (left_out,) = json.loads(made["grounding.json"])["left_out"]
+    assert DICOM_SEG in made and left_out.startswith("mask.dcm: The slice thickness of 1 mm is a guess")
 
 
 def test_a_segmentation_object_that_cannot_be_made_is_left_out_and_the_json_says_why():

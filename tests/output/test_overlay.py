@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from medreasoner.geometry import Grounding, mask_to_box, mask_to_points
-from medreasoner.output.overlay import COLOURS, FILL, SMALLEST, overlay
+from medreasoner.output.colours import COLOURS
+from medreasoner.output.overlay import FILL, SMALLEST, overlay
 
 GRAY = (90, 90, 90)
 IMAGE = Image.new("RGB", (600, 500), GRAY)

@@ -12,7 +12,7 @@ from PIL import Image
 from medreasoner.events import Event, Thinking
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import load_image
-from medreasoner.output.files import Provenance
+from medreasoner.output.grounding_json import Provenance
 from medreasoner.page.page import Page
 from medreasoner.page.recordings import load_recordings, record
 from medreasoner.page.session import Session

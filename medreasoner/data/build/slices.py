@@ -4,8 +4,8 @@ Slices are cut across the axis with the coarsest spacing, which is the plane the
 if the spacings are within a factor of 1.5, as on the page). Every structure is asked for in the slice where
 its area is largest, the first of equals; structures that share a slice share an image. Slices show anterior
 or superior up and the patient's right, or anterior, on the left; pixels stay as they are, and their spacing
-is kept. CT is seen in the window for soft tissue unless told otherwise, anything else from its volume's 0.5
-to 99.5 percentile.
+is kept. CT is seen in the window for soft tissue unless told otherwise, anything else in the automatic
+window of each slice, as `load_image` shows it.
 """
 
 from pathlib import Path
@@ -17,11 +17,12 @@ from medreasoner.data.build.label_map import LabelMap
 from medreasoner.data.build.source_files import Options, SourceError, read_labels
 from medreasoner.data.build.volume_files import Volume
 from medreasoner.data.taxonomy import modality_of
-from medreasoner.imaging.windowing import CT_WINDOWS, HOUNSFIELD_AIR, Window, apply_window, resolve_window
+from medreasoner.imaging.auto_window import is_hounsfield, may_be_hounsfield
+from medreasoner.imaging.window import CT_DEFAULT, CT_WINDOWS
+from medreasoner.imaging.windowing import AUTO, WindowChoice, window_values
 
 AXES = ("sagittal", "coronal", "axial")
 ISOTROPIC = 1.5  # ratio of spacings below which a volume is cut axially
-PERCENTILES = (0.5, 99.5)  # of a volume's values: black and white, where it is no CT
 MAX_LABEL = 2**16 - 1  # of a PNG of 16 bits
 STATED = ("split", "licence", "source", "dataset")  # facts of a volume that go into the rows of its slices
 
@@ -41,7 +42,7 @@ def write_slices(
     modality = facts.get("modality") or options.modality or volume.modality
     classes = _class_names(labels, facts, options)
     axis, chosen = choose_slices(labels, volume.spacing, classes)
-    window = _window(volume.values, modality, options)
+    windows = _windows(volume.values, modality)
     if labels.values.max() > MAX_LABEL:
         raise SourceError(f"its labels go up to {labels.values.max()}; at most {MAX_LABEL:,} can be kept")
     depth = np.min_scalar_type(labels.values.max())
@@ -51,7 +52,8 @@ def write_slices(
     for number, structures in chosen.items():
         stem = f"{name}_{AXES[axis]}_{number:04d}"
         image, mask = f"slices/images/{stem}.png", f"slices/masks/{stem}.png"
-        Image.fromarray(apply_window(_upright(volume.values, axis, number), window)).save(out / image)
+        shown = window_values(_upright(volume.values, axis, number), options.window or None, windows)
+        Image.fromarray(shown.pixels).save(out / image)
         Image.fromarray(_upright(labels.values, axis, number).astype(depth)).save(out / mask)
         rows.append(
             {
@@ -104,12 +106,8 @@ def _upright(values: np.ndarray, axis: int, number: int) -> np.ndarray:
     return np.take(values, number, axis)[::-1, ::-1].T
 
 
-def _window(values: np.ndarray, modality: str, options: Options) -> Window:
-    if options.window:
-        chosen = resolve_window(options.window, CT_WINDOWS)
-        return chosen if isinstance(chosen, Window) else CT_WINDOWS[chosen]
-    if modality_of(modality) == "CT" and np.nanmin(values) <= HOUNSFIELD_AIR:
-        return CT_WINDOWS["CT soft tissue"]
-    finite = values[np.isfinite(values)]
-    low, high = (float(v) for v in np.percentile(finite, PERCENTILES)) if finite.size else (0.0, 1.0)
-    return Window((low + high) / 2, max(high - low, 1e-6))
+def _windows(values: np.ndarray, modality: str) -> WindowChoice:
+    """The windows for a volume's slices: CT presets for Hounsfield units, else the automatic one of each slice."""
+    stated_ct = modality_of(modality) == "CT"
+    is_ct = may_be_hounsfield(values) if stated_ct else not modality and is_hounsfield(values)
+    return WindowChoice(CT_WINDOWS, CT_DEFAULT if is_ct else AUTO)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from medreasoner.data.sample import Sample
-from medreasoner.output.overlay import COLOURS, overlay
+from medreasoner.output.colours import COLOURS
+from medreasoner.output.overlay import overlay
 
 TILE, CAPTION, COLUMNS = 300, 28, 4  # pixels of a tile's side, pixels of the line below it, tiles in a row
 MARGIN = 6  # pixels around an image in its tile
