@@ -115,6 +115,41 @@ def test_every_file_in_the_figure_is_there():
     assert not missing, "run `make figure` after changing bench/architecture.py: " + ", ".join(missing)
 
 
+def drawn_tree() -> list[str]:
+    """The paths of the map in AGENTS.md, a folder with "/" at its end."""
+    (tree,) = re.findall(r"## Map\n.*?```\n(.*?)```", (ROOT / "AGENTS.md").read_text(encoding="utf-8"), re.S)
+    paths, above = [], []
+    for line in tree.splitlines():
+        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
+        above = [*above[:depth], name]
+        paths.append("".join(above))
+    return paths
+
+
+def real_tree() -> set[str]:
+    """Every module and package of the project, and the helpers among the tests."""
+    files = [ROOT / "app.py", *(path for part in CODE for path in (ROOT / part).rglob("*.py"))]
+    files += [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith("test_")]
+    files = [path.relative_to(ROOT) for path in files if "__pycache__" not in path.parts]
+    modules = {path.as_posix() for path in files if path.stem not in ("__init__", "__main__")}
+    packages = {
+        f"{path.parent.as_posix()}/" for path in files if path.parts[0] in CODE and len(path.parts) > 1
+    }
+    return modules | packages
+
+
+def test_the_map_names_every_module_and_package():
+    missing = sorted(real_tree() - set(drawn_tree()))
+    assert not missing, "run `make map`, for AGENTS.md lacks " + ", ".join(missing)
+
+
+def test_the_map_names_nothing_else():
+    drawn = drawn_tree()
+    assert len(drawn) == len(set(drawn)), "a path is in the map of AGENTS.md twice"
+    gone = [path for path in drawn if not (ROOT / path).exists()]
+    assert not gone, "run `make map`, for AGENTS.md still names " + ", ".join(gone)
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
