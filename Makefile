@@ -44,7 +44,7 @@ lint: $(ALL) ## check the style of the code
 	$(PY) -m ruff check .
 
 docs: $(ALL) ## build the documentation into site/; a warning is an error
-	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 lock: $(ALL) ## write requirements.txt anew from pyproject.toml, changing only what has to change
 	SAM2_BUILD_CUDA=0 $(PY) -m uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 \

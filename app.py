@@ -1,8 +1,7 @@
 """The entry of a Space and of `make demo`: the command `medreasoner demo`, whose options may also stand in
 the environment.
 
-    python app.py [--model ID_OR_FOLDER] [--compare ID_OR_FOLDER] [--port N]          # all options: python
-    app.py --help
+    python app.py [--model ID_OR_FOLDER] [--compare ID_OR_FOLDER] [--port N]    # --help lists all options
 
 A Space sets environment variables instead of options, see `VARIABLES`. Programs use the endpoints of
 `medreasoner/page/endpoints.py`: `gradio_client.Client(url).predict(handle_file(path), question,

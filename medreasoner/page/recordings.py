@@ -1,7 +1,7 @@
 """Recorded runs of the examples, played back to visitors for whom no GPU is free; the page says that they are
 recordings.
 
-python -m medreasoner.page.recordings [--model ID_OR_FOLDER] [--out medreasoner/examples/recorded.json]
+    python -m medreasoner.page.recordings [--model ID_OR_FOLDER] [--out medreasoner/examples/recorded.json]
 """
 
 import argparse
