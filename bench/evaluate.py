@@ -1,8 +1,9 @@
-"""How fast evaluation runs on this machine: samples per second through the very path of `evaluate`, one by one and in batches; what keeping
-encoded images saves; and the segmenter's decoding of several prompts in one batch against one after the other.
+"""How fast evaluation runs on this machine: samples per second through the very path of `evaluate`, one by
+one and in batches; what keeping encoded images saves; and the segmenter's decoding of several prompts in one
+batch against one after the other.
 
-Is: medians over rounds in which all ways take turns, so that a busy machine slows all of them alike. Is not: a test; times belong to a
-machine.
+Is: medians over rounds in which all ways take turns, so that a busy machine slows all of them alike. Is not:
+a test; times belong to a machine.
 
     python -m bench.evaluate --data runs/data [--samples 32] [--rounds 3]
 """
@@ -20,8 +21,8 @@ import torch
 from medreasoner import MedReasoner
 from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
-from medreasoner.evaluation.evaluator import Evaluator, Stages
-from medreasoner.evaluation.records import Shard
+from medreasoner.evaluation.evaluator import Evaluator
+from medreasoner.evaluation.options import Options
 from medreasoner.geometry import Grounding
 from medreasoner.segmenters.base import SegmenterPrompt
 
@@ -30,15 +31,13 @@ PROMPTS = 8  # in one image
 middle = statistics.median
 
 
-def passes(pair: MedReasoner, samples: Sequence[Sample], at_once: int) -> tuple[float, float]:
-    """Seconds of a first pass over `samples` with masks, as `evaluate` makes it, and of a later one without, as its controls are."""
+def passes(pair: MedReasoner, samples: Sequence[Sample], batch: int) -> tuple[float, float]:
+    """Seconds of a first pass over `samples` with masks, as `evaluate` makes it, and of a later one without,
+    as its controls are."""
     with tempfile.TemporaryDirectory() as out:
-        bench = Evaluator(
-            pair.reasoner, pair.segmenter, Path(out), Stages(at_once=at_once), lambda *_: None, Shard()
-        )
-        return seconds(lambda: bench.ask(samples, "first.jsonl", True)), seconds(
-            lambda: bench.ask(samples, "later.jsonl", False)
-        )
+        evaluator = Evaluator(pair.reasoner, pair.segmenter, Path(out), Options(batch=batch))
+        first = seconds(lambda: evaluator.answer(samples, "first.jsonl", masks=True))
+        return first, seconds(lambda: evaluator.answer(samples, "later.jsonl", masks=False))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -54,7 +53,8 @@ def prompts(truth: Grounding) -> list[Grounding]:
 
 
 def decoding(pair: MedReasoner, samples: Sequence[Sample], rounds: int) -> list[tuple[float, float]]:
-    """(seconds one by one, seconds in one batch) of PROMPTS prompts, for every image and round, the two in turn."""
+    """(seconds one by one, seconds in one batch) of PROMPTS prompts, for every image and round, the two in
+    turn."""
     times = []
     for sample in samples:
         image = sample.load_image()

@@ -1,15 +1,15 @@
 """How fast rewards are, and what they tell apart.
 
-    python -m bench.rewards                                            # every set, on random answers python
-    -m bench.rewards --published med_grounding.py               # beside the published code on the same
-    answers python -m bench.rewards --data runs/data --features runs/features  # the mask term, and answers of
-    known worth
+    python -m bench.rewards                               # every set, on random answers
+    python -m bench.rewards --published med_grounding.py  # beside the published code on the same answers
+    python -m bench.rewards --data runs/data --features runs/features  # the mask term, answers of known worth
 
 Prints completions scored per second on one core by each set; with `--published` (the file
 verl/utils/reward_score/med_grounding.py of a checkout of PRIS-CV/MedReasoner) also how many times as fast the
 sets paper-soft and paper-hard are as that file, and the largest difference of any term; with `--data` the
 mask term's cost per group and the share of the most that each set gives answers of known worth. Medians of
-several rounds in which all ways take turns, so that a busy machine slows all of them alike. """
+several rounds in which all ways take turns, so that a busy machine slows all of them alike.
+"""
 
 import argparse
 import importlib.util
@@ -91,7 +91,7 @@ def speed(published: ModuleType | None) -> None:
             found, expected = score(name, texts, columns), run(published, texts, truths, mode)
             off = max(abs(e[key] - v) for key, vs in found.items() for e, v in zip(expected, vs, strict=True))
             rate = COUNT / statistics.median(theirs)
-            line += f"; the published code {rate:,.0f}: {ratio:.2f} times as fast, terms differ by at most {off:.1g}"
+            line += f"; the published code {rate:,.0f}: {ratio:.2f} times as fast, terms differ by {off:.1g}"
         print(line, flush=True)
 
 

@@ -151,7 +151,7 @@ def test_evaluate_writes_records_and_summary_of_one_split(model, data, tmp_path,
     )
     assert result["well_formed"]["mean"] == 1 and 0 < result["overall"]["box_iou"]["mean"] < 1
     assert (
-        f"box IoU             {result['overall']['box_iou']['mean']:.3f}" in out
+        f"Box IoU                     {result['overall']['box_iou']['mean']:.3f}" in out
         and "records.jsonl: 3 of 3" in err
     )
 

@@ -2,23 +2,25 @@
 
 import os
 import random
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medreasoner.commands.base import FINE, Models, UsageError, make_folder, option, say, typed, whole
+from medreasoner.commands.progress import ProgressBars
 
 if TYPE_CHECKING:
-    from medreasoner.evaluation.evaluator import SavedAnswers, Stages
+    from medreasoner.evaluation.options import Options
+    from medreasoner.evaluation.saved_answers import SavedAnswers
     from medreasoner.reasoners.base import Reasoner
     from medreasoner.segmenters.base import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Models):
-    """Score a model on a set of samples. A run that was stopped goes on where it was. Under `accelerate launch` each process takes a part.
-    `--model openai:NAME` asks a model behind a server, with the key in OPENAI_API_KEY."""
+    """Score a model on a set of samples. A run that was stopped goes on where it was. Under `accelerate
+    launch` each process takes a part. `--model openai:NAME` asks a model behind a server, with the key in
+    OPENAI_API_KEY."""
 
     data: str = option(
         "folder, parquet or CSV file, or a dataset on the Hub, OWNER/NAME", shown="FOLDER_OR_PARQUET"
@@ -62,73 +64,70 @@ class Evaluate(Models):
 
     def run(self) -> int:
         from medreasoner.data.load import load
-        from medreasoner.evaluation.records import Shard
-        from medreasoner.evaluation.run import evaluate
+        from medreasoner.evaluation.resume import Shard
+        from medreasoner.evaluation.run import Source, evaluate
+        from medreasoner.evaluation.terminal import lines
         from medreasoner.reasoners.base import ReasonerError
 
-        stages, shard = self.stages(), Shard.from_environment()
+        options, shard = self.options(), Shard.from_environment()
         loaded = load(self.data, self.split, self.strict, self.data_revision)
         samples, named = list(loaded), loaded.named()
-        learnt_from = (self.train, None) if self.train else (self.data, self.data_revision)
-        train = load(learnt_from[0], self.train_split, self.strict, learnt_from[1]) if self.controls else None
+        train = None
+        if self.controls:
+            learnt_from = (self.train, None) if self.train else (self.data, self.data_revision)
+            train = load(learnt_from[0], self.train_split, self.strict, learnt_from[1])
         make_folder(self.out)
-        for skipped in loaded.skipped:
-            say(f"skipped {skipped}")
+        skipped = [str(row) for row in loaded.skipped]
+        for row in skipped:
+            say(f"skipped {row}")
         if self.limit is not None:
             samples = random.Random(self.seed).sample(samples, min(self.limit, len(samples)))
-        reasoner, segmenter = self.pair()
-        skipped = [str(row) for row in loaded.skipped]
+        reasoner, segmenter = self.models()
+        read_from = (self.data, self.split and f"split {self.split}", loaded.revision)
+        source = Source(", ".join(filter(None, read_from)), named, skipped, typed("evaluate", self))
         try:
-            result = evaluate(
+            summary = evaluate(
                 samples,
                 reasoner,
                 None if self.no_masks else segmenter,
                 self.out,
+                options,
                 train=train,
                 seed=self.seed,
-                skipped=skipped,
-                tell=Progress(),
-                stages=stages,
+                source=source,
+                progress=ProgressBars(),
                 shard=shard,
-                data=", ".join(
-                    filter(None, (self.data, self.split and f"split {self.split}", loaded.revision))
-                ),
-                named=named,
-                command=typed("evaluate", self),
             )
         except ReasonerError as error:
             raise UsageError(f"{error}. What was answered is kept; run this again to go on") from error
         if shard.rank == 0:
-            print("\n".join(lines(result)))
+            print("\n".join(lines(summary)))
         return FINE
 
-    def stages(self) -> "Stages":
+    def options(self) -> "Options":
         """Errors: UsageError."""
-        from medreasoner.evaluation.evaluator import Stages
+        from medreasoner.evaluation.options import Options
         from medreasoner.reasoners.families import UPSTREAM_RAW
         from medreasoner.segmenters.base import PROMPTS
 
         if self.frame not in (None, UPSTREAM_RAW.name):
-            raise UsageError(
-                f"--frame knows only {UPSTREAM_RAW.name!r}, got {self.frame!r}; without it the model's own frame is used"
-            )
+            without = "without it the model's own frame is used"
+            raise UsageError(f"--frame knows only {UPSTREAM_RAW.name!r}, got {self.frame!r}; {without}")
         if self.prompts not in PROMPTS:
             raise UsageError(f"--prompts must be one of {', '.join(PROMPTS)}, got {self.prompts!r}")
-        return Stages(
-            not self.no_think, UPSTREAM_RAW if self.frame else None, self.prompts, max(1, self.batch)
-        )
+        frame = UPSTREAM_RAW if self.frame else None
+        return Options(not self.no_think, frame, self.prompts, max(1, self.batch))
 
-    def pair(self) -> "tuple[Reasoner | SavedAnswers, Segmenter | None]":
+    def models(self) -> "tuple[Reasoner | SavedAnswers, Segmenter | None]":
         """What answers and what draws. Errors: UsageError, DataError."""
         from medreasoner.evaluation.adapters import draws_from
-        from medreasoner.evaluation.evaluator import SavedAnswers
+        from medreasoner.evaluation.saved_answers import SavedAnswers
         from medreasoner.reasoners.registry import SERVED
 
         served = (self.model or "").startswith(SERVED)
         if self.endpoint and not served:
-            raise UsageError(
-                f"--endpoint belongs to a model behind a server; name it {SERVED}NAME, got --model {self.model}"
-            )
+            expected = f"name it {SERVED}NAME, got --model {self.model}"
+            raise UsageError(f"--endpoint belongs to a model behind a server; {expected}")
         if self.answers:
             if self.model is not None:
                 raise UsageError("--answers scores what another run wrote; leave --model out")
@@ -174,61 +173,3 @@ class Evaluate(Models):
         """The GPU of this process where a launcher has given it one."""
         local = os.environ.get("LOCAL_RANK")
         return f"cuda:{local}" if local is not None and self.device in (None, "cuda") else self.device
-
-
-class Progress:
-    """A bar per file on a terminal, else a line now and then."""
-
-    EVERY = 20
-
-    def __init__(self):
-        self._bars = {}
-
-    def __call__(self, file: str, done: int, of: int) -> None:
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            bar = self._bars.setdefault(file, None) or tqdm(total=of, desc=file, unit="sample")
-            self._bars[file] = bar
-            bar.update(done - bar.n)
-        elif done % self.EVERY == 0 or done == of:
-            say(f"{file}: {done} of {of}")
-
-
-SCORES = {
-    "box_iou": "box IoU",
-    "acc_50": "Acc@0.5",
-    "pdice_published": "pDice as published",
-    "point_dice": "point Dice",
-    "points_in_mask": "points in mask",
-    "mask_dice": "mask Dice",
-    "mask_giou": "mask gIoU",
-    "mask_ciou": "mask cIoU",
-    "nsd": "NSD at 1 % of diag.",
-    "hd95": "HD95 / diagonal",
-}
-
-
-def lines(result: dict) -> list[str]:
-    """The summary of an evaluation for the terminal."""
-    said = [
-        f"{result['model']} with segmenter {result['segmenter']}: {result['n']} samples, means with 95 % intervals"
-    ]
-    said.append(f"on {result['set'] or result['data']}, digest {result['data_sha256'][:16]}")
-    if result["frame"] != result["writes"]:
-        said.append(f"numbers were read as {result['frame']!r}; the model writes {result['writes']!r}")
-    for name, row in {"model": result["overall"], **result.get("controls", {})}.items():
-        for key, label in SCORES.items():
-            if interval := row.get(key):
-                said.append(
-                    f"{name:18}{label:20}{interval['mean']:.3f}  [{interval['low']:.3f}, {interval['high']:.3f}]"
-                )
-    if result["failures"]:
-        said.append(
-            f"failed: {', '.join(f'{reason} {number}' for reason, number in result['failures'].items())}"
-        )
-    if result["unanswered"]:
-        said.append(
-            f"{len(result['unanswered'])} questions got no answer and are in no mean: {result['unanswered'][0]}; run this again"
-        )
-    return said

@@ -8,27 +8,20 @@ from medreasoner.commands.base import FINE, make_folder, option
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Lay out finished evaluations, the first one in detail: an HTML page that holds everything itself, and the same as .md and .csv."""
+    """Lay out finished evaluations, the first one in detail: an HTML page that holds everything itself, and
+    the same as .md and .csv."""
 
     runs: list[Path] = field(metadata={"help": "the --out folders of `evaluate`", "kind": Path, "nargs": "+"})
     out: Path = option("the page to write", kind=Path, shown="PAGE.html")
     data: Path | None = option("the set that was evaluated, for pictures", None, Path, "FOLDER_OR_PARQUET")
     split: str | None = option("split of --data", None, shown="S")
-    prices: Path | None = option(
-        "prices of tokens and hours, so that costs are told; see medreasoner/evaluation/report/prices.py",
-        None,
-        Path,
-        "FILE",
-    )
 
     def run(self) -> int:
         from medreasoner.data.load import load
         from medreasoner.evaluation.report import write
-        from medreasoner.evaluation.report.prices import Prices
 
-        prices = None if self.prices is None else Prices.read(self.prices)
         samples = None if self.data is None else {sample.id: sample for sample in load(self.data, self.split)}
         make_folder(self.out.parent)
-        written = write(self.runs, self.out, samples, prices)
+        written = write(self.runs, self.out, samples)
         print(f"Wrote {written.html}, {written.markdown} and {written.csv}")
         return FINE

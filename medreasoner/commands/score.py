@@ -23,7 +23,8 @@ class Score:
 
     A row has `completion`, `bbox_2d` and `point_2d` (the truth in pixels of the original image) and
     `image_wh`; if there are, `mask` and `image` (paths), `input_wh` and `think` (false where no reasoning was
-    asked for). A truth that cannot be used gives null."""
+    asked for). A truth that cannot be used gives null.
+    """
 
     set: str = option(
         "reward set: paper-soft, paper-hard, paper-base, paper-base-intended or mask", "mask", shown="NAME"

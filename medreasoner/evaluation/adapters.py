@@ -1,9 +1,5 @@
-"""The two stages of an evaluation, each on its own terms: the reasoner's answers, live, many at once or from another run; and the
-segmenter's masks, from box, points or both.
-
-Is: wrappers that obey the same protocols as what they wrap, so that every answer still goes through `pipeline.ground`.
-Is not: a model, a record or a score.
-"""
+"""Reasoners and segmenters for evaluation: wrappers that obey the same protocols as what they wrap, so that
+every answer, also a saved one, goes through `pipeline.ground`."""
 
 import hashlib
 import threading
@@ -14,48 +10,52 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.geometry import Frame
+from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 from medreasoner.reasoners.dialects import NO_POINTS
 from medreasoner.segmenters.base import PROMPTS, Segmenter, SegmenterPrompt
 
-KEEP = 512  # images whose encoding is kept for later passes: 1.6 MB each for the embedded model
+CACHED_IMAGES = 512  # whose encoding is kept for later passes: 1.6 MB each for the embedded model
 
 
 class CachingReasoner:
-    """A reasoner that encodes an image once, however many questions and passes over the samples look at it.
+    """A reasoner that encodes an image once, however many questions and passes over the samples are about it.
 
-    Kept are the latest look, and of earlier ones that cost an encoding what the language model needs of it (`EncodedImage.inputs`, not `features`):
-    those of the first KEEP images, because every pass takes the images in the same order, and the latest would be gone when its turn comes.
+    It holds all of the latest encoding, and of earlier ones only what the language model needs
+    (`EncodedImage.inputs`),
+    for the first CACHED_IMAGES images: every pass takes the images in the same order, so the latest ones
+    would be gone when their turn comes.
 
     Args:
         frame: reads the model's numbers as if they were in this frame; None leaves the reasoner its own.
     """
 
-    def __init__(self, reasoner: Reasoner, frame: Frame | None = None):
+    def __init__(self, reasoner: Reasoner, frame: Frame | None = None) -> None:
         self.name, self.revision, self.prompt = reasoner.name, reasoner.revision, reasoner.prompt
-        self.frame, self.paired_segmenter = frame or reasoner.frame, None
-        self.reasoner = reasoner
-        self._kept: tuple[Image.Image, EncodedImage] | None = None
-        self._encoded: dict[bytes, EncodedImage] = {}
+        self.frame = frame or reasoner.frame
+        self.reasoner, self.paired_segmenter = reasoner, reasoner.paired_segmenter
+        self._latest: tuple[Image.Image, EncodedImage] | None = None
+        self._cache: dict[bytes, EncodedImage] = {}  # by the pixels' digest
 
     def encode(self, image: Image.Image) -> EncodedImage:
-        if self._kept is None or self._kept[0] is not image:
-            self._kept = None  # the old one may go before the new one comes
-            self._kept = image, self._seen(image)
-        return self._kept[1]
+        if self._latest is None or self._latest[0] is not image:
+            self._latest = None  # frees the old encoding before the new one is made
+            self._latest = image, self._cached(image)
+        return self._latest[1]
 
-    def _seen(self, image: Image.Image) -> EncodedImage:
+    def _cached(self, image: Image.Image) -> EncodedImage:
         key = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
-        if key in self._encoded:
-            return self._encoded[key]
+        if key in self._cache:
+            return self._cache[key]
         encoded = self.reasoner.encode(image)
-        if encoded.inputs and len(self._encoded) < KEEP:
-            self._encoded[key] = replace(encoded, features=None)
+        if encoded.inputs and len(self._cache) < CACHED_IMAGES:
+            self._cache[key] = replace(encoded, features=None)
         return encoded
 
     def input_wh(self, image: Image.Image) -> tuple[int, int] | None:
-        """The size in which `image` was looked at last, None if it was not."""
-        return self._kept[1].input_wh if self._kept is not None and self._kept[0] is image else None
+        """The size in which `image` was encoded last, None if it was not."""
+        latest = self._latest
+        return latest[1].input_wh if latest is not None and latest[0] is image else None
 
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
@@ -64,65 +64,82 @@ class CachingReasoner:
 
 
 class ReplayedAnswer:
-    """A reasoner that repeats what was said before: by a batch, or by a model whose answers another run wrote down.
+    """A reasoner that repeats one answer: of a batch, or of another run.
 
     Args:
-        text: what it said. error: what it failed with instead, None if it did not. input_wh: of the image as it saw it.
-        frame: in which its numbers are to be read.
+        name: of the model that gave it. frame: in which its numbers are read.
+        text: what the model wrote. input_wh: (width, height) of the image as the model saw it.
+        error: the message with which the model failed, None if it did not.
     """
 
-    paired_segmenter = None
+    revision, paired_segmenter, prompt = None, None, Prompt()
 
-    def __init__(self, like: CachingReasoner, text: str, input_wh: tuple[int, int], error: str | None = None):
-        self.name, self.revision, self.frame, self.prompt = like.name, like.revision, like.frame, like.prompt
-        self._text, self._error, self._input_wh = text, error, input_wh
+    def __init__(
+        self, name: str, frame: Frame, text: str, input_wh: tuple[int, int], error: str | None = None
+    ) -> None:
+        self.name, self.frame = name, frame
+        self.text, self.input_wh, self.error = text, input_wh, error
 
     def encode(self, image: Image.Image) -> EncodedImage:
-        return EncodedImage(image, self._input_wh)
+        return EncodedImage(image, self.input_wh)
 
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
-        yield self._text
-        if self._error is not None:
-            raise ReasonerError(self._error)
+        yield self.text
+        if self.error is not None:
+            raise ReasonerError(self.error)
 
 
 class CachingSegmenter:
-    """A segmenter that keeps its latest encoding, and draws from what it is allowed to see.
+    """A segmenter that holds its latest encoding, and uses only the part of a prompt that it is allowed to.
 
     Args:
         prompts: "both", or "box" or "points" alone.
     """
 
-    def __init__(self, segmenter: Segmenter, prompts: str = "both"):
+    def __init__(self, segmenter: Segmenter, prompts: str = "both") -> None:
         if prompts not in PROMPTS:
             raise ValueError(f"prompts must be one of {', '.join(PROMPTS)}, got {prompts!r}")
         self.name, self.revision, self.prompts = segmenter.name, segmenter.revision, prompts
         self.segmenter = segmenter
-        self._kept: list[
+        self._latest: list[
             tuple[Image.Image, object]
-        ] = []  # one at most; the same list in all that `seeing` makes
+        ] = []  # at most one; shared with what `restricted` returns
 
     def encode(self, image: Image.Image, features: object = None) -> object:
-        kept = self._kept[:]  # an image left behind by a failed run may still be encoded in another thread
-        if not kept or kept[0][0] is not image:
-            kept = [(image, self.segmenter.encode(image, features))]
-            self.keep(*kept[0])
-        return kept[0][1]
+        latest = self._latest[
+            :
+        ]  # a copy: an image left behind by a failed run may still be encoded in a thread
+        if not latest or latest[0][0] is not image:
+            latest = [(image, self.segmenter.encode(image, features))]
+            self.remember(*latest[0])
+        return latest[0][1]
 
-    def keep(self, image: Image.Image, encoded: object) -> None:
+    def remember(self, image: Image.Image, encoded: object) -> None:
         """Take `encoded`, which this segmenter made of `image` before, for its latest encoding."""
-        self._kept[:] = [(image, encoded)]
+        self._latest[:] = [(image, encoded)]
 
     def segment(self, encoded: object, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         return self.segmenter.segment(encoded, only(prompt, self.prompts))
 
-    def seeing(self, prompts: str) -> "CachingSegmenter":
-        """The same, with its latest encoding, drawing from `prompts`."""
+    def restricted(self, prompts: str) -> "CachingSegmenter":
+        """The same segmenter with the same latest encoding, using `prompts`."""
         other = CachingSegmenter(self.segmenter, prompts)
-        other._kept = self._kept
+        other._latest = self._latest
         return other
+
+
+class NoSegmenter:
+    """A segmenter for runs that ask only for boxes; its mask is the whole image."""
+
+    name, revision = "none", None
+
+    def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
+        return image.size
+
+    def segment(self, encoded: tuple[int, int], prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
+        return np.ones(encoded[::-1], bool), 0.0
 
 
 def only(prompt: SegmenterPrompt, prompts: str) -> SegmenterPrompt:
@@ -138,17 +155,6 @@ def draws_from(segmenter: Segmenter) -> tuple[str, ...]:
 
 
 def points_given(text: str) -> bool:
-    """Whether the points of an answer are the model's own, not the ones that stand in where its dialect has none."""
+    """Whether the points of an answer are the model's own, not those that stand in where its dialect has
+    none."""
     return NO_POINTS not in text
-
-
-class NoSegmenter:
-    """A segmenter for runs that ask only for boxes; its mask is the whole image."""
-
-    name, revision = "none", None
-
-    def encode(self, image: Image.Image, features: object = None) -> tuple[int, int]:
-        return image.size
-
-    def segment(self, encoded: tuple[int, int], prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
-        return np.ones(encoded[::-1], bool), 0.0

@@ -1,113 +1,109 @@
-"""The controls of an evaluation as rows of its table: what a reader who never looks would score, and a model that is deceived.
-
-Is: every control run or computed, and set beside the model sample by sample. Is not: how an image or a question is exchanged
-(`controls.py`).
-"""
+"""The controls of an evaluation, scored on the same samples: baselines without a model, and the model on
+shuffled questions or swapped images."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
 from medreasoner.data.sample import Sample
-from medreasoner.evaluation import controls
+from medreasoner.evaluation import aggregate, controls
+from medreasoner.evaluation.columns import BY_KEY, Column, columns
 from medreasoner.evaluation.controls import Prior, kind
 from medreasoner.evaluation.evaluator import Evaluator
-from medreasoner.evaluation.scoring import Record, fits_best
-from medreasoner.evaluation.summary import MEASURES, cumulative, interval
-from medreasoner.geometry import Box, Grounding
-from medreasoner.metrics import box_iou, paired
+from medreasoner.evaluation.record import Record, Scores
+from medreasoner.evaluation.scoring import fits_best
+from medreasoner.evaluation.summary import Control
+from medreasoner.geometry import Box
+from medreasoner.metrics import Interval, box_iou, paired
 
-MASKS = ("mask_dice", "mask_giou", "hd95", "nsd")
+BOX_COLUMNS = columns(keys=("box_iou", "acc_50", "fits_best"))
+MASK_COLUMNS = columns(keys=("mask_dice", "mask_giou", "mask_ciou", "hd95", "nsd"))
 
 
-def rows(
-    bench: Evaluator, samples: Sequence[Sample], records: Sequence[Record], mean: Prior, seed: int
-) -> dict[str, dict]:
-    """name -> row; `samples` and `records` belong together one by one and have a target each.
+def score_controls(
+    evaluator: Evaluator, samples: Sequence[Sample], records: Sequence[Record], prior: Prior, seed: int
+) -> dict[str, Control]:
+    """By name, see `columns.CONTROLS`. Those that need the model itself are left out where saved answers are
+    scored.
 
-    Deceived runs need the model itself; they are left out where answers of another run are scored.
+    Args:
+        samples, records: belong together one by one and have a target each. prior: of the training set.
     """
-    sizes = [tuple(record["image_wh"]) for record in records]
     found = {
-        name: _row(records, _boxed(samples, records, of), seed)
-        for name, of in _boxes(samples, sizes, mean, seed).items()
+        name: _control(records, _boxed(samples, records, boxes), seed)
+        for name, boxes in _fixed_boxes(samples, records, prior, seed).items()
     }
-    found["prior"]["kinds_not_in_training"] = sorted(
-        {" ".join(kind(s)) for s in samples if kind(s) not in mean.boxes}
-    )
-    if not bench.answers:
-        truths = [
-            Grounding(tuple(r["truth"]["box"]), tuple(tuple(p) for p in r["truth"]["points"]))
-            for r in records
-        ]
-        deceived = {
-            "question_shuffled": controls.shuffled_questions(samples, seed),
-            "image_swapped": controls.swapped_images(samples, truths, sizes, seed),
-            "image_blanked": controls.blanked_images(samples, truths, sizes),
-        }
-        for name, others in deceived.items():
-            found[name] = _row(records, bench.ask(others, f"{name}.jsonl", masks=False).records, seed)
-        other = "direct" if bench.run["think"] else "reasoning"
-        found[other] = _row(
-            records,
-            bench.ask(samples, f"{other}.jsonl", masks=False, think=not bench.run["think"]).records,
-            seed,
-        )
-    for name in dict.fromkeys(name for record in records for name in record.get("drawn", {})):
-        found[name] = {**found.get(name, {}), **_drawn(records, name, seed)}
+    lacking = sorted({" ".join(kind(sample)) for sample in samples if kind(sample) not in prior.boxes})
+    found["prior"] = replace(found["prior"], kinds_not_in_training=tuple(lacking))
+    if not evaluator.saved:
+        answered = _ask_controls(evaluator, samples, records, seed)
+        found |= {name: _control(records, answers, seed) for name, answers in answered.items()}
+    for name in dict.fromkeys(name for record in records for name in record.drawn):
+        found[name] = _with_masks(found.get(name, Control(row={})), records, name, seed)
     return found
 
 
-def _boxes(
-    samples: Sequence[Sample], sizes: Sequence[tuple[int, int]], mean: Prior, seed: int
+def _fixed_boxes(
+    samples: Sequence[Sample], records: Sequence[Record], prior: Prior, seed: int
 ) -> dict[str, list[Box]]:
     """The boxes of readers that need no model, in pixels of each image."""
+    pairs = [(sample, record.image_wh) for sample, record in zip(samples, records, strict=True)]
     return {
-        "prior": [mean.box(kind(sample), size) for sample, size in zip(samples, sizes, strict=True)],
-        "centre_box": [controls.centre_box(size) for size in sizes],
-        "whole_image": [controls.whole_box(size) for size in sizes],
-        "random_box": [
-            controls.random_box(size, f"{sample.id} {seed}")
-            for sample, size in zip(samples, sizes, strict=True)
-        ],
+        "prior": [prior.box(kind(sample), size) for sample, size in pairs],
+        "centre_box": [controls.centre_box(size) for _, size in pairs],
+        "whole_image": [controls.whole_box(size) for _, size in pairs],
+        "random_box": [controls.random_box(size, f"{sample.id} {seed}") for sample, size in pairs],
     }
 
 
 def _boxed(samples: Sequence[Sample], records: Sequence[Record], boxes: Sequence[Box]) -> list[Record]:
     """Records of `boxes` given as answers."""
-    return [
-        {
-            **_who(r),
-            "box_iou": box_iou(box, r["truth"]["box"]),
-            "fits_best": fits_best(box, r["truth"]["box"], s.others),
-        }
-        for s, r, box in zip(samples, records, boxes, strict=True)
-    ]
+    answers = []
+    for sample, record, box in zip(samples, records, boxes, strict=True):
+        truth = record.truth.box
+        scores = Scores(box_iou=box_iou(box, truth), fits_best=fits_best(box, truth, sample.others))
+        answers.append(record.scored(scores))
+    return answers
 
 
-def _who(record: Record) -> Record:
-    return {"id": record["id"], "case": record["case"]}
-
-
-def _row(records: Sequence[Record], control: Sequence[Record], seed: int) -> dict:
-    """The scores of a control, and the model's box IoU minus the control's, sample by sample."""
-    row = {name: interval(control, MEASURES[name], seed) for name in ("box_iou", "acc_50")}
-    row["fits_best"] = interval(control, lambda record: record["fits_best"], seed)
-    row["model_minus_this"] = None
-    if len(control) == len(records):  # not where requests failed
-        ious = [[record["box_iou"] for record in listed] for listed in (records, control)]
-        row["model_minus_this"] = asdict(paired(*ious, [record["case"] for record in records], seed))
-    return row
-
-
-def _drawn(records: Sequence[Record], name: str, seed: int) -> dict:
-    """The segmenter alone: the masks that it draws from boxes and points which no model had to find."""
-    having = [record for record in records if name in record.get("drawn", {})]
-    drawn = [{"case": record["case"], **record["drawn"][name]} for record in having]
-    row = {measure: interval(drawn, MEASURES[measure], seed) for measure in MASKS} | {
-        "mask_ciou": cumulative(drawn, seed)
+def _ask_controls(
+    evaluator: Evaluator, samples: Sequence[Sample], records: Sequence[Record], seed: int
+) -> dict[str, list[Record]]:
+    """The model's answers to the wrong questions, to the wrong images, and with or without reasoning."""
+    truths, sizes = [record.truth for record in records], [record.image_wh for record in records]
+    other_samples = {
+        "question_shuffled": controls.shuffled_questions(samples, seed),
+        "image_swapped": controls.swapped_images(samples, truths, sizes, seed),
+        "image_blanked": controls.blanked_images(samples, truths, sizes),
     }
-    dices = [[record["mask_dice"] for record in listed] for listed in (having, drawn)]
-    return {
-        **row,
-        "model_minus_this_mask": asdict(paired(*dices, [record["case"] for record in having], seed)),
+    answered = {
+        name: evaluator.answer(others, f"{name}.jsonl", masks=False).records
+        for name, others in other_samples.items()
     }
+    think = not evaluator.run.think
+    name = "reasoning" if think else "direct"
+    answered[name] = evaluator.answer(samples, f"{name}.jsonl", masks=False, think=think).records
+    return answered
+
+
+def _control(records: Sequence[Record], answers: Sequence[Record], seed: int) -> Control:
+    difference = None
+    if len(answers) == len(records):  # not where requests failed
+        difference = _difference(records, answers, BY_KEY["box_iou"], seed)
+    return Control(row=aggregate.row(answers, BOX_COLUMNS, seed), model_minus_this=difference)
+
+
+def _with_masks(control: Control, records: Sequence[Record], name: str, seed: int) -> Control:
+    """The control with the masks that the segmenter draws from its boxes, see `fixed_prompts.py`."""
+    having = [record for record in records if name in record.drawn]
+    drawn = [record.scored(record.drawn[name]) for record in having]
+    return replace(
+        control,
+        row={**control.row, **aggregate.row(drawn, MASK_COLUMNS, seed)},
+        model_minus_this_mask=_difference(having, drawn, BY_KEY["mask_dice"], seed),
+    )
+
+
+def _difference(records: Sequence[Record], answers: Sequence[Record], column: Column, seed: int) -> Interval:
+    """The column of `records` minus that of `answers`, sample by sample."""
+    values = ([column.value(record) for record in listed] for listed in (records, answers))
+    return paired(*values, [record.case for record in records], seed)

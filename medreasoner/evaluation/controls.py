@@ -1,8 +1,7 @@
-"""What a score is worth: answers that need no model, or a model that is deceived.
+"""Baselines without a model, and samples that deceive one: shuffled questions, swapped images, a grey square.
 
-Is: the boxes of a reader that never looks (the training mean of a category, a centre box, the whole image, any box), and samples with the
-question or the image of another sample, or with no image at all. A model that beats none of these has not learnt to look, or not to listen.
-Is not: a run; `evaluate.py` runs the model on these samples and sets the scores side by side.
+A model that beats none of the fixed boxes has not learnt to look; one that scores the same on shuffled
+questions does not listen. Scored by `control_rows.py`.
 """
 
 import io
@@ -54,8 +53,8 @@ def random_box(image_wh: tuple[int, int], seed: str) -> Box:
 
 @dataclass(frozen=True)
 class Prior:
-    """The mean box of each kind in a training set, as shares of the image's sides. `anything` is the mean over the whole set, for kinds
-    that do not occur in it."""
+    """The mean box of each kind in a training set, as shares of the image's sides. `anything` is the mean
+    over the whole set, for kinds that do not occur in it."""
 
     boxes: dict[Kind, Box]
     anything: Box
@@ -65,8 +64,9 @@ class Prior:
         return scaled(self.boxes.get(of, self.anything), image_wh)
 
 
-def prior(train: Iterable[Sample]) -> Prior:
-    """Read the whole training set once; of every image only the size is read, from its mask where there is one."""
+def learn_prior(train: Iterable[Sample]) -> Prior:
+    """Read the whole training set once; of every image only the size is read, from its mask where there is
+    one."""
     shares: dict[Kind, list[Box]] = defaultdict(list)
     last, size = None, (0, 0)
     for sample in train:
@@ -78,7 +78,8 @@ def prior(train: Iterable[Sample]) -> Prior:
 
 
 def _size(sample: Sample) -> tuple[int, int]:
-    """(width, height) of the image; its mask has the same, and tells it without being decoded. Errors: ImageError, SampleError."""
+    """(width, height) of the image; its mask has the same, and tells it without being decoded. Errors:
+    ImageError, SampleError."""
     if sample.mask is None:
         return sample.load_image().size
     try:
@@ -89,19 +90,16 @@ def _size(sample: Sample) -> tuple[int, int]:
 
 
 def derange(groups: Sequence[object], rng: random.Random) -> list[int]:
-    """A random permutation that sends every item to one of another group, and never to itself.
-
-    Where one group holds more than half of all items this cannot be had for each; then as many as possible are sent to another group.
-    """
-    if len(groups) < 2:
+    """A random permutation that sends every item to one of another group, and never to itself. Where one
+    group holds more than half of all items, as many as possible are sent to another group."""
+    if len(groups) <= 1:
         raise DataError(f"exchanging needs two samples or more, got {len(groups)}")
     members: dict[object, list[int]] = defaultdict(list)
     for index in rng.sample(range(len(groups)), len(groups)):
         members[groups[index]].append(index)
     order = [index for group in members.values() for index in group]
-    shift = (
-        max(len(group) for group in members.values()) % len(order) or 1
-    )  # a turn by the largest group leaves every group
+    # a turn by the size of the largest group leaves every group
+    shift = max(len(group) for group in members.values()) % len(order) or 1
     target = [0] * len(order)
     for place, index in enumerate(order):
         target[index] = order[(place + shift) % len(order)]
@@ -109,7 +107,8 @@ def derange(groups: Sequence[object], rng: random.Random) -> list[int]:
 
 
 def shuffled_questions(samples: Sequence[Sample], seed: int = 0) -> list[Sample]:
-    """Every sample with the question of another one, of another category where possible; truth and image stay.
+    """Every sample with the question of another one, of another category where possible; truth and image
+    stay.
 
     A model that does not listen scores here as it does with the right questions.
     """
@@ -120,9 +119,11 @@ def shuffled_questions(samples: Sequence[Sample], seed: int = 0) -> list[Sample]
 def swapped_images(
     samples: Sequence[Sample], truths: Sequence[Grounding], sizes: Sequence[tuple[int, int]], seed: int = 0
 ) -> list[Sample]:
-    """Every sample with the image of another case, of the same kind where possible; question and truth (as shares of the sides) stay.
+    """Every sample with the image of another case, of the same kind where possible; question and truth (as
+    shares of the sides) stay.
 
-    A model that does not look, or sees only what kind of image it has, scores here as it does with the right image.
+    A model that does not look, or sees only what kind of image it has, scores here as it does with the right
+    image.
 
     Args:
         truths, sizes: of each sample's own image, in its pixels; (width, height).
@@ -139,8 +140,9 @@ def swapped_images(
 def blanked_images(
     samples: Sequence[Sample], truths: Sequence[Grounding], sizes: Sequence[tuple[int, int]]
 ) -> list[Sample]:
-    """Every sample with the same grey square for an image; question and truth (as shares of the sides) stay. What a model still scores, it
-    knew without looking; one size for all, because the size of an image tells what kind it is.
+    """Every sample with the same grey square for an image; question and truth (as shares of the sides) stay.
+    What a model still scores, it knew without looking; one size for all, because the size of an image tells
+    what kind it is.
 
     Args:
         truths, sizes: as in `swapped_images`.
@@ -180,8 +182,7 @@ def _other_case(samples: Sequence[Sample], rng: random.Random) -> list[int]:
     for i in set(range(len(samples))) - set(chosen):  # most samples are of one case
         others = [j for j in range(len(samples)) if samples[j].case != samples[i].case]
         if not others:
-            raise DataError(
-                f"swapping images needs samples of two cases or more; all {len(samples)} are of {samples[i].case!r}"
-            )
+            only = f"all {len(samples)} are of {samples[i].case!r}"
+            raise DataError(f"swapping images needs samples of two cases or more; {only}")
         chosen[i] = rng.choice(others)
     return [chosen[i] for i in range(len(samples))]

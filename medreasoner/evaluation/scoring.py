@@ -1,29 +1,26 @@
-"""One sample answered and scored.
+"""One answer scored: from the events of a run to its record, by the usual formulas and by the published ones.
 
-Is: the case that is opened, and the record of its answer: as published and corrected, side by side under their own names.
-Is not: a mean over many (`evaluate.py`), and not a stopwatch: questions about one image share its encoding here, so later ones start sooner
-than they do on the page.
-
-Coordinates in records are pixels of the original image. A failed answer scores 0, its boundary distance the image's whole diagonal.
+Timings in records are not those of the page: questions about one image share its encoding here, so later ones
+start sooner. A failed answer scores 0, its boundary distance is the image's whole diagonal.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from medreasoner.answer import parse
-from medreasoner.data.sample import Sample, SampleError
 from medreasoner.evaluation.adapters import points_given
-from medreasoner.events import Done, Event, Failed, Located, Thinking
-from medreasoner.geometry import Box, Grounding
+from medreasoner.evaluation.opened_sample import OpenedSample
+from medreasoner.evaluation.record import Record, Scores
+from medreasoner.events import Absent, Done, Event, Failed, Located, Thinking
+from medreasoner.geometry import Box, Grounding, Point
 from medreasoner.metrics import (
     boundary,
     box_iou,
     dice,
+    mask_iou,
     mask_overlap,
     paper_box_iou,
     paper_dice,
@@ -35,160 +32,146 @@ from medreasoner.output.rle import mask_to_rle
 from medreasoner.reasoners.dialects import refused
 from medreasoner.text.places import place_agrees
 
-Record = dict[str, object]
 TOLERANCE = 0.01  # of the image's diagonal, for the normalised surface distance: PNGs have no pixel spacing
-SIZES = ((0.01, "under 1 %"), (0.05, "1 to 5 %"), (1.01, "over 5 %"))  # the target's share of the image
 UNREADABLE = ("no answer block", "not closed", "not JSON", "missing key", "wrong shape", "not a number")
 
 
-@dataclass(frozen=True)
-class OpenedSample:
-    """A sample with what its files hold: the RGB image, the truth in its pixels (None where the image holds no target), and the true mask
-    (H, W) bool or None."""
+@dataclass
+class _Outcome:
+    """What the events of one run came to."""
 
-    sample: Sample
-    image: Image.Image
-    truth: Grounding | None
-    mask: np.ndarray | None
+    think: str = ""
+    grounding: Grounding | None = None
+    last: Done | Absent | Failed | None = None
 
+    @staticmethod
+    def of(events: Iterable[Event]) -> "_Outcome":
+        outcome = _Outcome()
+        for event in events:
+            if isinstance(event, Thinking):
+                outcome.think += event.text
+            elif isinstance(event, Located):
+                outcome.grounding = event.grounding
+            elif isinstance(event, Done | Absent | Failed):
+                outcome.last = event
+        return outcome
 
-class Opener:
-    """Opens samples, with or without their masks; an image that several in a row share stays one object."""
+    @property
+    def text(self) -> str:
+        """Everything the model wrote."""
+        return self.last.text if isinstance(self.last, Failed) else self.last.answer_text
 
-    def __init__(self, masks: bool):
-        self._masks = masks
-        self._source: Path | bytes | None = None
-        self._image: Image.Image | None = None
-
-    def open(self, sample: Sample) -> OpenedSample:
-        """Errors: ImageError, SampleError."""
-        if sample.image != self._source:
-            self._image = sample.load_image()
-            self._source = sample.image
-        image = self._image
-        mask = None
-        if sample.mask is not None and (self._masks or sample.box is None):
-            mask = sample.load_mask()
-            if mask.shape != image.size[::-1]:
-                raise SampleError(
-                    f"the mask is {mask.shape[1]} x {mask.shape[0]} pixels, the image {image.width} x {image.height}"
-                )
-        absent = mask is not None and not mask.any() and sample.box is None
-        return OpenedSample(sample, image, None if absent else sample.truth(), mask if self._masks else None)
+    @property
+    def failure(self) -> str | None:
+        """The event's reason; "refusal" for prose that says no answer will be given."""
+        if not isinstance(self.last, Failed):
+            return None
+        return "refusal" if self.last.reason in UNREADABLE and refused(self.text) else self.last.reason
 
 
-def about(case: OpenedSample) -> Record:
-    """What a record says of the sample."""
-    sample, (width, height) = case.sample, case.image.size
-    share = None
-    if case.truth is not None:
-        x1, y1, x2, y2 = case.truth.box
-        share = (float(case.mask.sum()) if case.mask is not None else (x2 - x1) * (y2 - y1)) / (
-            width * height
-        )
-    return {
-        **{
-            key: getattr(sample, key)
-            for key in ("id", "question", "modality", "supercategory", "category", "case")
-        },
-        "image_wh": case.image.size,
-        "size": share if share is None else next(name for limit, name in SIZES if share < limit),
-        "truth": None if case.truth is None else asdict(case.truth),
-    }
-
-
-def answered(case: OpenedSample, events: Iterable[Event], input_wh: tuple[int, int] | None = None) -> Record:
-    """What one run came to, with its scores.
+def score_events(
+    opened: OpenedSample, events: Iterable[Event], input_wh: tuple[int, int] | None = None
+) -> Record:
+    """The record of one run of `pipeline.ground`.
 
     Args:
-        input_wh: of the image as the reasoner saw it, so that its numbers can be read again in another frame.
+        input_wh: (width, height) of the image as the reasoner saw it, so that its numbers can be read again
+            in another frame.
     """
-    said, grounding, last = "", None, None
-    for last in events:
-        if isinstance(last, Thinking):
-            said += last.text
-        elif isinstance(last, Located):
-            grounding = last.grounding
-    text = last.text if isinstance(last, Failed) else last.answer_text
-    failure = last.reason if isinstance(last, Failed) else None
-    mask = last.mask if isinstance(last, Done) else None
-    record = {
-        **about(case),
-        "failure": "refusal" if failure in UNREADABLE and refused(text) else failure,
-        "message": last.message if isinstance(last, Failed) else None,
-        "well_formed": not isinstance(last, Failed) or parse(text).answer is not None,
-        "found": None if isinstance(last, Failed) else last.found,
-        "think": said,
-        "answer_text": text,
-        "input_wh": input_wh,
-        "box": grounding and grounding.box,
-        "points": grounding and grounding.points,
-        "place_agrees": grounding and place_agrees(said, grounding.box, case.image.size),
-        **box_scores(grounding and grounding.box, case),
-        **point_scores(grounding and grounding.points, case, points_given(text)),
-        **mask_scores(mask, case),
-    }
-    if isinstance(last, Done):
-        record["mask_rle"] = None if case.mask is None else mask_to_rle(last.mask)
-        record |= {
-            "mask_score": last.mask_score,
-            "coordinate_probability": last.coordinate_probability,
-            "notes": last.notes,
-        }
-    if not isinstance(last, Failed):
-        record |= {"timings_s": last.timings_s, "tokens_per_s": last.tokens_per_s}
-    return record
+    outcome, sample = _Outcome.of(events), opened.sample
+    last, grounding = outcome.last, outcome.grounding
+    failed = isinstance(last, Failed)
+    drawn = last if isinstance(last, Done) else None
+    box = None if grounding is None else grounding.box
+    claims = None if box is None else place_agrees(outcome.think, box, opened.image.size)
+    return Record(
+        id=sample.id,
+        question=sample.question,
+        case=sample.case,
+        modality=sample.modality,
+        supercategory=sample.supercategory,
+        category=sample.category,
+        image_wh=opened.image.size,
+        size=opened.size,
+        truth=opened.truth,
+        failure=outcome.failure,
+        message=last.message if failed else None,
+        well_formed=not failed or parse(outcome.text).answer is not None,
+        found=None if failed else last.found,
+        think=outcome.think,
+        answer_text=outcome.text,
+        input_wh=input_wh,
+        box=box,
+        points=None if grounding is None else grounding.points,
+        place_agrees=claims,
+        mask_rle=mask_to_rle(drawn.mask) if drawn and opened.mask is not None else None,
+        mask_score=drawn and drawn.mask_score,
+        coordinate_probability=drawn and drawn.coordinate_probability,
+        confidence=None if failed else last.confidence,
+        notes=drawn and drawn.notes,
+        timings_s=None if failed else last.timings_s,
+        tokens_per_s=None if failed else last.tokens_per_s,
+        **answer_scores(opened, grounding, drawn and drawn.mask, points_given(outcome.text)).given(),
+    )
 
 
-def box_scores(box: Box | None, case: OpenedSample) -> Record:
-    """Of a box, or of none; {} where the image holds no target."""
-    if case.truth is None:
-        return {}
-    truth = case.truth.box
+def answer_scores(
+    opened: OpenedSample, grounding: Grounding | None, mask: np.ndarray | None, with_points: bool = True
+) -> Scores:
+    """Of an answer, or of none; no score where the image holds no target.
+
+    Args:
+        with_points: the answer's form has a place for points; without, they are not scored, as in the
+            published table.
+    """
+    if opened.truth is None:
+        return Scores()
+    found = {**box_scores(opened, grounding and grounding.box), **mask_scores(opened, mask)}
+    if with_points:
+        found |= point_scores(opened, grounding and grounding.points)
+    return Scores(**found)
+
+
+def box_scores(opened: OpenedSample, box: Box | None) -> dict[str, object]:
+    truth = opened.truth.box
     return {
         "box_iou": box_iou(box, truth) if box else 0.0,
         "box_iou_published": paper_box_iou(box, truth) if box else 0.0,
-        "fits_best": fits_best(box, truth, case.sample.others),
+        "fits_best": fits_best(box, truth, opened.sample.others),
     }
 
 
-def point_scores(points: Sequence | None, case: OpenedSample, given: bool = True) -> Record:
-    """Of two points; None where the answer's form has no place for points (`given` is False), as the published table has it."""
-    if case.truth is None:
-        return {}
-    if not given:
-        return {"pdice_published": None, "point_dice": None, "points_in_mask": None}
-    truth = case.truth.points
-    hit = None if case.mask is None else points_in_mask(points, case.mask) if points else 0.0
+def point_scores(opened: OpenedSample, points: Sequence[Point] | None) -> dict[str, object]:
+    truth, inside = opened.truth.points, None
+    if opened.mask is not None:
+        inside = points_in_mask(points, opened.mask) if points else 0.0
     return {
         "pdice_published": paper_pdice(points, truth) if points else 0.0,
         "point_dice": point_dice(points, truth) if points else 0.0,
-        "points_in_mask": hit,
+        "points_in_mask": inside,
     }
 
 
-def mask_scores(mask: np.ndarray | None, case: OpenedSample) -> Record:
-    """Of a mask, or of none. `hd95` is in shares of the image's diagonal; `overlap` is [intersection, union] in pixels."""
-    if case.truth is None:
+def mask_scores(opened: OpenedSample, mask: np.ndarray | None) -> dict[str, object]:
+    """Of a mask, or of none (which scores as an empty one); {} where there is no true mask."""
+    if opened.mask is None:
         return {}
-    if case.mask is None:
-        return dict.fromkeys(("mask_dice", "mask_dice_published", "mask_iou", "overlap", "hd95", "nsd"))
-    drawn = np.zeros_like(case.mask) if mask is None else mask
-    diagonal = math.hypot(*case.image.size)
-    distance, nsd = boundary(drawn, case.mask, TOLERANCE * diagonal)
-    overlap = mask_overlap(drawn, case.mask)
+    drawn = np.zeros_like(opened.mask) if mask is None else mask
+    diagonal = math.hypot(*opened.image.size)
+    distance, surface = boundary(drawn, opened.mask, TOLERANCE * diagonal)
     return {
-        "mask_dice": dice(drawn, case.mask),
-        "mask_dice_published": paper_dice(drawn, case.mask),
-        "mask_iou": overlap[0] / overlap[1],
-        "overlap": overlap,
+        "mask_dice": dice(drawn, opened.mask),
+        "mask_dice_published": paper_dice(drawn, opened.mask),
+        "mask_iou": mask_iou(drawn, opened.mask),
+        "overlap": mask_overlap(drawn, opened.mask),
         "hd95": min(1.0, distance / diagonal),
-        "nsd": nsd,
+        "nsd": surface,
     }
 
 
 def fits_best(box: Box | None, asked: Box, others: Sequence[Box]) -> bool | None:
-    """Whether `box` overlaps the asked target more than any other of the image; None where there is no other."""
+    """Whether `box` overlaps the asked target more than any other of the image; None where there is no
+    other."""
     if not others:
         return None
     return box is not None and box_iou(box, asked) > max(box_iou(box, other) for other in others)

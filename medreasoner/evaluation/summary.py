@@ -1,138 +1,189 @@
-"""Means over the records of a run, with 95 % intervals that draw whole cases; overall and in groups, and what failed.
+"""What an evaluation came to, as values, and as `summary.json`.
 
-Is: one mapping of names to measures, for every table. Is not: a score of one sample (`scores.py`).
-
-A failed answer counts zero in every mean. Names that end in `published` follow the published system's formulas; no table mixes the two.
+A `Row` maps the keys of columns (`columns.py`) to means with their 95 % intervals, None where no record has
+the number. Computed by `aggregate.py`; read by the command line, the report, the model card and the Hub's
+metadata.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 
-import numpy as np
+from medreasoner.evaluation.columns import ANSWERS, OVERALL, PRESENCE, PUBLISHED, columns
+from medreasoner.evaluation.record import RunInfo
+from medreasoner.metrics import Interval
 
-from medreasoner.evaluation.scoring import Record
-from medreasoner.metrics import ratio, summary
-
-Value = Callable[[Record], float | None]
-
-
-def _field(name: str) -> Value:
-    return lambda record: record.get(name)
+Row = dict[str, Interval | None]
+GROUPS = ("modality", "supercategory", "category", "size")  # fields of a record by which samples are grouped
+BY_SUPERCATEGORY = "per_supercategory_iou"
+DIFFERENCES = ("model_minus_this", "model_minus_this_mask")
 
 
-# of gIoU and cIoU the first is a mean of IoUs, the second a sum of intersections over a sum of unions, so that large targets rule it
-MEASURES: dict[str, Value] = {
-    "box_iou": _field("box_iou"),
-    "acc_50": lambda record: record["box_iou"] >= 0.5,
-    "pdice_published": _field("pdice_published"),
-    "point_dice": _field("point_dice"),
-    "points_in_mask": _field("points_in_mask"),
-    "mask_dice": _field("mask_dice"),
-    "mask_giou": _field("mask_iou"),
-    "hd95": _field("hd95"),
-    "nsd": _field("nsd"),
-}
-PUBLISHED: dict[str, Value] = {
-    "iou": _field("box_iou_published"),
-    "pdice": _field("pdice_published"),
-    "dice": _field("mask_dice_published"),
-}
-GROUPS = ("modality", "supercategory", "category", "size")
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Time and tokens, None where they were not counted.
 
-
-def summarise(records: Sequence[Record], seed: int = 0) -> dict:
-    """Means with intervals, overall and in groups, and what failed.
-
-    Acc@0.5 counts a box IoU of 0.5 or more. `pdice_published` is on the published scale, 0..2. `hd95` is in shares of the image's diagonal.
-    `place_agrees` and `fits_best` are over the records that have them: reasoning that claims a place, and images with another target.
-    Samples whose image holds no target are in `presence` alone.
+    Args:
+        wall_s: what the run took with opening images left out, all processes added up. samples_per_s follows
+            from it.
+        seconds_per_answer: median from question to last token (in a batch, its share).
+        tokens_in, tokens_out: of the `counted` answers that have the figure.
     """
-    asked = [record for record in records if record["truth"] is not None]
-    absent = [record for record in records if record["truth"] is None]
-    timed = [record["timings_s"] for record in records if "timings_s" in record]
-    return {
-        "n": len(records),
-        "overall": measures(asked, seed),
-        "as_published": as_published(asked, seed),
-        **{f"per_{key}": grouped(asked, key, seed) for key in GROUPS},
-        "well_formed": interval(asked, _field("well_formed"), seed),
-        "failures": dict(Counter(record["failure"] for record in asked if record["failure"]).most_common()),
-        "fits_best": interval(asked, _field("fits_best"), seed),
-        "place_agrees": interval(asked, _field("place_agrees"), seed),
-        "presence": presence(asked, absent, seed),
-        "median_timings_s": {
-            name: float(np.median([times[name] for times in timed])) for name in (timed[0] if timed else ())
-        },
-        "cost": cost(records),
-    }
+
+    wall_s: float | None = None
+    samples_per_s: float | None = None
+    seconds_per_answer: float | None = None
+    tokens_per_s: float | None = None
+    counted: int = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
 
 
-def measures(records: Sequence[Record], seed: int = 0) -> dict:
-    """Every measure of the records as a mean with its interval; None where no record has it."""
-    result = {name: interval(records, value, seed) for name, value in MEASURES.items()}
-    return {**result, "mask_ciou": cumulative(records, seed)}
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """What something else than the model scores on the same samples.
+
+    Args:
+        row: the columns that it has.
+        model_minus_this: the model's box IoU minus the control's, sample by sample.
+        model_minus_this_mask: the same of mask Dice.
+        kinds_not_in_training: of the prior: (modality, category) pairs in words that the training set lacks.
+    """
+
+    row: Row
+    model_minus_this: Interval | None = None
+    model_minus_this_mask: Interval | None = None
+    kinds_not_in_training: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, object]:
+        values = {name: _json(getattr(self, name)) for name in DIFFERENCES if getattr(self, name) is not None}
+        if self.kinds_not_in_training is not None:
+            values["kinds_not_in_training"] = list(self.kinds_not_in_training)
+        return {**row_to_json(self.row), **values}
+
+    @staticmethod
+    def from_json(values: Mapping[str, object]) -> "Control":
+        lacking = values.get("kinds_not_in_training")
+        return Control(
+            row=row_from_json({key: values[key] for key in _keys() if key in values}),
+            kinds_not_in_training=None if lacking is None else tuple(lacking),
+            **{name: _interval(values.get(name)) for name in DIFFERENCES},
+        )
 
 
-def cumulative(records: Sequence[Record], seed: int = 0) -> dict | None:
-    """The cumulative IoU of the masks, None where there are none."""
-    masks = [(*record["overlap"], record["case"]) for record in records if record.get("overlap")]
-    return asdict(ratio(*zip(*masks, strict=True), seed=seed)) if masks else None
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """An evaluation in numbers.
+
+    Args:
+        run: what made it.
+        data: where the set lies. set: its name. data_sha256: digest of the samples (`data.digest`).
+        skipped_rows, unusable: samples that could not be read. unanswered: questions to be asked again.
+        n: samples scored.
+        overall: over those with a target. groups: the same by field of a record and by its value.
+        answers, presence, as_published: the other parts of columns; presence is None where every image holds
+            its target.
+        published_by_supercategory: the published IoU.
+        failures: number of answers by what they failed with.
+    """
+
+    run: RunInfo = field(default_factory=RunInfo)
+    data: str | None = None
+    set: str | None = None
+    data_sha256: str | None = None
+    command: str | None = None
+    seed: int = 0
+    skipped_rows: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
+    n: int = 0
+    overall: Row = field(default_factory=dict)
+    groups: dict[str, dict[str, Row]] = field(default_factory=dict)
+    answers: Row = field(default_factory=dict)
+    presence: Row | None = None
+    as_published: Row = field(default_factory=dict)
+    published_by_supercategory: Row = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    median_timings_s: dict[str, float] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+    controls: dict[str, Control] = field(default_factory=dict)
+    notice: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """As it stands in summary.json."""
+        plain = {name: _json(getattr(self, name)) for name in PLAIN}
+        by_supercategory = {BY_SUPERCATEGORY: row_to_json(self.published_by_supercategory)}
+        return {
+            **self.run.to_json(),
+            **plain,
+            OVERALL: row_to_json(self.overall),
+            PUBLISHED: {**row_to_json(self.as_published), **by_supercategory},
+            **{
+                f"per_{key}": {n: row_to_json(r) for n, r in rows.items()}
+                for key, rows in self.groups.items()
+            },
+            **row_to_json(self.answers),
+            PRESENCE: None if self.presence is None else row_to_json(self.presence),
+            "cost": asdict(self.cost),
+            **({"controls": {n: c.to_json() for n, c in self.controls.items()}} if self.controls else {}),
+            "notice": self.notice,
+        }
+
+    @staticmethod
+    def from_json(values: Mapping[str, object]) -> "Summary":
+        """Reads what `to_json` wrote, also in older versions: what they lack is empty, what else they hold
+        passed over. Errors: ValueError for what is no summary."""
+        if OVERALL not in values:
+            raise ValueError(f"this is no summary of an evaluation: it lacks {OVERALL!r}")
+        plain = {name: _plain(values[name]) for name in PLAIN if name in values}
+        published, cost = values.get(PUBLISHED) or {}, values.get("cost") or {}
+        grouped = {key: values.get(f"per_{key}") for key in GROUPS}
+        return Summary(
+            **plain,
+            run=RunInfo.from_json(values),
+            overall=row_from_json(values.get(OVERALL)),
+            groups={
+                key: {name: row_from_json(row) for name, row in rows.items()}
+                for key, rows in grouped.items()
+                if rows is not None
+            },
+            answers=row_from_json({column.key: values.get(column.key) for column in columns(ANSWERS)}),
+            presence=None if values.get(PRESENCE) is None else row_from_json(values[PRESENCE]),
+            as_published=row_from_json(
+                {key: row for key, row in published.items() if key != BY_SUPERCATEGORY}
+            ),
+            published_by_supercategory=row_from_json(published.get(BY_SUPERCATEGORY)),
+            cost=Cost(**{f.name: cost[f.name] for f in fields(Cost) if f.name in cost}),
+            controls={n: Control.from_json(c) for n, c in (values.get("controls") or {}).items()},
+        )
 
 
-def as_published(records: Sequence[Record], seed: int = 0) -> dict:
-    """IoU, pDice and Dice by the published formulas, overall, and the IoU per super-category."""
-    groups = _by(records, "supercategory")
-    return {
-        **{name: interval(records, value, seed) for name, value in PUBLISHED.items()},
-        "per_supercategory_iou": {
-            name: interval(group, PUBLISHED["iou"], seed) for name, group in groups.items() if name
-        },
-    }
+PLAIN = (
+    "data", "set", "data_sha256", "command", "seed", "skipped_rows", "unusable", "unanswered", "n",
+    "failures", "median_timings_s", "notice",
+)  # fmt: skip
 
 
-def presence(asked: Sequence[Record], absent: Sequence[Record], seed: int = 0) -> dict | None:
-    """How often a target that is there got a box, and one that is not there got none; None where every image holds its target."""
-    if not absent:
-        return None
-    return {
-        "sensitivity": interval(asked, lambda record: record["box"] is not None, seed),
-        "specificity": interval(absent, lambda record: record["box"] is None, seed),
-    }
+def row_to_json(row: Row) -> dict[str, dict | None]:
+    return {key: _json(interval) for key, interval in row.items()}
 
 
-def cost(records: Sequence[Record]) -> dict:
-    """Time and tokens, where they were counted. `wall_s` is what the run took with opening images left out, all processes of it added up,
-    and `samples_per_s` follows from it; `seconds_per_answer` is the median from question to last token (in a batch, its share), also where
-    several are under way at once; tokens are of the `counted` answers that have the figure."""
-    walls = [record["wall_s"] for record in records if record.get("wall_s")]
-    timed = [record["seconds"] for record in records if record.get("seconds")]
-    counted = [record for record in records if record.get("tokens_out") is not None]
-    rates = [record["tokens_per_s"] for record in records if record.get("tokens_per_s")]
-    return {
-        "wall_s": sum(walls) if walls else None,
-        "samples_per_s": len(walls) / sum(walls) if walls else None,
-        "seconds_per_answer": float(np.median(timed)) if timed else None,
-        "tokens_per_s": float(np.median(rates)) if rates else None,
-        "counted": len(counted),
-        "tokens_in": sum(record["tokens_in"] for record in counted) if counted else None,
-        "tokens_out": sum(record["tokens_out"] for record in counted) if counted else None,
-    }
+def row_from_json(values: Mapping[str, object] | None) -> Row:
+    return {key: _interval(value) for key, value in (values or {}).items()}
 
 
-def interval(records: Sequence[Record], value: Value, seed: int = 0) -> dict | None:
-    """The mean of `value` over the records where it is not None."""
-    scores = [(float(score), record["case"]) for record in records if (score := value(record)) is not None]
-    return asdict(summary(*zip(*scores, strict=True), seed=seed)) if scores else None
+def _keys() -> tuple[str, ...]:
+    return tuple(column.key for column in columns())
 
 
-def grouped(records: Sequence[Record], key: str, seed: int = 0) -> dict[str, dict]:
-    """The measures of every group of records that agree in `key`."""
-    return {name: measures(group, seed) for name, group in _by(records, key).items()}
+def _interval(value: Mapping[str, object] | None) -> Interval | None:
+    return None if value is None else Interval(**value)
 
 
-def _by(records: Sequence[Record], key: str) -> dict[str, list[Record]]:
-    groups: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        groups[record[key]].append(record)
-    return dict(sorted(groups.items()))
+def _json(value: object) -> object:
+    if isinstance(value, Interval):
+        return asdict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _plain(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

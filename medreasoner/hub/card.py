@@ -1,74 +1,42 @@
-"""A model's card, from files that were measured or recorded and nothing else.
-
-Is: what `evaluate` (summary.json) and training (run.json) wrote, laid out by a template of `cards/`; what is not known is said to be
-unknown. Is not: a judgement, nor the sending; that is `publish.py`.
+"""A model's card: what `evaluate` (summary.json) and training (run.json) wrote, laid out by a template in
+`templates/`. What is not known is said to be unknown. `publish.py` sends it.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
+from medreasoner.evaluation.summary import Summary
 from medreasoner.events import NOTICE
 from medreasoner.geometry import Frame
-from medreasoner.hub.metadata import front_matter
+from medreasoner.hub import card_tables
+from medreasoner.hub.metadata import CardFields, front_matter
 from medreasoner.hub.push import MARKER
 from medreasoner.json_files import read_json
 from medreasoner.manifest import Manifest, adapter_base
 from medreasoner.reasoners.families import ANY_OTHER, FAMILIES
 from medreasoner.segmenters.base import MEDSAM2
 
-CONTROLS = {
-    "oracle": "true box and points, same segmenter",
-    "oracle_box": "true box alone, same segmenter",
-    "prior": "per-category prior",
-    "centre_box": "centre box",
-    "whole_image": "whole image",
-    "random_box": "random box",
-    "direct": "the model, without reasoning",
-    "reasoning": "the model, with reasoning",
-    "question_shuffled": "the model, questions shuffled",
-    "image_swapped": "the model, another case's image",
-    "image_blanked": "the model, a blank image",
-}
 LONG = 200  # a recorded value of more letters is left to run.json
 
 
-@dataclass(frozen=True)
-class Told:
-    """What only the publisher knows, None where nobody said.
-
-    Args:
-        licence: of the weights, as the Hub spells it: "apache-2.0", "cc-by-sa-4.0".
-        dataset: id on the Hub of the data set that was evaluated on.
-        base: id on the Hub of the model it was trained from; an adapter says it itself.
-    """
-
-    licence: str | None = None
-    dataset: str | None = None
-    base: str | None = None
-
-
-def model_card(folder: Path, repo_id: str, manifest: Manifest, summary: dict | None, told: Told) -> str:
-    """The README.md of the model in `folder`; `manifest` is the one to be published. Errors: ValueError for files that are no JSON."""
+def model_card(
+    folder: Path, repo_id: str, manifest: Manifest, summary: Summary | None, given: CardFields
+) -> str:
+    """The README.md of the model in `folder`; `manifest` is the one to be published. Errors: ValueError for
+    files that are no JSON."""
     based = adapter_base(folder)
     config = read_json(folder / "config.json") if based is None else {}
     run = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-    base = told.base or (based[0] if based and is_hub_id(based[0]) else None)
+    base = given.base or (based[0] if based and is_hub_id(based[0]) else None)
     frame = manifest.frame or (
         FAMILIES.get(config["model_type"], ANY_OTHER).frame if "model_type" in config else None
     )
     return render(
         "model.md.jinja",
         metadata=front_matter(
-            repo_id,
-            base,
-            based is not None,
-            told.licence,
-            told.dataset,
-            summary,
-            carbon(run),
-            run.get("hardware"),
+            repo_id, replace(given, base=base), based is not None, summary, carbon(run), run.get("hardware")
         ),
         repo_id=repo_id,
         base=base,
@@ -81,8 +49,8 @@ def model_card(folder: Path, repo_id: str, manifest: Manifest, summary: dict | N
         sources=run.get("sources"),
         spent=spent(run),
         result=None if summary is None else result(summary),
-        dataset=told.dataset,
-        licence=told.licence,
+        dataset=given.dataset,
+        licence=given.licence,
     )
 
 
@@ -110,11 +78,13 @@ def in_words(frame: Frame | None) -> str:
         return "as its base model does"
     if frame.limit is None:
         return "in pixels of the image as the model sees it, after resizing"
-    return f"as whole numbers from 0 to {frame.limit:g}, the far edge of the image{', y before x' if frame.axes == 'yx' else ''}"
+    order = ", y before x" if frame.axes == "yx" else ""
+    return f"as whole numbers from 0 to {frame.limit:g}, the far edge of the image{order}"
 
 
 def carbon(run: dict) -> tuple[float, str] | None:
-    """(kilograms of CO2 equivalent, what measured them): `co2_kg` and `co2_source` of a training record, None where nothing was measured.
+    """(kilograms of CO2 equivalent, what measured them): `co2_kg` and `co2_source` of a training record, None
+    where nothing was measured.
 
     Errors: ValueError for a number that does not say where it comes from.
     """
@@ -122,10 +92,8 @@ def carbon(run: dict) -> tuple[float, str] | None:
     if kilograms is None:
         return None
     if type(kilograms) not in (int, float) or not isinstance(source, str) or not source:
-        raise ValueError(
-            f"run.json must give a number as co2_kg and what measured it as co2_source, got {kilograms!r} and {source!r}; "
-            "complete it, or take both out"
-        )
+        expected = "run.json must give a number as co2_kg and what measured it as co2_source"
+        raise ValueError(f"{expected}, got {kilograms!r} and {source!r}; complete it, or take both out")
     return kilograms, source
 
 
@@ -137,55 +105,17 @@ def spent(run: dict) -> str:
     return f"Hardware: {run.get('hardware', 'not recorded')}{took}. Carbon: {said}."
 
 
-def interval(value: dict | None, digits: int = 3, sign: str = "") -> str:
-    """ "0.474 [0.430, 0.510]", or a dash."""
-    if value is None:
-        return "–"
-    return f"{value['mean']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
-
-
-def rows(summary: dict, name: str) -> list[dict]:
-    """The model's line, under `name`, and those of the controls that were run."""
-    lines = {
-        name: summary["overall"],
-        **{text: summary.get("controls", {}).get(key) for key, text in CONTROLS.items()},
-    }
-    return [
-        {
-            "name": text,
-            "iou": interval(row.get("box_iou")),
-            "acc": interval(row.get("acc_50")),
-            "dice": interval(row.get("mask_dice")),
-        }
-        for text, row in lines.items()
-        if row
-    ]
-
-
-def modalities(summary: dict) -> list[dict]:
-    """A line for each modality, the largest first."""
-    return [
-        {
-            "name": name,
-            "n": row["box_iou"]["n"],
-            "iou": interval(row["box_iou"]),
-            "dice": interval(row["mask_dice"]),
-        }
-        for name, row in sorted(summary["per_modality"].items(), key=lambda item: -item[1]["box_iou"]["n"])
-    ]
-
-
-def result(summary: dict) -> dict:
+def result(summary: Summary) -> dict:
     """What the template shows of an evaluation."""
+    box_iou = summary.overall.get("box_iou")
     return {
-        "n": summary["n"],
-        "cases": summary["overall"]["box_iou"].get("clusters"),
-        "segmenter": summary["segmenter"],
-        "command": summary.get("command") or "python -m medreasoner evaluate",
-        "rows": rows(summary, "**this model**"),
-        "modalities": modalities(summary),
-        "well_formed": interval(summary["well_formed"]),
-        "agrees": interval(summary["place_agrees"]),
+        "n": summary.n,
+        "cases": box_iou and box_iou.clusters,
+        "segmenter": summary.run.segmenter,
+        "command": summary.command or "python -m medreasoner evaluate",
+        "table": card_tables.results(summary, "**this model**"),
+        "modalities": card_tables.modalities(summary),
+        "answers": card_tables.answers(summary),
     }
 
 

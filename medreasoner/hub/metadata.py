@@ -1,26 +1,46 @@
-"""What the Hub reads from a model's repository besides its weights: the card's front matter and the evaluation results.
-
-Is: huggingface_hub's own card data, filled from a summary of `evaluate`. Is not: the card's text; that is `card.py`.
-Format of `.eval_results`: huggingface.co/docs/hub/eval-results.
+"""What the Hub reads from a model's repository besides its weights: the card's front matter and the
+evaluation results. Format of `.eval_results`: huggingface.co/docs/hub/eval-results.
 """
 
-MEASURES = {"box_iou": "Box IoU", "acc_50": "Acc@0.5", "mask_dice": "Mask Dice"}
+from dataclasses import dataclass
+
+from medreasoner.evaluation.columns import HUB, Column, columns
+from medreasoner.evaluation.summary import Summary
+from medreasoner.metrics import Interval
+
+DIGITS = 4  # of a result
 TAGS = ["medical", "visual-grounding", "segmentation", "research-only", "medreasoner"]
+
+
+@dataclass(frozen=True)
+class CardFields:
+    """Card fields supplied by the user; None if omitted.
+
+    Args:
+        licence: of the weights, as the Hub spells it: "apache-2.0", "cc-by-sa-4.0".
+        dataset: id on the Hub of the data set that was evaluated on.
+        base: id on the Hub of the model it was trained from; an adapter says it itself.
+    """
+
+    licence: str | None = None
+    dataset: str | None = None
+    base: str | None = None
 
 
 def front_matter(
     repo_id: str,
-    base: str | None,
+    given: CardFields,
     adapter: bool,
-    licence: str | None,
-    dataset: str | None,
-    summary: dict | None,
+    summary: Summary | None,
     carbon: tuple[float, str] | None,
     hardware: str | None = None,
 ) -> str:
-    """YAML without its fences. Results (`model-index`) are in it where both a summary and the data set's id are known.
+    """YAML without its fences. Results (`model-index`) are in it where both a summary and the data set's id
+    are known.
 
-    `carbon` is in kilograms of CO2 equivalent, with its source, see `card.carbon`.
+    Args:
+        adapter: the repository holds a PEFT adapter.
+        carbon: kilograms of CO2 equivalent, and what measured them.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -28,23 +48,23 @@ def front_matter(
         EvalResult(
             task_type="image-segmentation",
             task_name="Medical reasoning grounding",
-            dataset_type=dataset,
-            dataset_name=dataset,
-            metric_type=key,
-            metric_name=name,
-            metric_value=round(value, 4),
+            dataset_type=given.dataset,
+            dataset_name=given.dataset,
+            metric_type=column.key,
+            metric_name=column.label,
+            metric_value=round(interval.mean, DIGITS),
         )
-        for key, name, value in measured(summary)
-        if dataset
+        for column, interval in measured(summary)
+        if given.dataset
     ]
     data = ModelCardData(
-        license=licence,
+        license=given.licence,
         library_name="peft" if adapter else "transformers",
         pipeline_tag="image-text-to-text",
         tags=TAGS,
-        base_model=base,
-        base_model_relation=("adapter" if adapter else "finetune") if base else None,
-        datasets=[dataset] if dataset else None,
+        base_model=given.base,
+        base_model_relation=("adapter" if adapter else "finetune") if given.base else None,
+        datasets=[given.dataset] if given.dataset else None,
         model_name=repo_id.split("/")[-1],
         eval_results=results or None,
         co2_eq_emissions=_emissions(carbon, hardware),
@@ -52,19 +72,20 @@ def front_matter(
     return data.to_yaml().strip()
 
 
-def eval_results(dataset: str, summary: dict) -> str:
+def eval_results(dataset: str, summary: Summary) -> str:
     """The contents of a file in `.eval_results/`."""
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-    how = f"n={summary['n']}, segmenter {summary['segmenter']}, {'with' if summary['think'] else 'without'} reasoning"
-    if summary.get("command"):
-        how += f"; {summary['command']}"
+    how = f"n={summary.n}, segmenter {summary.run.segmenter}, "
+    how += f"{'with' if summary.run.think else 'without'} reasoning"
+    if summary.command:
+        how += f"; {summary.command}"
     entries = []
-    for key, _, value in measured(summary):
-        low, high = (summary["overall"][key][side] for side in ("low", "high"))
-        notes = f"95 % interval {low:.4f} to {high:.4f}, {how}"
-        entries.append(EvalResultEntry(dataset_id=dataset, task_id=key, value=round(value, 4), notes=notes))
+    for column, interval in measured(summary):
+        notes = f"95 % interval {interval.low:.4f} to {interval.high:.4f}, {how}"
+        value = round(interval.mean, DIGITS)
+        entries.append(EvalResultEntry(dataset_id=dataset, task_id=column.key, value=value, notes=notes))
     return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
 
 
@@ -80,7 +101,9 @@ def _emissions(carbon: tuple[float, str] | None, hardware: str | None) -> dict |
     }
 
 
-def measured(summary: dict | None) -> list[tuple[str, str, float]]:
-    """(key, name, mean) of what was measured."""
-    overall = {} if summary is None else summary["overall"]
-    return [(key, name, overall[key]["mean"]) for key, name in MEASURES.items() if overall.get(key)]
+def measured(summary: Summary | None) -> list[tuple[Column, Interval]]:
+    """The columns that the Hub shows, where they were measured."""
+    if summary is None:
+        return []
+    row = {**summary.overall, **(summary.presence or {})}
+    return [(column, row[column.key]) for column in columns(shown=HUB) if row.get(column.key)]

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from medreasoner.hub.card import Told, is_hub_id, model_card
-from medreasoner.hub.metadata import eval_results
+from medreasoner.evaluation.summary import Summary
+from medreasoner.hub.card import is_hub_id, model_card
+from medreasoner.hub.metadata import CardFields, eval_results
 from medreasoner.hub.push import CARD, MARKER, Push, is_ours, push_folder
 from medreasoner.json_files import read_json
 from medreasoner.manifest import Manifest, adapter_base
@@ -59,7 +60,7 @@ def publish(
         folder: of a model or a PEFT adapter, as training or a download left it.
         repo_id: "owner/name".
         evaluation: output folder of `medreasoner evaluate`; without it the card says that nothing was measured.
-        licence, dataset, base: see `card.Told`.
+        licence, dataset, base: see `metadata.CardFields`.
         segmenter: a folder to send along, or the id of one on the Hub; None for the one the folder has or names, if any.
         private, create_pr, dry_run, tag, message: see `hub.push_folder`.
 
@@ -69,7 +70,7 @@ def publish(
     with tempfile.TemporaryDirectory() as scratch:
         staged = Path(scratch) / "model"
         try:
-            stage(folder, staged, repo_id, evaluation, Told(licence, dataset, base), segmenter)
+            stage(folder, staged, repo_id, evaluation, CardFields(licence, dataset, base), segmenter)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise PublishError(f"{folder} is not fit to be published: {first_line(error)}") from error
         files = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file())
@@ -83,7 +84,7 @@ def stage(
     out: Path,
     repo_id: str,
     evaluation: str | Path | None,
-    told: Told,
+    given: CardFields,
     segmenter: str | Path | None,
 ) -> None:
     """Lay out the repository in `out`: links to what is in `folder`, and the files that are completed or made.
@@ -104,14 +105,15 @@ def stage(
         )
     manifest = replace(manifest, prompt_sha256=prompt.sha256 if prompt else manifest.prompt_sha256)
     _write(out / "medreasoner.json", manifest.dumps())
-    summary = None if evaluation is None else _summary(Path(evaluation), prompt)
+    values = None if evaluation is None else _summary(Path(evaluation), prompt)
+    summary = None if values is None else Summary.from_json(values)
     if summary is not None:
-        _write(out / RESULTS, json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
-        if told.dataset:
-            _write(out / ".eval_results" / "medreasoner.yaml", eval_results(told.dataset, summary))
+        _write(out / RESULTS, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
+        if given.dataset:
+            _write(out / ".eval_results" / "medreasoner.yaml", eval_results(given.dataset, summary))
     own = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).exists() else ""
     if not own or (is_ours(own) and (summary is not None or MARKER not in own)):  # never a trainer's stub
-        _write(out / CARD, model_card(folder, repo_id, manifest, summary, told))
+        _write(out / CARD, model_card(folder, repo_id, manifest, summary, given))
 
 
 def _link(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:

@@ -7,7 +7,8 @@ are the published system's (arXiv 2508.08177, see `paper.py` and `seg_zero.py`);
 Columns of a training row: `bbox_2d` (4 numbers) and `point_2d` (2 pairs) in pixels of the original image,
 `image_wh` (width, height), optionally `mask` (a path, picture or array), `think` (False where no reasoning
 was asked for) and `image` (for the segmenter). A broken row gives None, which keeps it out of the loss; a
-broken answer gives 0."""
+broken answer gives 0.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,9 +66,11 @@ def reward_functions(
     The functions share what they read from a batch, so that a completion is parsed once and not once per
     term.
 
-    Args: frame: in which the model writes its numbers. input_wh: (width, height) of the resized input, for
-        frames without a limit; None means that images go in as they are. segment: the frozen segmenter, which
-        the set `mask` needs.
+    Args:
+        frame: in which the model writes its numbers.
+        input_wh: (width, height) of the resized input, for frames without a limit; None means that images go
+            in as they are.
+        segment: the frozen segmenter, which the set `mask` needs.
 
     Errors: ValueError for an unknown set, or `mask` without a segmenter.
     """

@@ -67,8 +67,11 @@ class BatchReader:
     """Turns completions and columns of training rows into `ScoredCompletion`s, the latest batch only once:
     TRL calls every term of a reward set with the same completions and the same rows.
 
-    Args: frame: in which the model writes its numbers. input_wh: (width, height) of the resized input, for
-        frames without a limit; None means that images go in as they are."""
+    Args:
+        frame: in which the model writes its numbers.
+        input_wh: (width, height) of the resized input, for frames without a limit; None means that images go
+            in as they are.
+    """
 
     def __init__(self, frame: Frame, input_wh: tuple[int, int] | None) -> None:
         self.frame, self.input_wh = frame, input_wh

@@ -4,7 +4,8 @@ They score what the answer is for (the mask the frozen segmenter makes of it), w
 points), and what a reader relies on (form, length, reasoning that fits the answer). Distances are in units of
 the object's diagonal, never in pixels. What the published rewards (`paper.py`) pay for and should not, such
 as an answer on the wrong side, scores low here. An answer that cannot be read scores 0 in every term but
-`brevity`."""
+`brevity`.
+"""
 
 import math
 from collections.abc import Callable, Sequence

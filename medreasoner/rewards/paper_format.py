@@ -2,7 +2,8 @@
 source).
 
 It is more tolerant than `answer.parse`: any order and number of blocks, text around them, True and NaN as
-numbers."""
+numbers.
+"""
 
 import json
 

@@ -23,10 +23,14 @@ EMPTY = object()  # stands where there is no row before
 class Reference:
     """The truth of one row, and how the completion writes coordinates.
 
-    Args: box: xyxy half-open, points: two xy, both in pixels of the original image. image_wh: its (width,
-        height). frame: in which the completion's numbers are written. input_wh: (width, height) of the
-        resized input, for frames without a limit. mask: (H, W) bool, or None. think: whether reasoning was
-        asked for."""
+    Args:
+        box: xyxy half-open, points: two xy, both in pixels of the original image.
+        image_wh: its (width, height).
+        frame: in which the completion's numbers are written.
+        input_wh: (width, height) of the resized input, for frames without a limit.
+        mask: (H, W) bool, or None.
+        think: whether reasoning was asked for.
+    """
 
     box: Box
     points: tuple[Point, Point]
@@ -92,9 +96,12 @@ def read_reference(
     """The truth in the columns of a training row; None if they hold none that can be used: not numbers, no
     area, points that are not two pairs, a mask that is unreadable, empty or of another size than the image.
 
-    Args: bbox_2d: four numbers, point_2d: two pairs, in pixels of the original image. image_wh: (width,
-        height). mask: None, a path, a PIL image or an array (H, W); whatever is over half its range is the
-        target. think: False where no reasoning was asked for."""
+    Args:
+        bbox_2d: four numbers, point_2d: two pairs, in pixels of the original image.
+        image_wh: (width, height).
+        mask: None, a path, a PIL image or an array (H, W); whatever is over half its range is the target.
+        think: False where no reasoning was asked for.
+    """
     box, points, size = _numbers(bbox_2d, BOX_NUMBERS), _pairs(point_2d), _numbers(image_wh, PAIR)
     if box is None or points is None or size is None:
         return None

@@ -2,7 +2,8 @@
 
 `med_base.py` of MedReasoner (arXiv 2508.08177), in pixels of an 840 x 840 image, in two versions: RELEASED,
 where two of the five terms stop with an error for every answer and so are 0, and INTENDED. Not a base for
-anything new."""
+anything new.
+"""
 
 import itertools
 import math

@@ -102,12 +102,6 @@ def test_batches_answers_and_a_report_of_both(model, data, tmp_path, capsys):
     )
     assert "(drawn), upstream-raw" in (tmp_path / "new" / "report.md").read_text()
     assert (tmp_path / "new" / "report.csv").exists()
-    (tmp_path / "prices.yaml").write_text(f"currency: EUR\nmodels:\n  {model}: {{input: 1000000}}\n")
-    assert (
-        run("report", tmp_path / "asked", "--prices", tmp_path / "prices.yaml", "--out", tmp_path / "r.html")
-        == 0
-    )
-    assert f"{asked['cost']['tokens_in']} EUR" in (tmp_path / "r.md").read_text()
 
 
 def test_a_model_behind_a_server(server: Server, data, tmp_path, capsys):  # noqa: F811

@@ -142,7 +142,7 @@ def test_results_come_from_the_evaluation_alone(hub, folder, tmp_path):
     text = card(hub)
     assert "| **this model** | 0.432 [0.382, 0.482] | 0.500 [0.450, 0.550] | 0.654 [0.604, 0.704] |" in text
     assert (
-        "| per-category prior | 0.200 [0.150, 0.250] | – | – |" in text
+        "| Training mean of the category | 0.200 [0.150, 0.250] | – | – |" in text
         and "40 questions on 30 cases" in text
         and f"`{command}`" in text
     )

@@ -11,7 +11,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from medreasoner.data.taxonomy import categories
-from medreasoner.hub.card import interval, modalities, render, rows, spent
+from medreasoner.evaluation.summary import Summary
+from medreasoner.hub import card_tables
+from medreasoner.hub.card import render, spent
 from medreasoner.manifest import EMBEDDED_FOLDER
 
 # where none was recorded
@@ -81,12 +83,12 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=EMBEDDED_FOLDER / "README.md")
     args = parser.parse_args()
-    summary = json.loads((args.evaluation / "summary.json").read_text())
+    summary = Summary.from_json(json.loads((args.evaluation / "summary.json").read_text()))
     run = json.loads((EMBEDDED_FOLDER / "run.json").read_text())
     begun = first_run(run)
     steps, batch = size_of(begun)
     config = json.loads((EMBEDDED_FOLDER / "config.json").read_text())["text_config"]
-    overall = summary["overall"]["box_iou"]
+    prior = summary.controls["prior"]
     text = render(
         "embedded.md.jinja",
         trainable=begun["trainable_m"],
@@ -98,15 +100,13 @@ def main() -> None:
         seed=begun["options"].get("seed", SEED),
         stages=stages(run),
         spent=spent(begun),
-        command=summary.get("command") or COMMAND,
-        n=summary["n"],
-        cases=overall["clusters"],
-        rows=rows(summary, "**embedded pair**"),
-        gain=interval(summary["controls"]["prior"]["model_minus_this"], sign="+"),
-        well_formed=interval(summary["well_formed"]),
-        fits=interval(summary["fits_best"]),
-        agrees=interval(summary["place_agrees"]),
-        modalities=modalities(summary),
+        command=summary.command or COMMAND,
+        n=summary.n,
+        cases=summary.overall["box_iou"].clusters,
+        table=card_tables.results(summary, "**embedded pair**"),
+        gain=card_tables.cell(prior.model_minus_this, sign="+"),
+        answers=card_tables.answers(summary),
+        modalities=card_tables.modalities(summary),
         sources=sources(args.data, args.manifest),
     )
     args.out.write_text(text)

@@ -1,8 +1,6 @@
-"""Runs of `evaluate` as one page that anyone can open, as Markdown and as CSV.
+"""Finished evaluations as one HTML page that holds everything itself, as Markdown and as CSV.
 
-Is: `write`, which lays out what the runs wrote down: tables, intervals, failures, confidences, pictures, cost, and the published table with
-what may be compared. The page holds everything itself and asks nobody for anything.
-Is not: a measurement; every number comes from records.jsonl and summary.json.
+Every number comes from records.jsonl and summary.json; nothing is measured here.
 
     python -m medreasoner report runs/evaluation runs/other --data runs/data --out report.html
 """
@@ -17,9 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from medreasoner.data.sample import Sample
-from medreasoner.evaluation.records import write_whole
+from medreasoner.evaluation.record_file import write_whole
 from medreasoner.evaluation.report import sections
-from medreasoner.evaluation.report.prices import Prices
 from medreasoner.evaluation.report.runs import Run
 from medreasoner.events import NOTICE
 
@@ -33,22 +30,16 @@ class Written:
     csv: Path
 
 
-def write(
-    folders: Sequence[Path],
-    out: Path,
-    samples: Mapping[str, Sample] | None = None,
-    prices: Prices | None = None,
-) -> Written:
+def write(folders: Sequence[Path], out: Path, samples: Mapping[str, Sample] | None = None) -> Written:
     """Write `out` and, beside it, the same as .md and .csv.
 
     Args:
-        folders: of runs, in the order of the tables; the first is the one that pictures and groups are of.
+        folders: of runs, in the order of the tables; pictures and groups are those of the first.
         samples: the evaluated samples by id, for pictures; None leaves the pictures out.
-        prices: what tokens and hours cost; None is known of none.
+
     Errors: DataError for a folder that holds no finished run.
     """
     runs = Run.read_all(folders)
-    parts = sections.all_of(runs, samples, prices or Prices.none())
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -60,7 +51,7 @@ def write(
         "title": runs[0].title,
         "lead": sections.lead(runs[0]),
         "runs": runs,
-        "parts": parts,
+        "parts": sections.all_parts(runs, samples),
         "notice": NOTICE,
     }
     written = Written(out, out.with_suffix(".md"), out.with_suffix(".csv"))
@@ -73,19 +64,13 @@ def write(
 
 
 def as_csv(runs: Sequence[Run]) -> str:
-    """Every mean of every run as a line of its own: run, group, name, measure, mean, low, high, n, clusters."""
+    """Every mean of every run as a line of its own: run, group, name, measure, mean, low, high, n,
+    clusters."""
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["run", "group", "name", "measure", "mean", "low", "high", "n", "clusters"])
     for run in runs:
-        for group, name, measure, interval in run.intervals():
-            table.writerow(
-                [
-                    run.name,
-                    group,
-                    name,
-                    measure,
-                    *(interval[key] for key in ("mean", "low", "high", "n", "clusters")),
-                ]
-            )
+        for group, name, key, found in run.intervals():
+            numbers = [found.mean, found.low, found.high, found.n, found.clusters]
+            table.writerow([run.name, group, name, key, *numbers])
     return file.getvalue()

@@ -1,7 +1,5 @@
-"""Which cases a report shows, and their pictures.
-
-Is: the best, the middle and the worst answers, and those that failed, chosen by score alone. Is not: drawing (`draw.py`).
-"""
+"""Which cases a report shows (the best, the middle and the worst answers and those that failed, by score
+alone), and their pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +8,15 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.data.sample import Sample, SampleError
-from medreasoner.evaluation.scoring import Record
+from medreasoner.evaluation.columns import BY_KEY, Column
+from medreasoner.evaluation.record import Record
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import ImageError
 from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
 from medreasoner.output.rle import rle_to_mask
 
-EACH = 3  # cases of a kind
-FAILED = 6
+EACH, FAILED = 3, 6  # cases of a kind, failed ones
 SIDE, QUALITY = 480, 82  # pixels of the longer side, JPEG
 
 
@@ -32,26 +30,24 @@ class Shown:
     why: str = ""
 
 
-def measure_of(records: Sequence[Record]) -> str:
+def ordered_by(records: Sequence[Record]) -> Column:
     """What cases are ordered by: mask Dice where there are masks, else box IoU."""
-    return "mask_dice" if any(record.get("mask_dice") is not None for record in records) else "box_iou"
+    return BY_KEY["mask_dice" if any(record.mask_dice is not None for record in records) else "box_iou"]
 
 
 def chosen(records: Sequence[Record]) -> dict[str, list[Record]]:
     """kind -> records: best, median and worst of the answers that could be read, then some that could not."""
-    measure = measure_of(records)
-    asked = [record for record in records if record["truth"] is not None]
-    read = sorted(
-        (r for r in asked if not r["failure"] and r[measure] is not None),
-        key=lambda r: (-r[measure], r["id"]),
-    )
+    score = ordered_by(records).value
+    present = [record for record in records if record.truth is not None]
+    read = [record for record in present if not record.failure and score(record) is not None]
+    read.sort(key=lambda record: (-score(record), record.id))
     middle = max(0, len(read) // 2 - EACH // 2)
     picked = {"best": read[:EACH], "median": read[middle : middle + EACH], "worst": read[::-1][:EACH]}
     seen: set[str] = set()
     for kind, listed in picked.items():
-        picked[kind] = [record for record in listed if record["id"] not in seen]
-        seen |= {record["id"] for record in listed}
-    return {**picked, "failed": [record for record in asked if record["failure"]][:FAILED]}
+        picked[kind] = [record for record in listed if record.id not in seen]
+        seen |= {record.id for record in listed}
+    return {**picked, "failed": [record for record in present if record.failure][:FAILED]}
 
 
 def gallery(records: Sequence[Record], samples: Mapping[str, Sample] | None) -> list[Shown]:
@@ -62,35 +58,35 @@ def gallery(records: Sequence[Record], samples: Mapping[str, Sample] | None) -> 
 def _shown(kind: str, record: Record, samples: Mapping[str, Sample] | None) -> Shown:
     if samples is None:
         return Shown(kind, record, None, "No picture: the report was made without --data.")
-    sample = samples.get(record["id"])
+    sample = samples.get(record.id)
     if sample is None:
-        return Shown(kind, record, None, f"No picture: --data holds no sample {record['id']!r}.")
+        return Shown(kind, record, None, f"No picture: --data holds no sample {record.id!r}.")
     try:
         image = sample.load_image()
         truth = sample.load_mask() if sample.mask is not None else None
     except (ImageError, SampleError) as error:
         return Shown(kind, record, None, f"No picture: {error}.")
-    grounding = (
-        Grounding(tuple(record["box"]), tuple(map(tuple, record["points"]))) if record["box"] else None
-    )
-    mask = rle_to_mask(record["mask_rle"]) if record.get("mask_rle") else None
-    return Shown(kind, record, image_data_url(_drawn(image, grounding, mask, truth), "JPEG", quality=QUALITY))
+    grounding = Grounding(record.box, record.points) if record.box else None
+    mask = rle_to_mask(record.mask_rle) if record.mask_rle else None
+    picture = _draw(image, grounding, mask, truth)
+    return Shown(kind, record, image_data_url(picture, "JPEG", quality=QUALITY))
 
 
-def _drawn(
+def _draw(
     image: Image.Image, grounding: Grounding | None, mask: np.ndarray | None, truth: np.ndarray | None
 ) -> Image.Image:
     """The answer over the image, made small first so that lines keep their width."""
     by = min(1.0, SIDE / max(image.size))
     size = tuple(max(1, round(side * by)) for side in image.size)
-    masks = [
-        None if one is None else np.asarray(Image.fromarray(one).resize(size, Image.Resampling.NEAREST))
-        for one in (mask, truth)
-    ]
     if grounding is not None:
-        box, points = (
-            (v * by for v in grounding.box),
-            (tuple(v * by for v in point) for point in grounding.points),
-        )
-        grounding = Grounding(tuple(box), tuple(points))
+        x1, y1, x2, y2 = (value * by for value in grounding.box)
+        points = tuple((x * by, y * by) for x, y in grounding.points)
+        grounding = Grounding((x1, y1, x2, y2), points)
+    masks = (_resized(mask, size), _resized(truth, size))
     return overlay(image.resize(size, Image.Resampling.LANCZOS), grounding, *masks, notice=False)
+
+
+def _resized(mask: np.ndarray | None, size: tuple[int, int]) -> np.ndarray | None:
+    if mask is None:
+        return None
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))

@@ -1,43 +1,18 @@
-"""What a part of a report is made of, and how its numbers are written: the same for the page and for Markdown.
-
-Is: titles, words, tables, figures and cases as values; names of measures and controls. Is not: the choice of what a report says
-(`sections.py`), nor a layout (the templates).
-"""
+"""What a part of a report is made of, and how its numbers are written: the same for the page and for
+Markdown."""
 
 from dataclasses import dataclass, field
 
 from medreasoner.evaluation.report.cases import Shown
+from medreasoner.metrics import Interval
 
-MEASURES = {
-    "box_iou": "Box IoU",
-    "acc_50": "Acc@0.5",
-    "point_dice": "Point Dice",
-    "points_in_mask": "Points in mask",
-    "mask_dice": "Mask Dice",
-    "mask_giou": "gIoU",
-    "mask_ciou": "cIoU",
-    "nsd": "NSD",
-    "hd95": "HD95",
-}
-CONTROLS = {
-    "prior": "Training mean of the category",
-    "centre_box": "Centre box",
-    "whole_image": "Whole image",
-    "random_box": "Random box",
-    "question_shuffled": "Questions shuffled",
-    "image_swapped": "Image of another case",
-    "image_blanked": "Grey image",
-    "direct": "Without reasoning",
-    "reasoning": "With reasoning",
-    "oracle": "True box and points",
-    "oracle_box": "True box alone",
-}
-NOWHERE = "–"
+NOWHERE = "–"  # stands for a number that there is not
+MINUS = "−"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; the first column is a name. `marks` are the rows that stand out (this report's own among others')."""
+    """Cells as text; the first column is a name. `marks` are the rows that stand out (this report's own)."""
 
     header: list[str]
     rows: list[list[str]]
@@ -55,25 +30,21 @@ class Part:
     cases: list[Shown] = field(default_factory=list)
 
 
-def cell(interval: dict | None, signed: bool = False) -> str:
+def cell(interval: Interval | None, signed: bool = False) -> str:
     """A mean with its interval, a dash where there is none."""
-    if not interval:
+    if interval is None:
         return NOWHERE
     sign = "+" if signed else ""
-    return (
-        f"{interval['mean']:{sign}.3f} [{interval['low']:{sign}.3f}, {interval['high']:{sign}.3f}]".replace(
-            "-", "−"
-        )
-    )
+    mean, low, high = (f"{value:{sign}.3f}" for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]".replace("-", MINUS)
 
 
-def percent(interval: dict | None) -> str:
+def percent(interval: Interval | None) -> str:
     """The same times 100, as the published table has it."""
-    return (
-        NOWHERE
-        if not interval
-        else "{:.2f} [{:.2f}, {:.2f}]".format(*(100 * interval[key] for key in ("mean", "low", "high")))
-    )
+    if interval is None:
+        return NOWHERE
+    mean, low, high = (f"{100 * value:.2f}" for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]"
 
 
 def lower(text: str) -> str:
