@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from medreasoner.imaging.png import lacks_rows
 from medreasoner.imaging.types import MAX_PIXELS
 
 FORMATS = ("PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG", "JPEG2000")
@@ -33,6 +34,10 @@ def read_mask_image(source: Path | bytes) -> Image.Image:
         with _open(source) as image:
             _refuse_huge(image)
             image.load()
+            if image.format == "PNG" and lacks_rows(
+                source if isinstance(source, bytes) else source.read_bytes()
+            ):
+                raise ValueError("its data ends before its last row")
             return image
     except _PILLOW_ERRORS as error:
         raise MaskError(str(error) or type(error).__name__) from error

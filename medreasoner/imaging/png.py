@@ -1,6 +1,7 @@
-"""PNG files without the chunks that have nothing to do with their pixels."""
+"""PNG files without the chunks that have nothing to do with their pixels, and whether all pixels are there."""
 
 import struct
+import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -8,6 +9,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DROPPED = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 EXIF_TEXT = b"Raw profile type exif\0"  # ImageMagick's way to write EXIF, and with it the orientation
 LONGEST_EXIF = 1 << 16
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+BLOCK = 1 << 20  # bytes unpacked at once
 
 
 def without_texts(data: bytes) -> bytes:
@@ -15,6 +19,42 @@ def without_texts(data: bytes) -> bytes:
     return SIGNATURE + b"".join(
         chunk for name, chunk in _chunks(data) if name not in DROPPED or _is_exif(chunk)
     )
+
+
+def lacks_rows(data: bytes) -> bool:
+    """Whether a PNG file's data ends before its last row; Pillow fills what is missing with black, in silence.
+
+    A file that is damaged otherwise lacks none: its decoder says what is wrong.
+    """
+    chunks = list(_chunks(data))
+    header = chunks[0][1] if chunks else b""
+    try:
+        expected = _unpacked_bytes(*struct.unpack(">IIBBxxB", header[8:21]))
+        return (
+            _count_unpacked((chunk[8:-4] for name, chunk in chunks if name == b"IDAT"), expected) < expected
+        )
+    except (struct.error, zlib.error, KeyError):
+        return False
+
+
+def _unpacked_bytes(width: int, height: int, depth: int, color: int, interlaced: int) -> int:
+    """How many bytes the rows take, each with its filter byte. KeyError for a colour type that is none."""
+    bits, total = depth * CHANNELS[color], 0
+    for left, top, across, down in ADAM7 if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + -(-columns * bits // 8))
+    return total
+
+
+def _count_unpacked(parts: Iterator[bytes], enough: int) -> int:
+    """How many bytes the compressed `parts` hold, counted up to `enough`."""
+    unpacker, count = zlib.decompressobj(), 0
+    for part in parts:
+        while part and count < enough:
+            count += len(unpacker.decompress(part, BLOCK))
+            part = unpacker.unconsumed_tail
+    return count
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
