@@ -1,11 +1,10 @@
 """How fast evaluation runs on this machine: samples per second through the very path of `evaluate`, one by
-one and in batches; what keeping encoded images saves; and the segmenter's decoding of several prompts in one
+one and in batches; what caching encoded images saves; and the segmenter's decoding of several prompts in one
 batch against one after the other.
 
-Is: medians over rounds in which all ways take turns, so that a busy machine slows all of them alike. Is not:
-a test; times belong to a machine.
-
     python -m bench.evaluate --data runs/data [--samples 32] [--rounds 3]
+
+Medians over rounds in which all ways take turns, so that a busy machine slows all of them alike.
 """
 
 import argparse
@@ -89,20 +88,23 @@ def main() -> None:
             times[batch].append(passes(pair, samples, batch))
     images = len({str(sample.image) for sample in samples})
     print(
-        f"{torch.get_num_threads()} threads, {len(samples)} samples of {images} images, medians of {args.rounds}"
+        f"{torch.get_num_threads()} threads, {len(samples)} samples of {images} images, "
+        f"medians of {args.rounds}"
     )
     print(f"{'batch':>6} {'first pass, samples/s':>22} {'later pass, samples/s':>22}")
     for batch, measured in times.items():
         first, later = (len(samples) / middle(column) for column in zip(*measured, strict=True))
         print(f"{batch:>6} {first:22.2f} {later:22.2f}")
     print(
-        "(the first pass encodes the images, draws masks and scores them; a later one finds them encoded and has no masks)"
+        "(the first pass encodes the images, draws masks and scores them; a later one finds them encoded and "
+        "has no masks)"
     )
     decoded = decoding(pair, samples[:4], args.rounds)
     ratio = middle(alone / together for alone, together in decoded)
     alone, together = (1000 * middle(column) / PROMPTS for column in zip(*decoded, strict=True))
     print(
-        f"{PROMPTS} masks in one image: {alone:.1f} ms each one by one, {together:.1f} ms each in one batch, {ratio:.2f} times as fast"
+        f"{PROMPTS} masks in one image: {alone:.1f} ms each one by one, {together:.1f} ms each in one batch, "
+        f"{ratio:.2f} times as fast"
     )
 
 

@@ -1,5 +1,7 @@
-"""Reasoners and segmenters for evaluation: wrappers that obey the same protocols as what they wrap, so that
-every answer, also a saved one, goes through `pipeline.ground`."""
+"""Reasoners and segmenters as evaluation wraps them: caching encodings, replaying answers, limiting prompts.
+
+They obey the protocols of what they wrap, so every answer, also a saved one, goes through `pipeline.ground`.
+"""
 
 import hashlib
 import threading
