@@ -1,5 +1,6 @@
 """The stored values of one frame of a DICOM file."""
 
+import re
 import struct
 from typing import NamedTuple
 
@@ -8,12 +9,14 @@ import pydicom
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.pixels import get_decoder, pixel_array
+from pydicom.tag import Tag
 
 from medreasoner.imaging import dicom_codecs
 from medreasoner.imaging.dicom_header import ELEMENT_ERRORS, read_value
 from medreasoner.imaging.types import ImageError, damaged
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+CODE = re.compile(r"[A-Z][A-Z0-9_ ]{0,15}")  # of VR CS; anything else is damage, and may name the patient
 
 # What pydicom 3 and its decoders raise for pixels that cannot be decoded, and for a description of them that
 # is missing or impossible; found by breaking files at random
@@ -41,7 +44,8 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
     damaged.
     """
     if not any(name in dataset for name in PIXELS):
-        modality = read_value(dataset, "Modality") or "unnamed"
+        stated = str(read_value(dataset, "Modality"))
+        modality = stated if CODE.fullmatch(stated) else "unnamed"
         raise ImageError(
             f"The DICOM file holds no image, only data of modality {modality}; give a file with pixels."
         )
@@ -87,6 +91,7 @@ def count_frames(dataset: Dataset, pixels: PixelFormat) -> tuple[int, tuple[str,
     if held and held < count:
         count = held
     if "NumberOfFrames" in dataset:
+        del dataset[Tag("NumberOfFrames")]  # it may be of a type that cannot be read
         dataset.NumberOfFrames = count  # pydicom takes what stands there at its word
     if count == stated:
         return count, ()
@@ -110,7 +115,8 @@ def _held_frames(dataset: Dataset, pixels: PixelFormat) -> int | None:
         return None
     if pixels.photometric == "YBR_FULL_422":
         bits = bits * 2 // 3
-    return 8 * len(dataset.PixelData) // bits
+    data = read_value(dataset, "PixelData")
+    return 8 * len(data) // bits if isinstance(data, bytes) else None
 
 
 def check_syntax(dataset: Dataset) -> None:

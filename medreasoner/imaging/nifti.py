@@ -62,7 +62,7 @@ def read_nifti(data: bytes, view: ViewSelection) -> LoadedImage:
     """One slice of a whole `.nii` file.
 
     It is the middle one of the first time point in the plane the volume was recorded in (axial where its
-    voxels do not tell), unless `view` says otherwise. Errors: ImageError. """
+    voxels do not tell), unless `view` says otherwise. Errors: ImageError."""
     header = _read_header(data)
     points = int(np.prod(header.shape[AXES:]))
     point = select_number("moment", view.frame, points)
@@ -94,7 +94,7 @@ def _read_header(data: bytes) -> NiftiHeader:
         fields = family(data[: family.sizeof_hdr], check=False)
         sizes = fields["pixdim"][1 : 1 + AXES].astype(float)
         fields.check_fix(_LOG, HARMLESS)
-        fields.get_data_dtype()
+        is_color = fields.get_data_dtype().names is not None
         shape = tuple(int(side) for side in fields.get_data_shape())
     except _HEADER_ERRORS as error:
         raise damaged("NIfTI", error) from error
@@ -102,6 +102,8 @@ def _read_header(data: bytes) -> NiftiHeader:
         raise ImageError(f"The NIfTI file has the shape {shape}; an image or a volume was expected.")
     if not fields["vox_offset"] >= fields.single_vox_offset:
         fields["vox_offset"] = fields.single_vox_offset
+    if is_color:  # a scaling has no meaning there
+        fields["scl_slope"] = fields["scl_inter"] = np.nan
     has_sizes = bool(np.isfinite(sizes).all() and sizes.all())
     try:
         fields.get_slope_inter()

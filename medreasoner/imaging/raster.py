@@ -5,7 +5,7 @@ import struct
 import warnings
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from medreasoner.imaging.array import lay_on_black, refuse_window
 from medreasoner.imaging.png import SIGNATURE, without_texts
@@ -28,11 +28,23 @@ HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
+# EXIF orientation -> how the picture is turned; 1 is upright, anything else has no meaning
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+TURNED = "The image was turned upright, as its EXIF orientation says."
+
 # What Pillow 12 raises on damaged data, by call; found by breaking some 60,000 files of these formats at
 # random
 _OPEN_ERRORS = (OSError, ValueError, RuntimeError)
-_SEEK_ERRORS = (OSError, ValueError, RuntimeError, TypeError, EOFError, IndexError, struct.error)
-_DECODE_ERRORS = (OSError, ValueError, RuntimeError, SyntaxError)
+_SEEK_ERRORS = (OSError, ValueError, RuntimeError, TypeError, EOFError, IndexError, SyntaxError, struct.error)
+_DECODE_ERRORS = (OSError, ValueError, RuntimeError, SyntaxError, KeyError, struct.error)
 _EXIF_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error)
 
 
@@ -110,9 +122,9 @@ def _decode(image: Image.Image, frame: int, frames: int) -> tuple[Image.Image, t
         return image, (
             "The EXIF data is damaged; the image is shown as it is stored, which may not be upright.",
         )
-    if orientation not in range(2, 9):  # 1 is upright, anything else has no meaning
+    if orientation not in TURNS:
         return image, ()
-    return ImageOps.exif_transpose(image), ("The image was turned upright, as its EXIF orientation says.",)
+    return image if stored else image.transpose(TURNS[orientation]), (TURNED,)
 
 
 def _orientation(image: Image.Image) -> int | None:

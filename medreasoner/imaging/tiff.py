@@ -5,12 +5,12 @@ import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import COMPRESSION_INFO, PREFIXES, TiffImageFile
 
 from medreasoner.imaging.array import COLOR_AXES, GRAY_AXES, show_values
 from medreasoner.imaging.color import BYTE, CHANNELS, colors_to_uint8
-from medreasoner.imaging.raster import read_pil, read_raster
+from medreasoner.imaging.raster import TURNED, TURNS, read_pil, read_raster
 from medreasoner.imaging.types import (
     ImageError,
     LoadedImage,
@@ -36,7 +36,7 @@ OPACITY = ((1,), (2,))  # ExtraSamples that mean it
 
 # What tifffile 2026.3 and Pillow 12 raise on damaged data, found by breaking files at random
 _PARSE_ERRORS = (ValueError, OSError, TypeError, IndexError, KeyError, struct.error)
-_DECODE_ERRORS = (ValueError, OSError, TypeError, IndexError, RuntimeError, struct.error)
+_DECODE_ERRORS = (ValueError, OSError, TypeError, IndexError, RuntimeError, ZeroDivisionError, struct.error)
 _PILLOW_ERRORS = (OSError, ValueError, SyntaxError)
 
 
@@ -58,9 +58,10 @@ def read_tiff(data: bytes, view: ViewSelection) -> LoadedImage:
     frame = select_number("frame", view.frame, count)
     try:
         page = pages[frame - 1].aspage()
+        width, height = int(page.imagewidth), int(page.imagelength)
     except _PARSE_ERRORS as error:
         raise damaged("TIFF", error) from error
-    check_size(page.imagewidth, page.imagelength)
+    check_size(width, height)
     image = _pillow_image(page, data)
     if image is not None:
         return read_pil(image, view)
@@ -91,10 +92,9 @@ def _read_page(page: "TiffPage", frame: int, count: int, window: str | None) -> 
     image = Image.fromarray(windowed.pixels).convert("RGB")
     notes = windowed.notes
     orientation = page.tags.valueof(ExifTags.Base.Orientation, 1)
-    if orientation in range(2, 9):
-        image.getexif()[ExifTags.Base.Orientation] = orientation
-        image = ImageOps.exif_transpose(image)
-        notes = ("The image was turned upright, as its orientation says.", *notes)
+    if orientation in TURNS:
+        image = image.transpose(TURNS[orientation])
+        notes = (TURNED, *notes)
     return LoadedImage(
         image=image,
         kind="TIFF",

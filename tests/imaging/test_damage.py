@@ -4,15 +4,31 @@ python -m pytest tests/imaging/test_damage.py
 """
 
 import gzip
+import io
 
+import imagecodecs
+import nibabel
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydicom.uid import HTJ2KLossless
 
 from medreasoner.imaging import ImageError, dicom_geometry, load_image, nifti_grid, windowing
-from tests.medical import GRAY, RGB, dicom, encoded, jpeg_lossless, nifti, pages, shipped
+from tests.medical import GRAY, RGB, compressed, dicom, encoded, item, jpeg_lossless, nifti, pages, shipped
+
+TABLE = item(LUTDescriptor=[256, 0, 16], LUTData=(16 * np.arange(256)).astype("<u2").tobytes())
+EXIF = Image.Exif()
+EXIF[0x0112] = 6
+
+
+def tiff(values: np.ndarray, **options: object) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, metadata=None, **options)
+    return file.getvalue()
+
 
 WHOLE = {
     "PNG": encoded(Image.fromarray(RGB)),
@@ -35,6 +51,29 @@ WHOLE = {
     "NIfTI": nifti(),
     "NIfTI.gz": gzip.compress(nifti()),
 }
+WHOLE |= {
+    "DICOM enhanced": dicom(
+        np.stack([GRAY] * 3),
+        NumberOfFrames=3,
+        SharedFunctionalGroupsSequence=[item(PixelMeasuresSequence=[item(PixelSpacing=[1, 2])])],
+        PerFrameFunctionalGroupsSequence=[item(FrameVOILUTSequence=[item(WindowCenter=40, WindowWidth=400)])]
+        * 3,
+    ),
+    "DICOM tables": dicom(
+        GRAY.astype(np.uint16), ModalityLUTSequence=[TABLE], VOILUTSequence=[TABLE], PixelPaddingValue=7
+    ),
+    "DICOM data set alone": dicom(GRAY.astype(np.int16) * 10, RescaleSlope=1, RescaleIntercept=-1024)[132:],
+    "DICOM deflated": shipped("image_dfl.dcm"),
+    "DICOM HTJ2K": compressed([imagecodecs.htj2k_encode(GRAY, reversible=True)], HTJ2KLossless, dicom(GRAY)),
+    "TIFF deep": tiff(GRAY * np.uint16(300), compression="lzma"),
+    "TIFF tiles": tiff(GRAY * np.uint16(300), tile=(16, 16)),
+    "TIFF pages": pages("TIFF"),
+    "APNG": pages("PNG"),
+    "WEBP EXIF": encoded(Image.fromarray(RGB), "WEBP", exif=EXIF),
+    "NIfTI colours": nibabel.Nifti1Image(
+        np.zeros((20, 20, 4), [(c, "u1") for c in "RGB"]), np.eye(4)
+    ).to_bytes(),
+}
 HEAD = 1500  # bytes in which headers lie: hit more often than the rest
 
 
@@ -48,8 +87,9 @@ def test_damage_ends_in_an_image_or_in_a_sentence(kind, drawn):
         end = drawn.draw(st.sampled_from([len(broken), min(len(broken), HEAD)]))
         broken[drawn.draw(st.integers(0, end - 1))] = drawn.draw(st.integers(0, 255))
     length = drawn.draw(st.one_of(st.just(len(broken)), st.integers(1, len(broken))))
+    frame = drawn.draw(st.sampled_from([None, None, 2]))
     try:
-        load_image(bytes(broken[:length]))
+        load_image(bytes(broken[:length]), frame=frame)
     except ImageError as error:
         assert str(error).endswith(".")
 

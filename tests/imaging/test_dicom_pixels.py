@@ -87,3 +87,9 @@ def test_a_wrong_number_of_frames_costs_only_itself(number):
 
 def test_a_description_of_pixels_that_is_no_number_is_refused():
     assert "BitsStored" in refusal(recoded(dicom(GRAY), BitsStored=[8, 8]))
+
+
+def test_a_modality_that_is_no_code_is_not_repeated():
+    empty = pydicom.dcmread(io.BytesIO(dicom(GRAY, Modality="doe jane")))
+    del empty.PixelData
+    assert "data of modality unnamed" in refusal(written(empty, pydicom.uid.ExplicitVRLittleEndian))
