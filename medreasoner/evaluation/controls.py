@@ -17,6 +17,8 @@ from PIL import Image
 from medreasoner.data.load import DataError
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.geometry import Box, Grounding
+from medreasoner.imaging import ImageError
+from medreasoner.imaging.mask_file import MaskError, mask_image_size
 
 Kind = tuple[str, str]
 BLANK = 512  # pixels of the side of the grey image
@@ -54,10 +56,11 @@ def random_box(image_wh: tuple[int, int], seed: str) -> Box:
 @dataclass(frozen=True)
 class Prior:
     """The mean box of each kind in a training set, as shares of the image's sides. `anything` is the mean
-    over the whole set, for kinds that do not occur in it."""
+    over the whole set, for kinds that do not occur in it; `unusable` names samples that cannot be read."""
 
     boxes: dict[Kind, Box]
     anything: Box
+    unusable: tuple[str, ...] = ()
 
     def box(self, of: Kind, image_wh: tuple[int, int]) -> Box:
         """In pixels of an image of this size."""
@@ -66,15 +69,24 @@ class Prior:
 
 def learn_prior(train: Iterable[Sample]) -> Prior:
     """Read the whole training set once; of every image only the size is read, from its mask where there is
-    one."""
+    one. Samples that cannot be read are left out. Errors: DataError if none is left."""
     shares: dict[Kind, list[Box]] = defaultdict(list)
+    unusable = []
     last, size = None, (0, 0)
     for sample in train:
-        if sample.image != last:
-            last, size = sample.image, _size(sample)
-        shares[kind(sample)].append(scaled(sample.truth().box, (1 / size[0], 1 / size[1])))
+        try:
+            if sample.image != last:
+                last, size = sample.image, _size(sample)
+            shares[kind(sample)].append(scaled(sample.truth().box, (1 / size[0], 1 / size[1])))
+        except (ImageError, SampleError) as error:
+            last = None
+            unusable.append(f"training sample {sample.id!r}: {error}")
+    if not shares:
+        why = f"; the first: {unusable[0]}" if unusable else ""
+        raise DataError(f"none of the training samples can be used{why}")
     means = {of: tuple(np.mean(boxes, axis=0).tolist()) for of, boxes in shares.items()}
-    return Prior(means, tuple(np.mean([box for boxes in shares.values() for box in boxes], axis=0).tolist()))
+    overall = np.mean([box for boxes in shares.values() for box in boxes], axis=0)
+    return Prior(means, tuple(overall.tolist()), tuple(unusable))
 
 
 def _size(sample: Sample) -> tuple[int, int]:
@@ -83,10 +95,9 @@ def _size(sample: Sample) -> tuple[int, int]:
     if sample.mask is None:
         return sample.load_image().size
     try:
-        with Image.open(io.BytesIO(sample.mask) if isinstance(sample.mask, bytes) else sample.mask) as mask:
-            return mask.size
-    except OSError as error:
-        raise SampleError(f"the mask of sample {sample.id!r} is no readable picture ({error})") from error
+        return mask_image_size(sample.mask)
+    except MaskError as error:
+        raise SampleError(f"its mask is no readable picture ({error})") from error
 
 
 def derange(groups: Sequence[object], rng: random.Random) -> list[int]:

@@ -106,7 +106,7 @@ def evaluate(  # noqa: PLR0913 (the last five by keyword)
         command=source.command,
         seed=seed,
         skipped_rows=tuple(source.skipped),
-        unusable=unusable,
+        unusable=unusable if prior is None else (*prior.unusable, *unusable),
         unanswered=unanswered,
         notice=NOTICE,
     )

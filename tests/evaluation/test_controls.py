@@ -32,6 +32,22 @@ def test_the_prior_is_the_mean_box_in_shares_of_the_sides(train):
     assert learnt.box(("MRI", "unheard of"), (160, 120)) == pytest.approx(tuple(np.mean(everything, axis=0)))
 
 
+@pytest.mark.parametrize("damage", [b"no picture", b"IHDR"])
+def test_the_prior_leaves_out_training_samples_that_cannot_be_read(train, damage):
+    whole = [sample.mask if isinstance(sample.mask, bytes) else sample.mask.read_bytes() for sample in train]
+    broken = [
+        replace(sample, mask=data[:20] + damage + data[24:60])
+        for sample, data in zip(train[:2], whole, strict=False)
+    ]
+    learnt = learn_prior([*broken, *train[2:]])
+    assert len(learnt.unusable) == 2 and "no readable picture" in learnt.unusable[0]
+    assert learnt.boxes == learn_prior(train[2:]).boxes
+    with pytest.raises(
+        DataError, match="none of the training samples can be used; the first: training sample"
+    ):
+        learn_prior(broken)
+
+
 def test_fixed_boxes():
     assert centre_box((80, 60)) == (20, 15, 60, 45) and whole_box((80, 60)) == (0, 0, 80, 60)
 
