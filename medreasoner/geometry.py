@@ -1,10 +1,9 @@
-"""The one coordinate frame of the project, and the only road into and out of it.
+"""Boxes and points, the frames in which models write them, and the conversion between the two.
 
-Is: boxes and points in pixels of the original image, the frames in which model families write them, and what a mask says about both.
-Is not: parsing (`answer.py`) or scoring (`metrics.py`).
-
-Inside the project a point (x, y) is in pixels of the original image, x right, y down, (0, 0) the top-left corner of the top-left pixel;
-a box is half-open `(x1, y1, x2, y2)`: a one-pixel object at (3, 5) has the box (3, 5, 4, 6). No `+1` anywhere.
+Inside the project a point (x, y) is in pixels of the original image, x right, y down, (0, 0) the top-left
+corner of the top-left pixel; a box is half-open `(x1, y1, x2, y2)`: a one-pixel object at (3, 5) has the box
+(3, 5, 4, 6). There is no `+1` anywhere. `to_image` is the only way into this frame and `from_image` the only
+way out.
 """
 
 from collections.abc import Sequence
@@ -31,8 +30,8 @@ class Frame:
 
     Args:
         name: for messages and records.
-        limit: the number that stands for the far edge of a side, 1000 say; None when the numbers are pixels of the resized
-            input the model saw.
+        limit: the number that stands for the far edge of a side, such as 1000; None when the numbers are
+            pixels of the resized input that the model saw.
         axes: "xy", or "yx" for families that write y first (Gemini).
     """
 
@@ -40,7 +39,7 @@ class Frame:
     limit: float | None = None
     axes: str = "xy"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.axes not in ("xy", "yx"):
             raise ValueError(f"frame {self.name!r}: axes must be 'xy' or 'yx', got {self.axes!r}")
         if self.limit is not None and not self.limit > 0:
@@ -55,7 +54,7 @@ FRAMES = {frame.name: frame for frame in (INPUT_PIXELS, THOUSAND, THOUSAND_YX, E
 
 
 class GroundingError(ValueError):
-    """An answer whose box or points cannot mean a place in the image; the message says what came and what was expected."""
+    """A box or points that are no place in the image; the message says what came and what was expected."""
 
 
 def _scale(frame: Frame, image_wh: tuple[int, int], input_wh: tuple[int, int] | None) -> tuple[float, float]:
@@ -66,7 +65,8 @@ def _scale(frame: Frame, image_wh: tuple[int, int], input_wh: tuple[int, int] | 
         return image_wh[0] / frame.limit, image_wh[1] / frame.limit
     if input_wh is None or min(input_wh) < 1:
         raise ValueError(
-            f"frame {frame.name!r} is in pixels of the resized input: give input_wh (width, height), got {input_wh}"
+            f"frame {frame.name!r} is in pixels of the resized input: give input_wh (width, height), got "
+            f"{input_wh}"
         )
     return image_wh[0] / input_wh[0], image_wh[1] / input_wh[1]
 
@@ -85,11 +85,16 @@ def to_image(
     image_wh: tuple[int, int],
     input_wh: tuple[int, int] | None = None,
 ) -> Grounding:
-    """Numbers as a model wrote them -> pixels of the original image. Nothing is clipped or ordered here (see `repair`).
+    """Convert numbers as a model wrote them to pixels of the original image. Nothing is clipped or ordered
+    (see `repair`).
 
     Args:
-        bbox: four numbers in `frame`. points: two pairs in `frame`.
-        image_wh: (width, height) of the original image. input_wh: of the resized input, for frames without a limit.
+        bbox: four numbers in `frame`.
+        points: two pairs in `frame`.
+        image_wh: (width, height) of the original image.
+        input_wh: of the resized input, for frames without a limit.
+
+    Errors: ValueError for a size that is missing or not positive.
     """
     sx, sy = _scale(frame, image_wh, input_wh)
     x1, y1, x2, y2 = _flip(bbox, frame)
@@ -119,13 +124,11 @@ def from_image(
 
 
 def repair(grounding: Grounding, image_wh: tuple[int, int]) -> tuple[Grounding, tuple[str, ...]]:
-    """Make a grounding usable, and say what was mended.
+    """(the grounding inside [0, w] x [0, h], one sentence per repair; none when nothing was changed).
 
-    Swapped corners are ordered, what lies outside the image is clipped to it. A box that holds no area afterwards or a number that
-    is not finite raises GroundingError.
+    Swapped corners are ordered, and what lies outside the image is clipped to it.
 
-    Returns:
-        The grounding inside [0, w] x [0, h], and one sentence per repair (empty when nothing was touched).
+    Errors: GroundingError for a number that is not finite, and for a box without area in the image.
     """
     numbers = [*grounding.box, *grounding.points[0], *grounding.points[1]]
     if not np.isfinite(numbers).all():
@@ -140,7 +143,8 @@ def repair(grounding: Grounding, image_wh: tuple[int, int]) -> tuple[Grounding, 
     box = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
     if not (box[2] > box[0] and box[3] > box[1]):
         raise GroundingError(
-            f"the box {_round(grounding.box)} holds no part of the {width} x {height} image; expected x1 < x2 and y1 < y2 inside it"
+            f"the box {_round(grounding.box)} holds no part of the {width} x {height} image; expected x1 < "
+            "x2 and y1 < y2 inside it"
         )
     points = tuple((float(min(max(x, 0), width)), float(min(max(y, 0), height))) for x, y in grounding.points)
     if box != (x1, y1, x2, y2) or points != tuple((float(x), float(y)) for x, y in grounding.points):
@@ -163,15 +167,15 @@ def mask_to_box(mask: np.ndarray) -> Box:
 
 
 def mask_to_points(mask: np.ndarray) -> tuple[Point, Point]:
-    """Two key points of a boolean mask (H, W), as pixel centres inside it.
+    """Two key points of a boolean mask (H, W), as pixel centres inside it. Errors: ValueError for an empty
+    mask.
 
-    The first is the centre of the largest inscribed circle; the second the pixel farthest from it among those at least half as deep.
-    The published set does not state its rule; this is the one its examples allow (upstream facts, B.3).
+    The first is the centre of the largest inscribed circle, the second the pixel farthest from it among those
+    at least half as deep. The published set does not state its rule; this is the one that its examples allow.
     """
     x1, y1, x2, y2 = (int(v) for v in mask_to_box(mask))
-    depth = ndimage.distance_transform_edt(np.pad(mask[y1:y2, x1:x2], 1))[
-        1:-1, 1:-1
-    ]  # outside the image counts as outside
+    padded = np.pad(mask[y1:y2, x1:x2], 1)  # outside the image counts as outside the mask
+    depth = ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
     first = np.unravel_index(np.argmax(depth), depth.shape)
     deep = np.argwhere(depth >= 0.5 * depth[first])
     second = deep[np.argmax(((deep - first) ** 2).sum(axis=1))]

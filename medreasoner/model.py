@@ -19,6 +19,7 @@ from medreasoner.geometry import Grounding
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import fetch_folder
 from medreasoner.hub.push import Push
+from medreasoner.image_cache import ImageCache
 from medreasoner.imaging import load_image
 from medreasoner.manifest import EMBEDDED_FOLDER, EMBEDDED_NAME
 from medreasoner.output.grounding_json import Provenance
@@ -26,8 +27,8 @@ from medreasoner.pipeline import ground
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import Reasoner, ReasonerError, SamplingReasoner
 from medreasoner.reasoners.registry import has_files, load_reasoner
-from medreasoner.refine import ImageCache, Refined, refine
-from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled, sampled
+from medreasoner.refine import Refined, refine
+from medreasoner.sampling import SAMPLES, TEMPERATURE, SampledAnswer, sample_answers
 from medreasoner.segmenters.base import Click, Segmenter
 from medreasoner.segmenters.registry import full_name, load_segmenter
 
@@ -116,11 +117,7 @@ class MedReasoner:
         return self.segmenter.revision
 
     def push_to_hub(self, repo_id: str, **options: object) -> Push:
-        """The events of one run, see `pipeline.ground`. Errors: ImageError.
-
-        Args:
-            image: whatever `imaging.load_image` reads.
-        """
+        """Publish the files this model was loaded from, as `hub.publish.publish` does."""
         from medreasoner.hub.publish import publish
 
         if self.folder is None:
@@ -135,7 +132,11 @@ class MedReasoner:
         stop: threading.Event | None = None,
         cache: ImageCache | None = None,
     ) -> Iterator[Event]:
-        """The events of one run, see `pipeline.ground`; `image` is whatever `imaging.load_image` reads.
+        """The events of one run, see `pipeline.ground`.
+
+        Args:
+            image: whatever `imaging.load_image` reads.
+
         Errors: ImageError.
         """
         return ground(_picture(image), question, self.reasoner, self.segmenter, think, stop, cache)
@@ -159,13 +160,14 @@ class MedReasoner:
         think: bool = True,
         stop: threading.Event | None = None,
         cache: ImageCache | None = None,
-    ) -> Iterator[Sampled]:
-        """The same question answered `number` times at random, see `sampling.sampled`; `metrics.agreement`
-        says how much the answers agree.
+    ) -> Iterator[SampledAnswer]:
+        """The same question answered `number` times at random, see `sampling.sample_answers`;
+        `metrics.agreement` says how much the answers agree.
 
         Errors: ReasonerError, ValueError, ImageError.
         """
-        return sampled(_picture(image), question, self.reasoner, number, temperature, think, stop, cache)
+        options = {"think": think, "stop": stop, "cache": cache}
+        return sample_answers(_picture(image), question, self.reasoner, number, temperature, **options)
 
     def refine(
         self,

@@ -22,8 +22,8 @@ from medreasoner.answer import Answer, Closing, Parsed
 from medreasoner.answer_stream import StreamParser
 from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, Thinking
 from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image, written_as_shares
+from medreasoner.image_cache import ImageCache
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
-from medreasoner.refine import ImageCache
 from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
 
 MAX_QUESTION = 4000  # characters
@@ -45,7 +45,7 @@ def ground(
         question: up to 4,000 characters with at least one letter or digit.
         think: False asks for the answer alone.
         stop: set it from anywhere to end the run; closing the generator does the same.
-        cache: of this very image; filled once both have taken the image in, for `refine.refine` and `sampling.sampled`.
+        cache: of this very image; filled once both have taken the image in, for `refine.refine` and `sampling.sample_answers`.
 
     Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of `answer.Parsed`.
     """

@@ -1,7 +1,6 @@
-"""A mask drawn again after a person has corrected where it should be; the reasoner is not asked.
+"""Draws a mask again after a person has corrected where it should be; the reasoner is not asked.
 
-Is: box, two points and further clicks -> mask, from an image that the segmenter has already taken in, or takes in now.
-Is not: an editor; the page keeps the history of what was moved.
+The image is encoded at most once. The history of corrections is kept by the page.
 
     cache = ImageCache()
     done = model.ground("scan.png", question, cache=cache)
@@ -17,30 +16,24 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError, repair
-from medreasoner.reasoners.base import EncodedImage
+from medreasoner.image_cache import ImageCache
 from medreasoner.segmenters.base import Click, Segmenter, SegmenterPrompt
 
 MAX_CLICKS = 64
 
 
-@dataclass
-class ImageCache:
-    """The encodings of one image by one reasoner and its segmenter, so that a further mask costs one decode and a further question no
-    encoding. The caller owns it. A call that runs in another process leaves it empty; the image is then encoded again.
-
-    Args:
-        segmenter_encoding: what `Segmenter.encode` returned.
-        reasoner_encoding: what `Reasoner.encode` returned, without its `features`.
-    """
-
-    segmenter_encoding: object = None
-    reasoner_encoding: EncodedImage | None = None
-
-
 @dataclass(frozen=True)
 class Refined:
-    """`grounding` and `clicks` as they were used, inside the image; `mask` (H, W) bool; `score` the segmenter's estimate of its IoU, 0..1;
-    `seconds` from the call to the mask."""
+    """A mask for a corrected grounding.
+
+    Args:
+        grounding: as it was used, inside the image.
+        clicks: likewise.
+        mask: (H, W) bool in the size of the original image.
+        score: the segmenter's estimate of the mask's IoU, 0..1.
+        notes: one sentence for each thing that was repaired or is odd.
+        seconds: from the call to the mask.
+    """
 
     grounding: Grounding
     clicks: tuple[Click, ...]
@@ -60,11 +53,12 @@ def refine(
     """Draw the mask for `grounding` and `clicks`.
 
     Args:
-        image: RGB. grounding: in pixels of `image`; what lies outside is cut at the edge.
-        clicks: up to 64 of (x, y, positive) in pixels of `image`: this belongs to the target, or does not.
+        image: RGB.
+        grounding: in pixels of `image`; what lies outside is cut at the edge.
+        clicks: at most 64, in pixels of `image`.
         cache: of this very image; filled if it is empty.
 
-    Errors: GroundingError for numbers that mean no place in the image, SegmenterError.
+    Errors: GroundingError for numbers that are no place in the image, SegmenterError.
     """
     started = time.perf_counter()
     usable, notes = repair(grounding, image.size)

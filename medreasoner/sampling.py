@@ -1,6 +1,6 @@
-"""The same question answered several times by chance: how sure a model is of its answer, told by how much its answers agree.
+"""Answers the same question several times at random: how much the answers agree says how sure the model is.
 
-Is: box and points of each sample, as it comes. Is not: the answer itself, which is greedy (`pipeline.ground`), nor a judgement;
+Each sample is yielded as it comes. The answer that is shown stays the greedy one of `pipeline.ground`;
 `metrics.agreement` compares the boxes.
 
     done = model.ground(image, question)
@@ -10,7 +10,7 @@ Is: box and points of each sample, as it comes. Is not: the answer itself, which
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -18,18 +18,23 @@ from PIL import Image
 
 from medreasoner.answer import Parsed
 from medreasoner.answer_stream import StreamParser
-from medreasoner.geometry import Box, Grounding, GroundingError
+from medreasoner.geometry import Box, Frame, Grounding, GroundingError
+from medreasoner.image_cache import ImageCache
 from medreasoner.pipeline import clean, in_pixels, refuse
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError, SamplingReasoner
-from medreasoner.refine import ImageCache
 
 SAMPLES = 5
 TEMPERATURE = 1.0  # the model's own distribution, neither sharpened nor flattened
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """One answer by chance: `grounding` in pixels of the original image, None where it could not be read; `seconds` it took."""
+class SampledAnswer:
+    """One answer that was drawn at random.
+
+    Args:
+        grounding: in pixels of the original image, None where the answer holds none that could be read.
+        seconds: it took.
+    """
 
     grounding: Grounding | None
     seconds: float
@@ -39,31 +44,36 @@ class Sampled:
         return None if self.grounding is None else self.grounding.box
 
 
-def sampled(
+def sample_answers(
     image: Image.Image,
     question: str,
     reasoner: Reasoner,
     number: int = SAMPLES,
     temperature: float = TEMPERATURE,
+    *,
     think: bool = True,
     stop: threading.Event | None = None,
     cache: ImageCache | None = None,
-) -> Iterator[Sampled]:
-    """Ask `question` about `image` `number` times, one after the other; each sample as soon as it is there.
-
-    Args:
-        image: RGB. number: at least 1. temperature: above 0; the reasoning is drawn at it too.
-        stop: set it from anywhere to end, or close the generator; a sample that is not finished is left out.
-        cache: of this very image and reasoner; filled if it is empty.
+) -> Iterator[SampledAnswer]:
+    """Ask `question` about `image` `number` times, one after the other; yield each sample as soon as it is
+    there.
 
     Samples come from torch's own generator: `torch.manual_seed` before the call makes them the same again.
 
-    Errors: ReasonerError, also for a reasoner that cannot sample (a recording, a server); ValueError for a question, number or temperature
-        that cannot be used.
+    Args:
+        image: RGB.
+        number: at least 1.
+        temperature: above 0; the reasoning is drawn at it too.
+        stop: set it from anywhere to end, or close the generator; a sample that is not finished is left out.
+        cache: of this very image and reasoner; filled if it is empty.
+
+    Errors: ReasonerError, also for a reasoner that cannot sample (a recording, a server); ValueError for a
+        question, number or temperature that cannot be used.
     """
     if not isinstance(reasoner, SamplingReasoner):
         raise ReasonerError(
-            f"{reasoner.name} cannot be sampled: it is a recording or runs elsewhere; load the model's own weights"
+            f"{reasoner.name} cannot be sampled: it is a recording or runs elsewhere; load the model's own "
+            "weights"
         )
     if why := refuse(question):
         raise ValueError(why)
@@ -75,27 +85,20 @@ def sampled(
     cache = ImageCache() if cache is None else cache
     if cache.reasoner_encoding is None:
         cache.reasoner_encoding = reasoner.encode(image)
+    encoded = cache.reasoner_encoding
     for _ in range(number):
         started = time.perf_counter()
-        parsed = _heard(reasoner, cache.reasoner_encoding, clean(question), think, stop, temperature)
+        parsed = _parsed(reasoner.sample(encoded, clean(question), think, stop, temperature))
         if stop.is_set():
             return
-        yield Sampled(
-            _grounding(parsed, cache.reasoner_encoding, reasoner, image.size), time.perf_counter() - started
-        )
+        grounding = _grounding(parsed, encoded, reasoner.frame, image.size)
+        yield SampledAnswer(grounding, time.perf_counter() - started)
 
 
-def _heard(
-    reasoner: SamplingReasoner,
-    encoded: EncodedImage,
-    question: str,
-    think: bool,
-    stop: threading.Event,
-    temperature: float,
-) -> Parsed:
-    """One sample, as far as its answer."""
+def _parsed(pieces: Generator[str, None, None]) -> Parsed:
+    """What `pieces` hold as far as the end of their answer; nothing after that is generated."""
     parser = StreamParser()
-    with closing(reasoner.sample(encoded, question, think, stop, temperature)) as pieces:
+    with closing(pieces):
         for piece in pieces:
             parser.feed(piece)
             if parser.parsed is not None:
@@ -104,9 +107,9 @@ def _heard(
 
 
 def _grounding(
-    parsed: Parsed, encoded: EncodedImage, reasoner: Reasoner, image_wh: tuple[int, int]
+    parsed: Parsed, encoded: EncodedImage, frame: Frame, image_wh: tuple[int, int]
 ) -> Grounding | None:
     try:
-        return parsed.answer and in_pixels(parsed.answer, encoded, reasoner.frame, image_wh)[0]
-    except GroundingError:  # numbers that mean no place in the image
+        return parsed.answer and in_pixels(parsed.answer, encoded, frame, image_wh)[0]
+    except GroundingError:  # numbers that are no place in the image
         return None

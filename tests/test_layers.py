@@ -45,7 +45,7 @@ LAYERS = (
     },
     {"reasoners", "segmenters", "hub"},
     {"reasoners.registry", "segmenters.registry"},
-    {"pipeline", "refine", "sampling", "model", "medreasoner"},
+    {"image_cache", "pipeline", "refine", "sampling", "model", "medreasoner"},
     {"data"},
     {"evaluation", "review", "page"},
     {"commands"},

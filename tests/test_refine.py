@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError
-from medreasoner.refine import MAX_CLICKS, ImageCache, refine
+from medreasoner.image_cache import ImageCache
+from medreasoner.refine import MAX_CLICKS, refine
 from medreasoner.segmenters.base import SegmenterPrompt
 from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny

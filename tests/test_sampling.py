@@ -14,12 +14,12 @@ from PIL import Image
 
 from medreasoner import MedReasoner, ReasonerError
 from medreasoner.answer import Closing, coordinate_spans
+from medreasoner.image_cache import ImageCache
 from medreasoner.metrics import Agreement, agreement
 from medreasoner.reasoners.dialects import in_our_format
 from medreasoner.reasoners.registry import load_reasoner
 from medreasoner.reasoners.replay import ReplayReasoner, record
 from medreasoner.reasoners.streaming import TextListener, coordinate_probability
-from medreasoner.refine import ImageCache
 from tests import tiny
 
 QUESTION = "Which part explains a cough that does not go away?"

@@ -9,10 +9,10 @@ from medreasoner.metrics import AGREES, agreement
 from medreasoner.page import answer_view
 from medreasoner.page.session import Session
 from medreasoner.page.updates import Values
-from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled
+from medreasoner.sampling import SAMPLES, TEMPERATURE, SampledAnswer
 
 
-def confidence_updates(samples: Iterator[Sampled], session: Session) -> Iterator[Values]:
+def confidence_updates(samples: Iterator[SampledAnswer], session: Session) -> Iterator[Values]:
     """What to show as samples come; they are compared with the model's own answer, whether or not it has been
     corrected since."""
     boxes, seconds = [], 0.0

@@ -13,10 +13,11 @@ from PIL import Image
 
 from medreasoner.events import Absent, Done, Event
 from medreasoner.geometry import Grounding
+from medreasoner.image_cache import ImageCache
 from medreasoner.output.grounding_json import Provenance
 from medreasoner.page.zerogpu import FIRST_REFINEMENT, FIRST_RUN, FIRST_SAMPLES, DurationEstimate
-from medreasoner.refine import ImageCache, Refined
-from medreasoner.sampling import SAMPLES, TEMPERATURE, Sampled
+from medreasoner.refine import Refined
+from medreasoner.sampling import SAMPLES, TEMPERATURE, SampledAnswer
 from medreasoner.segmenters.base import Click
 
 T = TypeVar("T")
@@ -47,8 +48,8 @@ class Model(Protocol):
         think: bool = True,
         stop: threading.Event | None = None,
         cache: ImageCache | None = None,
-    ) -> Iterator[Sampled]:
-        """Answers by chance; see `sampling.sampled`. Asked for only where `can_sample`."""
+    ) -> Iterator[SampledAnswer]:
+        """Answers by chance; see `sampling.sample_answers`. Asked for only where `can_sample`."""
 
     def refine(
         self,
@@ -104,7 +105,7 @@ class ModelCalls:
 
     def samples(
         self, image: Image.Image, question: str, cache: ImageCache | None = None
-    ) -> Iterator[Sampled]:
+    ) -> Iterator[SampledAnswer]:
         """Errors: ReasonerError, gr.Error of ZeroGPU."""
         seconds = 0.0
         with closing(self._gpu_samples(image, question, cache)) as samples:
@@ -125,7 +126,9 @@ class ModelCalls:
     ) -> Refined:
         return self.model.refine(image, grounding, clicks, cache)
 
-    def _samples(self, image: Image.Image, question: str, cache: ImageCache | None) -> Iterator[Sampled]:
+    def _samples(
+        self, image: Image.Image, question: str, cache: ImageCache | None
+    ) -> Iterator[SampledAnswer]:
         stop = threading.Event()
         yield from _stopping_when_closed(self.model.samples(image, question, stop=stop, cache=cache), stop)
 

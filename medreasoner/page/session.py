@@ -14,10 +14,11 @@ from PIL import Image
 
 from medreasoner.events import Done
 from medreasoner.geometry import Grounding
+from medreasoner.image_cache import ImageCache
 from medreasoner.imaging import ImageError, LoadedImage, ViewSelection, load_image
 from medreasoner.output.grounding_json import NO_PROVENANCE, Provenance
 from medreasoner.page.examples import Example
-from medreasoner.refine import ImageCache, Refined
+from medreasoner.refine import Refined
 from medreasoner.segmenters.base import Click
 
 

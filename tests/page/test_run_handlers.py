@@ -16,7 +16,7 @@ from medreasoner.output.grounding_json import Provenance
 from medreasoner.page.page import Page
 from medreasoner.page.recordings import load_recordings, record
 from medreasoner.page.session import Session
-from medreasoner.sampling import Sampled
+from medreasoner.sampling import SampledAnswer
 from tests import tiny
 
 WHERE = Grounding((10.4, 20, 50, 80), ((20, 30), (40, 60)))
@@ -47,11 +47,11 @@ class Endless:
 
     def samples(
         self, image: Image.Image, question: str, stop: threading.Event, cache: object
-    ) -> Iterator[Sampled]:
+    ) -> Iterator[SampledAnswer]:
         self.stop = stop
         try:
             while True:
-                yield Sampled(WHERE, 0.1)
+                yield SampledAnswer(WHERE, 0.1)
         finally:
             assert stop.is_set(), "the samples were closed before they were told to stop"
             self.closed.set()
@@ -160,7 +160,7 @@ class NoQuota:
 
     def samples(
         self, image: Image.Image, question: str, stop: threading.Event, cache: object
-    ) -> Iterator[Sampled]:
+    ) -> Iterator[SampledAnswer]:
         raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
         yield
 
