@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from medreasoner.hub.errors import HubError, asking
 from medreasoner.manifest import EMBEDDED_NAME
-from space.plan import SPACE, ZERO, Order, SpaceState, check_account, check_model, plan, read_space
+from space.plan import SPACE, ZERO, Order, check_account, check_model, plan, read_space
 from space.stage import Content, StageError, stage
 from space.watch import BETWEEN, SpaceFailed, address, follow, try_out
 
@@ -147,7 +147,7 @@ def deploy(api: "HfApi", order: Order, between: float = BETWEEN) -> None:
 def rehearse(api: "HfApi", order: Order) -> None:
     """Print what `deploy` would do. Without a network or a token it goes by the order alone. Errors:
     HubError, StageError."""
-    state = SpaceState(exists=None)
+    state = None
     try:
         for line in check_account(api, order):
             print(line)
@@ -176,7 +176,7 @@ def rehearse(api: "HfApi", order: Order) -> None:
 
 def delete(api: "HfApi", repo_id: str, dry_run: bool) -> None:
     """Delete the Space after its name was typed. Errors: HubError."""
-    if not read_space(api, repo_id).exists:
+    if read_space(api, repo_id) is None:
         raise HubError(f"there is no Space {repo_id} that you can see; nothing was deleted")
     if dry_run:
         print(f"would ask, then delete the Space {repo_id}")

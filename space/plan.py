@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from medreasoner.hub.errors import HubError, asking
-from medreasoner.hub.pull import digest
-from medreasoner.hub.push import MARKER
+from medreasoner.hub.repository import CARD, MARKER, Repository, read_repository, visibility
 from space.stage import Content
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 ZERO = "zero-a10g"  # the flavour's historic name; ZeroGPU runs on other hardware by now
 CPU_BASIC = "cpu-basic"
 TOKEN = "HF_TOKEN"
-CARD = "README.md"
-SHA256_DIGITS = 64  # in hexadecimal; git names small files by a shorter hash
 NEVER_TOUCHED = {".gitattributes"}
 SPACE = {"repo_type": "space"}
 
@@ -57,22 +54,23 @@ class Step(NamedTuple):
 
 
 class SpaceState(NamedTuple):
-    """The Space now. `exists` is None where the Hub could not be asked."""
+    """A Space that is there: its repository, and what only a Space has."""
 
-    exists: bool | None
-    commit: str | None = None
-    files: Mapping[str, str] = {}  # path -> the Hub's name of its content
-    own_card: bool = False  # whether its card is somebody's own text
-    private: bool = False
-    hardware: str | None = None
-    secrets: frozenset[str] = frozenset()
-    variables: Mapping[str, str] = {}
+    repository: Repository
+    hardware: str | None
+    secrets: frozenset[str]
+    variables: Mapping[str, str]
 
     @property
     def empty(self) -> bool:
         """Whether it holds nothing yet but what the Hub puts into every new Space; so a broken upload is
         taken up again."""
-        return set(self.files) <= NEVER_TOUCHED | {CARD}
+        return set(self.repository.files) <= NEVER_TOUCHED | {CARD}
+
+    @property
+    def own_card(self) -> bool:
+        """Whether its card is somebody's own text."""
+        return self.repository.card is not None and MARKER not in self.repository.card
 
 
 def check_account(api: "HfApi", order: Order) -> Iterator[str]:
@@ -141,46 +139,36 @@ def check_model(api: "HfApi", order: Order) -> Order:
     return replace(order, content=replace(order.content, **known, revision=info.sha if revision else None))
 
 
-def read_space(api: "HfApi", repo_id: str) -> SpaceState:
-    """The Space as it is. Errors: HubError."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    with asking(f"look at the Space {repo_id}", repo_id):
-        try:
-            info = api.repo_info(repo_id, files_metadata=True, **SPACE)
-        except RepositoryNotFoundError:
-            return SpaceState(exists=False)
-        files = {each.rfilename: each.lfs.sha256 if each.lfs else each.blob_id for each in info.siblings}
-        card = (
-            Path(hf_hub_download(repo_id, CARD, revision=info.sha, **SPACE)).read_text(encoding="utf-8")
-            if CARD in files
-            else MARKER
-        )
+def read_space(api: "HfApi", repo_id: str) -> SpaceState | None:
+    """The Space as it is, None where there is none. Errors: HubError."""
+    repository = read_repository(api, repo_id, "space")
+    if repository is None:
+        return None
+    with asking(f"look at the settings of {repo_id}", repo_id):
         hardware = api.get_space_runtime(repo_id).requested_hardware
         secrets = frozenset(api.get_space_secrets(repo_id))
         variables = {key: each.value for key, each in api.get_space_variables(repo_id).items()}
-    return SpaceState(
-        True, info.sha, files, MARKER not in card, bool(info.private), hardware, secrets, variables
-    )
+    return SpaceState(repository, hardware, secrets, variables)
 
 
-def plan(api: "HfApi", order: Order, state: SpaceState, folder: Path, names: Sequence[str]) -> list[Step]:
-    """The steps from `state` to `order` with the staged files `names` of `folder`; none where nothing
-    differs.
+def plan(
+    api: "HfApi", order: Order, state: SpaceState | None, folder: Path, names: Sequence[str]
+) -> list[Step]:
+    """The steps from `state`, None for a Space that is not there, to `order` with the staged files `names` of
+    `folder`; none where nothing differs.
 
     Errors: HubError for a Space that is not ours, or that would be changed without `update`.
     """
-    if state.exists and state.own_card and not state.empty:
+    if state is not None and state.own_card and not state.empty:
         raise HubError(
             f"the Space {order.repo_id} exists and was not made by this command; choose another name, or "
             "--delete it first"
         )
     steps = [
-        *(_settings(api, order, state) if state.exists else _creation(api, order)),
-        *_upload(api, order, state, folder, names),
+        *(_creation(api, order) if state is None else _settings(api, order, state)),
+        *_upload(api, order, state and state.repository, folder, names),
     ]
-    if state.exists and steps and not (order.update or state.empty):
+    if state is not None and steps and not (order.update or state.empty):
         descriptions = "; ".join(step.description for step in steps)
         raise HubError(
             f"the Space {order.repo_id} exists and differs. With --update this would: {descriptions}"
@@ -193,7 +181,7 @@ def _creation(api: "HfApi", order: Order) -> Iterator[Step]:
     carried = [f"variable {key}={value}" for key, value in variables.items()] + [
         f"secret {key}" for key in order.secrets
     ]
-    description = f"create the {_visible(order.private)} Space {order.repo_id} on {hardware}" + "".join(
+    description = f"create the {visibility(order.private)} Space {order.repo_id} on {hardware}" + "".join(
         f", {each}" for each in carried
     )
     yield Step(
@@ -213,7 +201,7 @@ def _creation(api: "HfApi", order: Order) -> Iterator[Step]:
 def _settings(api: "HfApi", order: Order, state: SpaceState) -> Iterator[Step]:
     """A secret that is there stays: its value cannot be read, so it cannot be compared."""
     repo_id, wanted = order.repo_id, {**order.content.variables, **order.variables}
-    if order.private and not state.private:
+    if order.private and not state.repository.private:
         yield Step(
             f"make {repo_id} private", lambda: api.update_repo_settings(repo_id, private=True, **SPACE)
         )
@@ -236,33 +224,25 @@ def _settings(api: "HfApi", order: Order, state: SpaceState) -> Iterator[Step]:
 
 
 def _upload(
-    api: "HfApi", order: Order, state: SpaceState, folder: Path, names: Sequence[str]
+    api: "HfApi", order: Order, repository: Repository | None, folder: Path, names: Sequence[str]
 ) -> Iterator[Step]:
-    """One commit that happens whole or not at all; it names the one it builds on, so that two deployments at
-    once cannot mix."""
+    """One commit that happens whole or not at all; it names its parent, so that two deployments at once
+    cannot mix."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    sent = [
-        name for name in names if name not in state.files or not _is_same(folder / name, state.files[name])
-    ]
-    removed = sorted(set(state.files) - set(names) - NEVER_TOUCHED)
+    sent = [name for name in names if repository is None or not repository.holds(name, folder / name)]
+    present = set() if repository is None else set(repository.files)
+    removed = sorted(present - set(names) - NEVER_TOUCHED)
     if sent or removed:
         size = sum((folder / name).stat().st_size for name in sent)
         operations = [CommitOperationAdd(name, folder / name) for name in sent] + [
             CommitOperationDelete(name) for name in removed
         ]
         message = f"Deploy {order.content.model or 'the embedded pair'}"
+        parent = None if repository is None else repository.commit
         yield Step(
             f"commit {len(sent)} files ({size / 1e6:.1f} MB) and remove {len(removed)}",
             lambda: api.create_commit(
-                order.repo_id, operations, commit_message=message, parent_commit=state.commit, **SPACE
+                order.repo_id, operations, commit_message=message, parent_commit=parent, **SPACE
             ),
         )
-
-
-def _is_same(path: Path, content: str) -> bool:
-    return digest(path, large=len(content) == SHA256_DIGITS) == content
-
-
-def _visible(private: bool) -> str:
-    return "private" if private else "public"

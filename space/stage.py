@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from medreasoner.events import NOTICE
 from medreasoner.hub.card import render
-from medreasoner.hub.push import MARKER
+from medreasoner.hub.repository import MARKER
 from medreasoner.manifest import EMBEDDED_NAME
 from medreasoner.segmenters.base import MEDSAM2
 

@@ -12,7 +12,7 @@ from medreasoner.events import NOTICE
 from medreasoner.geometry import Frame
 from medreasoner.hub import card_tables
 from medreasoner.hub.metadata import CardFields, front_matter
-from medreasoner.hub.push import MARKER
+from medreasoner.hub.repository import MARKER
 from medreasoner.json_files import read_json
 from medreasoner.manifest import Manifest, adapter_base
 from medreasoner.reasoners.families import ANY_OTHER, FAMILIES

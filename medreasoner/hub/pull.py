@@ -1,7 +1,7 @@
-"""Files of a Hub repository as a local path, checked against the hashes the Hub gives for them.
+"""Fetches files of a Hub repository as a local path, checked against the hashes that the Hub gives for them.
 
-Is: a repository id or a local folder in, a local path out, from the cache where there is no network.
-Is not: a model loader; what lies in the folder is read by `reasoners/` and `segmenters/`.
+Without a network they come from the local cache. What lies in a folder is read by `reasoners/` and
+`segmenters/`.
 """
 
 import hashlib
@@ -14,13 +14,15 @@ from pathlib import Path
 from medreasoner.hub.errors import HubError, asking
 
 REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
+SHA1, SHA256 = 40, 64  # hex digits: of git's hash of a small file, and of the hash of a large one
 # everything a model folder may hold but weights that run code when they are read (.bin, .pt, .pth)
 MODEL_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "README.md", "LICENSE*"]
 NOT_NEEDED = ["checkpoint-*", "global_step*", "completions/*", "original/*", "onnx/*", "trainer_state.json"]
 
 
 def fetch_folder(id_or_folder: str | Path, revision: str | None = None) -> Path:
-    """The local folder of a model: `id_or_folder` itself if it is a folder, else a snapshot of that Hub repository.
+    """The local folder of a model: `id_or_folder` itself if it is a folder, else a snapshot of that Hub
+    repository.
 
     Args:
         id_or_folder: "owner/name" on the Hub, or a path.
@@ -64,26 +66,29 @@ def commit_of(path: Path) -> str | None:
 
 
 def cache_folder() -> Path:
-    """Where this project keeps what it derives from downloads; beside the Hub's own cache."""
+    """The folder for what this project derives from downloads; beside the Hub's own cache."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HOME) / "medreasoner"
 
 
 def repository_name(name: str | Path) -> str:
+    """`name` if it can be an id on the Hub. Errors: HubError."""
     if not REPOSITORY.fullmatch(str(name)) or str(name).startswith("."):
         raise HubError(
-            f"there is no folder {str(name)!r}, and it is no Hub id either; expected a folder or an id like 'owner/name'"
+            f"there is no folder {str(name)!r}, and it is no Hub id either; expected a folder or an id like "
+            "'owner/name'"
         )
     return str(name)
 
 
 def _verify(snapshot: Path, files: Sequence[Path], repository: str) -> None:
-    """Compare files with the hash that is their name in the cache: huggingface_hub compares sizes only, and hf_xet 1.8 hands on bytes that
-    have changed in the folder where it keeps them (tests/hub_xet.py).
+    """Compare files with the hash that is their name in the cache. Errors: HubError.
 
-    A file is read once; `.verified` in the repository's cache folder remembers its size and time. Where the cache has no links (Windows
-    without developer mode) the hash is not known here, and nothing is compared.
+    huggingface_hub compares sizes only, and hf_xet 1.8 hands on bytes that have changed in the folder where
+    it keeps them (tests/hub_xet.py). A file is read once; `.verified` in the repository's cache folder
+    records its size and time. Where the cache has no links (Windows without developer mode) the hash is not
+    known here, and nothing is compared.
     """
     record = snapshot.parents[1] / ".verified"
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
@@ -93,12 +98,14 @@ def _verify(snapshot: Path, files: Sequence[Path], repository: str) -> None:
         stamp = [blob.stat().st_size, blob.stat().st_mtime_ns]
         if blob.parent.name != "blobs" or known.get(blob.name) == stamp:
             continue
-        came = digest(blob, large=len(blob.name) == 64)
-        if came != blob.name and len(blob.name) in (40, 64):
-            blob.resolve().unlink()  # of a file from Xet, what all repositories of the cache share; or it would be taken up again
+        came = hub_digest(blob, like=blob.name)
+        if came != blob.name and len(blob.name) in (SHA1, SHA256):
+            # of a file from Xet, what all repositories of the cache share; or it would be taken up again
+            blob.resolve().unlink()
             blob.unlink(missing_ok=True)
             raise HubError(
-                f"{path.name} of {repository} arrived damaged: expected the hash {blob.name[:12]}…, got {came[:12]}…. It was removed; "
+                f"{path.name} of {repository} arrived damaged: expected the hash {blob.name[:12]}…, got "
+                f"{came[:12]}…. It was removed; "
                 "try again, the whole files stay"
             )
         known[blob.name] = stamp
@@ -110,13 +117,17 @@ def _verify(snapshot: Path, files: Sequence[Path], repository: str) -> None:
 
 
 def _blob(path: Path) -> Path:
-    """Where the link `path` in a snapshot leads: blobs/HASH of its repository, which for a file from Xet is itself a link, to a name that
-    is no hash of the content."""
+    """Where the link `path` in a snapshot leads: blobs/HASH of its repository. (For a file from Xet that is
+    itself a link, to a name that is no hash of the content.)
+    """
     return Path(os.path.normpath(path.parent / os.readlink(path))) if path.is_symlink() else path
 
 
-def digest(path: Path, large: bool) -> str:
-    """How the Hub names a file's content: SHA-256 of a large file (LFS), git's blob hash of any other."""
+def hub_digest(path: Path, like: str) -> str:
+    """The name the Hub gives to a file's content, in hex, of the kind of `like`: the SHA-256 of a large file
+    (LFS), else git's blob hash.
+    """
+    large = len(like) == SHA256
     hashed = hashlib.sha256() if large else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as file:
         while piece := file.read(1 << 20):

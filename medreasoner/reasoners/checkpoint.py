@@ -6,6 +6,7 @@ cut short, of the wrong shape or made for something else (another prompt, anothe
 ReasonerError instead of a model that is quietly worse.
 """
 
+import re
 from pathlib import Path
 
 import torch
@@ -22,9 +23,11 @@ from transformers import (
     ProcessorMixin,
 )
 
-from medreasoner.messages import first_line
+from medreasoner.json_files import read_json
+from medreasoner.messages import first_line, short
 from medreasoner.reasoners.base import ReasonerError
 
+SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 # what transformers and PEFT raise for files that are missing, broken or say something impossible
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -79,6 +82,7 @@ def open_model(
         raise ReasonerError(
             f"{folder} holds no *.safetensors weights; other formats are not read because they can run code"
         )
+    _check_shards(folder / "model.safetensors.index.json")
     options = {
         "device_map": device,
         "use_safetensors": True,
@@ -105,6 +109,21 @@ def open_model(
             f"{lacking[0]} for one"
         )
     return model.eval()
+
+
+def _check_shards(index: Path) -> None:
+    """Errors: ReasonerError unless every weights file that `index` names is a safetensors file beside it."""
+    if not index.exists():
+        return
+    try:
+        shards = set(read_json(index)["weight_map"].values())
+    except UNREADABLE as error:
+        raise ReasonerError(f"{index} cannot be used: {first_line(error)}") from error
+    for shard in shards:
+        if not isinstance(shard, str) or not SHARD.fullmatch(shard):
+            raise ReasonerError(
+                f"{index} names the weights file {short(shard)}; expected the name of a .safetensors file beside it"
+            )
 
 
 def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
 
-from medreasoner.hub.push import is_ours
+from medreasoner.hub.repository import is_ours
 from tests import tiny
 from tests.hub_server import USER, Hub
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from medreasoner.cli import main
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.publish import PublishError, publish
-from medreasoner.hub.push import MARKER
+from medreasoner.hub.repository import MARKER
 from medreasoner.manifest import EMBEDDED_FOLDER, Manifest
 from medreasoner.model import MedReasoner
 from medreasoner.prompts import Prompt

@@ -1,4 +1,6 @@
-"""The unmodified huggingface_hub against the loopback Hub: what comes down is whole, what goes up is whole or not there at all."""
+"""The unmodified huggingface_hub against the loopback Hub: what comes down is whole, what goes up is whole or
+not there at all.
+"""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +10,8 @@ import pytest
 
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import commit_of, fetch_file, fetch_folder
-from medreasoner.hub.push import MARKER, push_folder
+from medreasoner.hub.push import push_folder
+from medreasoner.hub.repository import MARKER
 from tests.hub_server import READ, USER, Hub
 
 NAME = f"{USER}/model"
@@ -292,6 +295,17 @@ def test_what_was_pulled_is_there_while_the_hub_does_not_answer(hub, folder, mon
     with pytest.raises(HubError, match="cannot be reached|connection to the Hub broke") as missing:
         fetch_folder(f"{USER}/other")
     assert missing.value.unreachable
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_hub_that_answers_with_an_error_is_not_one_that_cannot_be_reached(hub, folder, status):
+    push_folder(folder, NAME)
+    hub.fault("GET .*/api/models/|HEAD .*", status=status, times=99)
+    says = "too many requests" if status == 429 else "the Hub has a problem of its own"
+    for fetch in (lambda: fetch_folder(NAME), lambda: fetch_file(NAME, "config.json")):
+        with pytest.raises(HubError, match=says) as refusal:
+            fetch()
+        assert refusal.value.status == status and not refusal.value.unreachable
 
 
 def test_only_a_models_own_files_are_fetched(hub, folder):

@@ -26,7 +26,7 @@ from PIL import Image
 
 from medreasoner.answer import Answer, render
 from medreasoner.events import NOTICE
-from medreasoner.hub.push import MARKER
+from medreasoner.hub.repository import MARKER
 from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples

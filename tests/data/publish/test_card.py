@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.data.publish.publish_set import publish_set
-from medreasoner.hub.push import MARKER
+from medreasoner.hub.repository import MARKER
 from tests.publish_set import draw
 
 
