@@ -1,4 +1,6 @@
-"""The models of the published results table, by the ids that run them here: `--model ID`, or `--model openai:NAME`."""
+"""The models of the published results table, by the ids that run them here: `--model ID`, or `--model
+openai:NAME`.
+"""
 
 from dataclasses import dataclass
 

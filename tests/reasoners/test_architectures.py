@@ -1,4 +1,5 @@
-"""Every architecture of the published table loads and answers, one by one and in batches, with tiny random weights of the real classes.
+"""Every architecture of the published table loads and answers, one by one and in batches, with tiny random
+weights of the real classes.
 
 python -m pytest tests/reasoners/test_architectures.py
 """
@@ -30,7 +31,8 @@ BUILDERS = {
     "gemma3": tiny_families.gemma3,
     "llava": tiny_families.llava,
 }
-# a box in image pixels (300 x 200) for the script's numbers: pixels of the 112 x 112 input, 0..1000, and 0..1000 with y first
+# a box in image pixels (300 x 200) for the script's numbers: pixels of the 112 x 112 input, 0..1000, and
+# 0..1000 with y first
 BOXES = {"qwen2_5_vl": None, "gemma3": (60, 20, 120, 60)}
 
 
@@ -111,8 +113,8 @@ def test_sam_3_is_asked_in_words_and_answers_with_an_instance_or_none(tmp_path):
     assert isinstance(reasoner, Sam3Reasoner)
     encoded = reasoner.encode(picture())
     question = (
-        "Which part explains a cough that does not go away, and where would fluid collect if the heart were weak? "
-        * 3
+        "Which part explains a cough that does not go away, and where would fluid collect if the heart were "
+        "weak? " * 3
     )
     text = "".join(reasoner.stream(encoded, question))
     assert parse(text).answer or text == "No instance of it is likely enough."

@@ -1,4 +1,5 @@
-"""Foreign formats: what each family writes is read as it was meant, and a refusal is told from an answer that cannot be read.
+"""Foreign formats: what each family writes is read as it was meant, and a refusal is told from an answer that
+cannot be read.
 
 The transcripts under fixtures/dialects have the shape of the families' own documented outputs.
 """

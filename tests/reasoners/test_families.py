@@ -1,4 +1,6 @@
-"""Families: every line has a source, and a perfect answer in a family's own convention is a perfect score at any image size."""
+"""Families: every line has a source, and a perfect answer in a family's own convention is a perfect score at
+any image size.
+"""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,5 @@
-"""Models behind a server: a loopback server that speaks the OpenAI protocol, and breaks it in every way that is listed.
+"""Models behind a server: a loopback server that speaks the OpenAI protocol, and breaks it in every way that
+is listed.
 
 python -m pytest tests/reasoners/test_openai_server.py
 """
@@ -25,7 +26,9 @@ FOREIGN = '```json\n[{"box_2d": [200, 100, 400, 300], "label": "it"}]\n```'
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each request with the next of `plan`, the last one for ever: a text, a status, or a list of deltas, "broken" and "dead"."""
+    """Answers each request with the next of `plan`, the last one for ever: a text, a status, or a list of
+    deltas, "broken" and "dead".
+    """
 
     daemon_threads = True
 

@@ -1,5 +1,5 @@
-"""Every row of the published table can be run: its name leads to a family, and, served on loopback by the OpenAI protocol, it gets the
-prompt, the size and the reading of its numbers that this family has.
+"""Every row of the published table can be run: its name leads to a family, and, served on loopback by the
+OpenAI protocol, it gets the prompt, the size and the reading of its numbers that this family has.
 
     python -m pytest tests/reasoners/test_table.py
 """
