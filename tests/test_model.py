@@ -1,4 +1,4 @@
-"""A model by its Hub id: one repository, two, or an adapter on its base; pinned, verified, offline; and refused where parts do not fit."""
+"""A pair by its Hub ids: one repository or two; pinned, verified, offline; and what happens without a segmenter."""
 
 import hashlib
 import json
@@ -8,18 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from PIL import Image
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageTextToText
+from safetensors.torch import load_file
 
 from medreasoner.events import Done
-from medreasoner.geometry import INPUT_PIXELS, THOUSAND
+from medreasoner.geometry import INPUT_PIXELS
 from medreasoner.hub.push import push_folder
-from medreasoner.manifest import Manifest
 from medreasoner.model import MedReasoner
-from medreasoner.prompts import Prompt, prompt_for
-from medreasoner.reasoners.base import ReasonerError
+from medreasoner.prompts import Prompt
 from medreasoner.reasoners.registry import load_reasoner
 from medreasoner.segmenters import registry as segmenter_registry
 from medreasoner.segmenters.base import MEDSAM2, SegmenterError, SegmenterPrompt
@@ -176,148 +172,6 @@ def test_a_pickle_one_names_needs_leave(pair, tmp_path):
         MedReasoner.from_pretrained(pair, segmenter=tmp_path / "own.pt", device="cpu")
     with pytest.raises(SegmenterError, match="more than tensors"):
         MedReasoner.from_pretrained(pair, segmenter=tmp_path / "own.pt", device="cpu", allow_pickle=True)
-
-
-@pytest.fixture(scope="module")
-def adapter(tmp_path_factory, qwen) -> Path:
-    """A LoRA adapter on `qwen` with weights that change what it writes, in the folder PEFT saves."""
-    torch.manual_seed(0)
-    base = AutoModelForImageTextToText.from_pretrained(qwen, dtype=torch.float32)
-    adapted = get_peft_model(base, LoraConfig(r=4, target_modules=["q_proj", "lm_head"]))
-    for name, value in adapted.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(value, std=0.5)
-    folder = tmp_path_factory.mktemp("models") / "adapter"
-    adapted.save_pretrained(folder)
-    return folder
-
-
-def based_on(adapter: Path, base: str, **more: object) -> Path:
-    config = json.loads((adapter / "adapter_config.json").read_text())
-    (adapter / "adapter_config.json").write_text(
-        json.dumps({**config, "base_model_name_or_path": base, **more})
-    )
-    return adapter
-
-
-def test_an_adapter_loads_on_its_base_and_says_what_peft_says(hub, qwen, adapter, copy):
-    from peft import PeftModel
-
-    base = push_folder(qwen, f"{USER}/base").commit
-    mine = based_on(copy(adapter), f"{USER}/base", revision=base)
-    commit = push_folder(mine, f"{USER}/adapter").commit
-    reasoner = load_reasoner(f"{USER}/adapter", device="cpu")
-    assert reasoner.revision == commit and reasoner.name == f"{USER}/adapter"
-    plain = AutoModelForImageTextToText.from_pretrained(qwen, dtype=torch.bfloat16)
-    expected = PeftModel.from_pretrained(plain, str(mine)).merge_and_unload().state_dict()
-    loaded = reasoner._model.state_dict()
-    assert loaded.keys() == expected.keys() and all(torch.equal(loaded[key], expected[key]) for key in loaded)
-    assert not torch.equal(
-        loaded["lm_head.weight"], load_reasoner(qwen, device="cpu")._model.state_dict()["lm_head.weight"]
-    )
-
-
-def test_an_adapters_own_prompt_goes_before_its_bases(qwen, adapter, copy):
-    mine = based_on(copy(adapter), str(qwen))
-    (mine / "prompt.json").write_text(json.dumps(tiny.PROMPT))
-    (mine / "medreasoner.json").write_text(
-        Manifest(square=112, prompt_sha256=Prompt.load(mine / "prompt.json").sha256).dumps()
-    )
-    reasoner = load_reasoner(mine, device="cpu")
-    assert reasoner.prompt.think == tiny.PROMPT["think"] and reasoner.encode(PICTURE).input_wh == (112, 112)
-
-
-def other_shape(folder: Path) -> None:
-    state = load_file(folder / "adapter_model.safetensors")
-    save_file(
-        {key: value[:2] if "lora_A" in key else value for key, value in state.items()},
-        folder / "adapter_model.safetensors",
-    )
-
-
-def without_half(folder: Path) -> None:
-    state = load_file(folder / "adapter_model.safetensors")
-    save_file(
-        {key: value for key, value in state.items() if "lora_B" not in key},
-        folder / "adapter_model.safetensors",
-    )
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda f: based_on(f, "nobody/base"), "adapter .* stands on nobody/base: .*no repository"),
-        (lambda f: based_on(f, ""), "base_model_name_or_path"),
-        (lambda f: (f / "adapter_model.safetensors").unlink(), "no adapter_model.safetensors"),
-        (
-            lambda f: (f / "adapter_model.safetensors").write_bytes(b"x" * 40),
-            "does not fit its base model: .*[Hh]eader",
-        ),
-        (other_shape, "does not fit its base model: "),
-        (without_half, "tensors missing"),
-    ],
-)
-def test_an_adapter_that_does_not_fit_is_refused_in_one_sentence(hub, qwen, adapter, copy, spoil, says):
-    mine = based_on(copy(adapter), str(qwen))
-    spoil(mine)
-    with pytest.raises(ReasonerError, match=says) as refusal:
-        load_reasoner(mine, device="cpu")
-    assert "\n" not in str(refusal.value)
-
-
-def manifest(folder: Path, **values: object) -> None:
-    path = folder / "medreasoner.json"
-    before = json.loads(path.read_text()) if path.exists() else {"format": 1}
-    path.write_text(json.dumps({**before, **values}))
-
-
-def test_a_model_is_not_run_with_another_prompt_than_its_own(pair, copy):
-    mine = copy(pair)
-    manifest(mine, prompt_sha256=Prompt.load(mine / "prompt.json").sha256)
-    assert load_reasoner(mine, device="cpu").prompt == Prompt.load(mine / "prompt.json")
-    (mine / "prompt.json").write_text(json.dumps({**tiny.PROMPT, "think": "Think first. {question}"}))
-    with pytest.raises(ReasonerError, match=r"was trained with the prompt .*prompt.json is .*--prompt"):
-        load_reasoner(mine, device="cpu")
-    (mine / "prompt.json").unlink()
-    with pytest.raises(ReasonerError, match="this version's own prompt"):
-        load_reasoner(mine, device="cpu")
-    assert (
-        load_reasoner(mine, device="cpu", prompt=Prompt("{question}", "{question}")).prompt.think
-        == "{question}"
-    )
-
-
-def test_a_model_without_a_prompt_of_its_own_knows_the_projects_by_its_hash(qwen, copy):
-    mine = copy(qwen)
-    manifest(mine, prompt_sha256=prompt_for(INPUT_PIXELS).sha256)
-    assert load_reasoner(mine, device="cpu").prompt == prompt_for(INPUT_PIXELS)
-    manifest(mine, frame="0..1000")
-    with pytest.raises(ReasonerError, match="was trained with the prompt"):
-        load_reasoner(mine, device="cpu")
-
-
-def test_a_prompt_that_speaks_of_another_frame_is_refused(qwen, copy):
-    mine = copy(qwen)
-    wrong = prompt_for(THOUSAND)
-    (mine / "prompt.json").write_text(json.dumps({"think": wrong.think, "direct": wrong.direct}))
-    with pytest.raises(ReasonerError, match=r"coordinates in .*0\.\.1000.*input pixels.*correct frame"):
-        load_reasoner(mine, device="cpu")
-    manifest(mine, frame="0..1000")
-    assert load_reasoner(mine, device="cpu").frame == THOUSAND
-    with pytest.raises(ReasonerError, match="input pixels"):
-        load_reasoner(mine, device="cpu", prompt=prompt_for(INPUT_PIXELS))
-
-
-def test_a_size_that_the_processor_would_change_is_refused(qwen, copy):
-    mine = copy(qwen)
-    for side in (112, 840):
-        manifest(mine, square=side)
-        assert load_reasoner(mine, device="cpu").encode(PICTURE).input_wh == (side, side)
-    manifest(mine, square=850)
-    with pytest.raises(
-        ReasonerError, match=r"sees 850 x 850 pixels, but its image processor makes that 840 x 840"
-    ):
-        load_reasoner(mine, device="cpu")
 
 
 def test_a_hub_that_cannot_be_reached_gives_way_to_the_embedded_segmenter_and_one_that_refuses_does_not(

@@ -368,7 +368,10 @@ def test_the_snippet_of_the_shipped_card_runs(tmp_path):
     (snippet,) = re.findall(r"```python\n(.*?)```", text, re.S)
     listed = json.loads((ROOT / "medreasoner" / "examples" / "examples.json").read_text())
     shutil.copy(
-        ROOT / "medreasoner" / "examples" / next(row["image"] for row in listed if row["modality"] == "X-ray"),
+        ROOT
+        / "medreasoner"
+        / "examples"
+        / next(row["image"] for row in listed if row["modality"] == "X-ray"),
         tmp_path / "scan.png",
     )
     run = subprocess.run(
