@@ -103,8 +103,9 @@ def to_image(
 
 
 def written_as_shares(bbox: Sequence[float], points: Sequence[Sequence[float]]) -> bool:
-    """Whether an answer's numbers can only mean shares of the image's sides: all lie in 0..1 and not all are whole. In every frame that a
-    model is asked for they would be a box of less than one unit."""
+    """Whether an answer's numbers can only mean shares of the image's sides: all lie in 0..1 and not all are
+    whole. In every frame that a model is asked for they would be a box of less than one unit.
+    """
     numbers = [*bbox, *(value for point in points for value in point)]
     return all(0 <= value <= 1 for value in numbers) and any(value % 1 for value in numbers)
 

@@ -17,8 +17,8 @@ ADVICE = {
     401: "the token is missing, wrong or has expired; log in with `hf auth login`, or set HF_TOKEN",
     402: "the account's plan does not include this; choose other hardware or a paid plan "
     "(huggingface.co/settings/billing)",
-    403: "the token may not do this; a change needs write permission for this namespace, reading access to the "
-    "repository (huggingface.co/settings/tokens)",
+    403: "the token may not do this; a change needs write permission for this namespace, reading access to "
+    "the repository (huggingface.co/settings/tokens)",
     409: "it exists already or another change is under way; choose another name, or try again in a moment",
     412: "somebody changed the repository in the meantime and nothing was published; look at the change, "
     f"then {AGAIN}",

@@ -83,7 +83,7 @@ def tensor_names(path: Path) -> set[str]:
 
 
 def check_beside(folder: Path) -> None:
-    """Errors: ValueError unless a tokenizer, an image processor and a chat template lie beside the weights."""
+    """Errors: ValueError unless a tokenizer, an image processor and a chat template are there."""
     needed = {
         "config.json": ("config.json",),
         "a tokenizer": ("tokenizer.json", "tokenizer.model", "vocab.json"),

@@ -103,7 +103,7 @@ def generate_batch(
 
 
 def shared_inputs(inputs: Sequence[dict]) -> dict:
-    """The image tokens in the `EncodedImage.inputs` of several images as one batch; {} where there are none."""
+    """The image tokens in the `EncodedImage.inputs` of several images as one batch; {} for none."""
     if not inputs[0]:
         return {}
     tokens = [one["mm_encoder_outputs"]["image"].pooler_output for one in inputs]

@@ -122,7 +122,8 @@ def _check_shards(index: Path) -> None:
     for shard in shards:
         if not isinstance(shard, str) or not SHARD.fullmatch(shard):
             raise ReasonerError(
-                f"{index} names the weights file {short(shard)}; expected the name of a .safetensors file beside it"
+                f"{index} names the weights file {short(shard)}; expected the name of a .safetensors file "
+                "beside it"
             )
 
 

@@ -1,7 +1,8 @@
 """Reads the ways in which other model families write a box, and tells a refusal from an unreadable answer.
 
 One pure function per way: text in, `Found` or None out, with the numbers exactly as the model wrote them. The
-project's own format is read by `answer.py`; `geometry.to_image` converts the numbers. Only what follows the reasoning
+project's own format is read by `answer.py`; `geometry.to_image` converts the numbers. Only what follows the
+reasoning
 is read, and of several boxes the first: a question has one target.
 """
 
@@ -64,7 +65,7 @@ def qwen2(text: str) -> Found | None:
 
 
 def four_in_brackets(text: str) -> Found | None:
-    """`[x1, y1, x2, y2]`, points as `(x, y)` after it: SAM4MLLM, and models that answer with the bare list."""
+    """`[x1, y1, x2, y2]`, points as `(x, y)` after it: SAM4MLLM, and whatever answers with a bare list."""
     found = _LIST.search(text)
     return found and Found(_numbers(found.groups()), _two(_pairs(_ROUND_PAIR, text[found.end() :])))
 
@@ -122,9 +123,13 @@ def _two(pairs: list[Pair]) -> tuple[Pair, Pair] | None:
 
 
 _CANNOT = r"(?:can(?:no|')t|cannot|can not|am (?:not able|unable)|unable|won't|will not)"
-_DEED = r"(?:help|assist|provide|identify|locate|analy[sz]e|interpret|comply|diagnose|answer|process|view|see|give|offer)"
+_DEED = (
+    r"(?:help|assist|provide|identify|locate|analy[sz]e|interpret|comply|diagnose|answer|process|view|see|give"
+    r"|offer)"
+)
 _REFUSAL = re.compile(
-    rf"\bI(?:'m| am) sorry\b|\bI {_CANNOT} (?:to )?{_DEED}\b|\bas an AI\b|\bI(?:'m| am) (?:unable|not able) to\b|\bI must decline\b",
+    rf"\bI(?:'m| am) sorry\b|\bI {_CANNOT} (?:to )?{_DEED}\b|\bas an AI\b"
+    r"|\bI(?:'m| am) (?:unable|not able) to\b|\bI must decline\b",
     re.IGNORECASE,
 )
 

@@ -1,9 +1,10 @@
-"""How each family of vision-language models sees an image and writes coordinates, with the source of every line.
+"""How each family of vision-language models sees an image and writes coordinates, with the source of every
+line.
 
-Local checkpoints are looked up by the `model_type` of their config.json, served models by the beginning of their name.
-A checkpoint that was trained otherwise says so in its `medreasoner.json`. Where nothing is published, `source` begins
-with "assumed". To add a family, add a line here and, if it writes boxes in a way of its own, a function in
-`dialects.py`.
+Local checkpoints are looked up by the `model_type` of their config.json, served models by the beginning of
+their name. A checkpoint that was trained otherwise says so in its `medreasoner.json`. Where nothing is
+published, `source` begins with "assumed". To add a family, add a line here and, if it writes boxes in a way
+of its own, a function in `dialects.py`.
 """
 
 from dataclasses import dataclass

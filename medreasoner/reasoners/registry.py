@@ -27,8 +27,8 @@ def load_reasoner(
 
     Args:
         id_or_folder: a Hub id or a folder of a transformers image-text-to-text model or of a PEFT adapter for
-            one; `openai:MODEL` or `openai:MODEL@URL` for a model behind an OpenAI-compatible server; a `.json`
-            file of recorded runs.
+            one; `openai:MODEL` or `openai:MODEL@URL` for a model behind an OpenAI-compatible server; a
+            `.json` file of recorded runs.
         device: "cpu", "cuda", "mps" or "auto" (spread over all GPUs); None takes a GPU if there is one.
         prompt: instead of the folder's `prompt.json`, or of the project's own prompt where it has none.
         revision: branch, tag or commit on the Hub.
@@ -67,7 +67,9 @@ def load_reasoner(
 
 
 def has_files(id_or_folder: str | Path) -> bool:
-    """Whether a model of this name has a folder, on the Hub or here; a served model and a recording have none."""
+    """Whether a model of this name has a folder, on the Hub or here; a served model and a recording have
+    none.
+    """
     recorded = str(id_or_folder).endswith(".json") and not Path(id_or_folder).is_dir()
     return not recorded and not str(id_or_folder).startswith(SERVED)
 

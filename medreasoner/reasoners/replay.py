@@ -1,7 +1,9 @@
-"""Plays recorded runs back as a Reasoner: for examples that cost nothing, and for tests of models that are too large.
+"""Plays recorded runs back as a Reasoner: for examples that cost nothing, and for tests of models that are
+too large.
 
-A recording is a `.json` file with a list of runs, each with the pieces of text a model really wrote for one image and
-one question; anything else is refused, and the name says that it is a recording. `record` makes a run:
+A recording is a `.json` file with a list of runs, each with the pieces of text a model really wrote for one
+image and one question; anything else is refused, and the name says that it is a recording. `record` makes a
+run:
 
     {"image_sha256", "question", "think", "pieces": [...], "model", "frame", "input_wh": [w, h]}
 """

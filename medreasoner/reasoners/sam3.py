@@ -1,8 +1,8 @@
 """Asks SAM 3 in words: the instance that fits the question best becomes a box and two points.
 
-It does not reason: the question goes to SAM 3's text encoder as it is, and the best instance is written in the
-project's format. Where no instance is likely enough the text says so and holds no answer. The final mask is drawn
-by a segmenter from box and points; SAM 3's own tracker is one (see `segmenters/sam.py`).
+It does not reason: the question goes to SAM 3's text encoder as it is, and the best instance is written in
+the project's format. Where no instance is likely enough the text says so and holds no answer. The final mask
+is drawn by a segmenter from box and points; SAM 3's own tracker is one (see `segmenters/sam.py`).
 """
 
 import threading
