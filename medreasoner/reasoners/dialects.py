@@ -95,8 +95,8 @@ def translate(text: str, dialects: Sequence[str]) -> str | None:
     found = find(text, dialects)
     if found is None:
         return None
-    said = "" if found.points else f"{NO_POINTS}\n"
-    return said + render(Answer(found.bbox, found.points or inside(found.bbox)))
+    notice = "" if found.points else f"{NO_POINTS}\n"
+    return notice + render(Answer(found.bbox, found.points or inside(found.bbox)))
 
 
 def inside(bbox: Sequence[float]) -> tuple[Pair, Pair]:

@@ -54,12 +54,12 @@ class Sam3Reasoner:
         try:
             pixels = self._processor(images=image, return_tensors="pt")["pixel_values"]
             with torch.no_grad():
-                seen = self._model.get_vision_features(pixels.to(self._model.device, self._model.dtype))
+                features = self._model.get_vision_features(pixels.to(self._model.device, self._model.dtype))
         except (RuntimeError, ValueError) as error:
             raise ReasonerError(
                 f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
             ) from error
-        return EncodedImage(image, image.size, inputs={"vision_embeds": seen})
+        return EncodedImage(image, image.size, inputs={"vision_embeds": features})
 
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
@@ -74,16 +74,16 @@ class Sam3Reasoner:
                     **encoded.inputs, input_ids=words["input_ids"], attention_mask=words["attention_mask"]
                 )
                 size = encoded.image.size[::-1]
-                (found,) = self._processor.post_process_instance_segmentation(
+                (instances,) = self._processor.post_process_instance_segmentation(
                     out, threshold=THRESHOLD, target_sizes=[size]
                 )
         except (RuntimeError, ValueError) as error:
             raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
-        if not len(found["scores"]):
+        if not len(instances["scores"]):
             yield "No instance of it is likely enough."
             return
-        best = int(found["scores"].argmax())
-        box, mask = found["boxes"][best].tolist(), found["masks"][best].bool().cpu().numpy()
+        best = int(instances["scores"].argmax())
+        box, mask = instances["boxes"][best].tolist(), instances["masks"][best].bool().cpu().numpy()
         x1, y1, x2, y2 = box
         points = mask_to_points(mask) if mask.any() else (((x1 + x2) / 2, (y1 + y2) / 2),) * 2
         yield render(Answer(tuple(box), points))

@@ -93,18 +93,20 @@ class VlmReasoner:
             if not self._tower_shared:
                 return EncodedImage(image, input_wh)
             with torch.no_grad():
-                seen = self._model.get_image_features(self._placed(pixels)["pixel_values"], return_dict=True)
+                outputs = self._model.get_image_features(
+                    self._placed(pixels)["pixel_values"], return_dict=True
+                )
         except (RuntimeError, ValueError) as error:
             raise ReasonerError(
                 f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
             ) from error
         # generate counts one token per row of each entry, so the 16 x 16 grid goes in flat
         tokens = BaseModelOutputWithPooling(
-            pooler_output=[grid.flatten(0, -2) for grid in seen.pooler_output]
+            pooler_output=[grid.flatten(0, -2) for grid in outputs.pooler_output]
         )
         image = image.resize(input_wh, Image.Resampling.NEAREST)  # only its size matters from here on
         inputs = {"mm_encoder_outputs": {"image": tokens}}
-        return EncodedImage(image, input_wh, tuple(seen.fpn_hidden_states), inputs)
+        return EncodedImage(image, input_wh, tuple(outputs.fpn_hidden_states), inputs)
 
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None

@@ -126,13 +126,13 @@ class SamSegmenter:
                 scores = out.iou_scores[0, 0]
                 best = int(scores.argmax())
                 # to the size the model saw, without the padding, then to the image's own
-                seen = interpolate(
+                logits = interpolate(
                     out.pred_masks[0, :, best : best + 1].float().cpu(),
                     (self._side, self._side),
                     mode="bilinear",
                 )
-                seen = seen[..., : round(height * down), : round(width * across)]
-                mask = interpolate(seen, (height, width), mode="bilinear")[0, 0] > 0
+                logits = logits[..., : round(height * down), : round(width * across)]
+                mask = interpolate(logits, (height, width), mode="bilinear")[0, 0] > 0
         except (RuntimeError, ValueError) as error:
             raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
         return mask.numpy(), float(scores[best].clamp(0, 1))
