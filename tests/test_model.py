@@ -1,4 +1,6 @@
-"""A pair by its Hub ids: one repository or two; pinned, verified, offline; and what happens without a segmenter."""
+"""A pair by its Hub ids: one repository or two; pinned, verified, offline; and what happens without a
+segmenter.
+"""
 
 import hashlib
 import json
@@ -110,7 +112,9 @@ def test_two_repositories_make_a_pair_and_a_model_can_name_its_segmenter(hub, qw
 def test_lingshu_and_medsam2_as_published_ground_an_image_by_their_ids(
     hub, qwen, medsam2, monkeypatch, tmp_path
 ):
-    """The published layouts from end to end, with nothing of ours beside them; the pickle is opened once, then never again."""
+    """The published layouts from end to end, with nothing of ours beside them; the pickle is opened once,
+    then never again.
+    """
     hub.namespaces += ["lingshu-medical-mllm", "wanglab"]
     push_folder(qwen, "lingshu-medical-mllm/Lingshu-7B")
     commit = push_folder(medsam2.parent, "wanglab/MedSAM2", files=[medsam2.name]).commit

@@ -1,5 +1,6 @@
-"""The clients a user already has, unmodified, against the loopback Hub: huggingface_hub, transformers and TRL's trainer, each in a process
-of its own, and `datasets`. Our use of them is in `test_hub.py`, hf_xet in `test_hub_xet.py`.
+"""The clients a user already has, unmodified, against the loopback Hub: huggingface_hub, transformers and
+TRL's trainer, each in a process of its own, and `datasets`. Our use of them is in test_pull.py and
+test_push.py, hf_xet in test_xet.py.
 """
 
 import json
@@ -41,13 +42,17 @@ import pathlib, sys
 from huggingface_hub import HfApi, snapshot_download
 api, folder = HfApi(), pathlib.Path(sys.argv[1])
 secrets = [{"key": "A", "value": "b"}]
-api.create_repo("tester/space", repo_type="space", space_sdk="gradio", space_hardware="zero-a10g", space_secrets=secrets)
+options = {"space_sdk": "gradio", "space_hardware": "zero-a10g", "space_secrets": secrets}
+api.create_repo("tester/space", repo_type="space", **options)
 api.upload_folder(repo_id="tester/space", repo_type="space", folder_path=folder)
 api.add_space_variable("tester/space", "MODEL", "tester/model")
-print(list(api.get_space_secrets("tester/space")), [v.value for v in api.get_space_variables("tester/space").values()])
+variables = api.get_space_variables("tester/space").values()
+print(list(api.get_space_secrets("tester/space")), [variable.value for variable in variables])
 print([line.strip() for line in api.fetch_space_logs("tester/space", build=True)][-1])
-print([api.get_space_runtime("tester/space").stage for _ in range(4)], api.whoami()["name"], api.get_zero_gpu_quota().remaining)
-api.verify_repo_checksums("tester/space", repo_type="space", local_dir=snapshot_download("tester/space", repo_type="space"))
+stages = [api.get_space_runtime("tester/space").stage for _ in range(4)]
+print(stages, api.whoami()["name"], api.get_zero_gpu_quota().remaining)
+local = snapshot_download("tester/space", repo_type="space")
+api.verify_repo_checksums("tester/space", repo_type="space", local_dir=local)
 api.delete_repo("tester/space", repo_type="space")
 """
 
@@ -57,8 +62,10 @@ def test_huggingface_hub_runs_a_space_from_making_to_deleting(each_hub, tmp_path
     (tmp_path / "folder" / "app.py").write_text("pass")
     (tmp_path / "folder" / "picture.png").write_bytes(bytes(range(256)) * 64)
     assert run(each_hub, tmp_path / "home", SPACE, tmp_path / "folder") == [
-        "['A'] ['tester/model']", "Pushing the image", "['BUILDING', 'RUNNING_APP_STARTING', 'RUNNING', 'RUNNING'] tester 300",
-    ]  # fmt: skip
+        "['A'] ['tester/model']",
+        "Pushing the image",
+        "['BUILDING', 'RUNNING_APP_STARTING', 'RUNNING', 'RUNNING'] tester 300",
+    ]
     assert each_hub.repositories == {}
 
 
@@ -95,24 +102,27 @@ from trl import SFTConfig, SFTTrainer
 
 folder, out, name = sys.argv[1:]
 turn = lambda role, text: [{"role": role, "content": text}]
-row = {"images": [Image.new("RGB", (64, 64), "gray")], "prompt": turn("user", "Which part?"), "completion": turn("assistant", "the left")}
+image = Image.new("RGB", (64, 64), "gray")
+row = {"images": [image], "prompt": turn("user", "Which part?"), "completion": turn("assistant", "the left")}
 message = List({"role": Value("string"), "content": Value("string")})
-rows = Dataset.from_list([row] * 4, Features({"images": List(Picture()), "prompt": message, "completion": message}))
+features = Features({"images": List(Picture()), "prompt": message, "completion": message})
+rows = Dataset.from_list([row] * 4, features)
 options = SFTConfig(
-    out, push_to_hub=True, hub_model_id=name, hub_private_repo=True, hub_strategy="every_save", save_steps=1, save_strategy="steps",
-    max_steps=2, per_device_train_batch_size=2, learning_rate=0.01, max_length=None, use_cpu=True, bf16=False,
+    out, push_to_hub=True, hub_model_id=name, hub_private_repo=True, hub_strategy="every_save", save_steps=1,
+    save_strategy="steps", max_steps=2, per_device_train_batch_size=2, learning_rate=0.01, max_length=None,
+    use_cpu=True, bf16=False,
     gradient_checkpointing=False, report_to="none", logging_steps=1,
 )
 processor = AutoProcessor.from_pretrained(folder)
-trainer = SFTTrainer(AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32), options, train_dataset=rows,
-                     processing_class=processor)
+model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+trainer = SFTTrainer(model, options, train_dataset=rows, processing_class=processor)
 before = {key: value.clone() for key, value in trainer.model.state_dict().items()}
 trainer.train()
 trainer.push_to_hub(commit_message="the end")
 pulled, trained = AutoModelForImageTextToText.from_pretrained(name).state_dict(), trainer.model.state_dict()
 print(json.dumps({
     "moved": sum(not torch.equal(before[key], trained[key]) for key in trained),
-    "same": pulled.keys() == trained.keys() and all(torch.equal(pulled[key], trained[key]) for key in trained),
+    "same": pulled.keys() == trained.keys() and all(torch.equal(pulled[k], trained[k]) for k in trained),
     "template": AutoProcessor.from_pretrained(name).chat_template == processor.chat_template,
 }))
 """

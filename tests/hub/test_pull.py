@@ -1,4 +1,6 @@
-"""The unmodified huggingface_hub against the loopback Hub: what comes down is whole, or it is an error that says why."""
+"""The unmodified huggingface_hub against the loopback Hub: what comes down is whole, or it is an error that
+says why.
+"""
 
 import pytest
 

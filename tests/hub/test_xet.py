@@ -1,6 +1,8 @@
-"""Large files through hf_xet, as huggingface_hub moves them unless told otherwise: whole both ways, checked, and refused in a sentence.
+"""Large files through hf_xet, as huggingface_hub moves them unless told otherwise: whole both ways, checked,
+and refused in a sentence.
 
-Each test is one client in a process of its own, since hf_xet settles where it keeps things when it is first used.
+Each test is one client in a process of its own, since hf_xet settles where it keeps things when it is first
+used.
 """
 
 import json

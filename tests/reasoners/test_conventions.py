@@ -1,4 +1,4 @@
-"""A checkpoint is run with the prompt, the frame and the image size that it was trained with, or not at all."""
+"""A checkpoint is run with the prompt, the frame and the image size it was trained with, or not at all."""
 
 import json
 import shutil

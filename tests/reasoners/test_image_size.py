@@ -1,4 +1,4 @@
-"""The size in which a model is given an image: its own where it says so, never more pixels than it is to see."""
+"""The size in which a model is given an image: its own where it says so, and never too many pixels."""
 
 import pytest
 from PIL import Image
