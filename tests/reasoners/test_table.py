@@ -14,7 +14,7 @@ from transformers import CONFIG_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from medreasoner.answer import parse
 from medreasoner.evaluation.adapters import CachingReasoner, NoSegmenter
-from medreasoner.evaluation.report.sections import PUBLISHED
+from medreasoner.evaluation.report.published import TABLE as PUBLISHED
 from medreasoner.events import Done
 from medreasoner.geometry import Grounding, from_image
 from medreasoner.metrics import box_iou
