@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
-from medreasoner.data.build.writers.offline import measure
+from medreasoner.data.build.measuring import measure
 from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
 from medreasoner.geometry import mask_to_box, mask_to_points
@@ -81,7 +81,8 @@ def work(part: Part) -> tuple[int, float, int]:
     not tell)."""
     source, first, every = part
     count, begun = 0, time.process_time()
-    for sample in islice(load(source), first, None, every):
+    present = (sample for sample in load(source) if not sample.absent)
+    for sample in islice(present, first, None, every):
         measured(sample)
         count += 1
     status = Path("/proc/self/status")

@@ -192,7 +192,8 @@ def main() -> None:
     torch.set_num_threads(1)
     speed(args.published and open_published(args.published))
     if args.data:
-        samples = list(islice(load(args.data, "train"), 0, None, 120))
+        present = (sample for sample in load(args.data, "train") if not sample.absent)
+        samples = list(islice(present, 0, None, 120))
         features = CachedFeatures([args.features]) if args.features else None
         segment = MaskReward(load_segmenter(EMBEDDED_FOLDER / "segmenter"), features and features.encode)
         mask_term(samples, segment, bool(args.features))

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from medreasoner.data.build.writers.offline import wording
 from medreasoner.data.load import DataError, load
 from medreasoner.data.sample import Sample
 from medreasoner.data.taxonomy import categories
@@ -88,12 +89,15 @@ def with_control(samples: Sequence[Sample], control: str, seed: int) -> list[Sam
 
 
 def reworded(sample: Sample, rng: random.Random) -> str:
-    """The question of a sample in a wording that was held back."""
-    name, _, side = sample.category.partition(", ")
-    if name not in categories() or not categories()[name].held_back:
-        remedy = "add one to its category, or take another control"
-        raise DataError(f"sample {sample.id!r}: no wording of {name!r} is held back; {remedy}")
-    return rng.choice(categories()[name].held_back).replace("{side}", side.split(" ")[0])
+    """The question in a wording that was held back. Errors: DataError where the category has none."""
+    name = sample.target or sample.category
+    category = categories().get(name)
+    if category is None or not category.held_back:
+        raise DataError(
+            f"sample {sample.id!r}: no wording of {name!r} is held back; "
+            "add one to its category, or take another control"
+        )
+    return wording(category, category.held_back, rng, sample.side, sample.image_side)
 
 
 def score(

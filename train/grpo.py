@@ -104,7 +104,8 @@ def main(options: Options, features: ImageFeatures | None = None) -> Path:
     """Train; returns the folder with the model."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     spec = open_model_spec(options.model)
-    samples = open_samples(options)
+    # the rewards judge a place; what an image does not show is learnt by SFT
+    samples = [sample for sample in open_samples(options) if not sample.absent]
     check_run(options, spec, len(samples) * options.wordings)
     functions, options.reward_weights = rewards_of(options, spec, features)
     sheets = CompletionSheets(

@@ -35,7 +35,8 @@ def problem(sample: Sample) -> str | None:
         if sample.mask is not None and sample.load_mask().shape != size[::-1]:
             height, width = sample.load_mask().shape
             return f"its mask is {width} x {height}, its image {size[0]} x {size[1]}"
-        sample.truth()
+        if not sample.absent:
+            sample.truth()
     except (ImageError, SampleError, OSError) as error:
         return str(error)
     return None

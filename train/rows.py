@@ -12,7 +12,7 @@ from functools import lru_cache
 from datasets import Dataset
 from PIL import Image
 
-from medreasoner.data.build.writers.offline import vary
+from medreasoner.data.build.writers.offline import vary, wording
 from medreasoner.data.sample import Sample
 from medreasoner.data.taxonomy import categories
 from medreasoner.prompts import messages
@@ -95,10 +95,10 @@ def lazily(drawn: Sequence[tuple[int, bool, str]], row: Callable[[int, bool, str
 
 def worded(sample: Sample, reword: bool, rng: random.Random) -> str:
     """The sample's question; with `reword`, another training wording of it where its category is known."""
-    name, _, side = sample.category.partition(", ")
-    if not reword or name not in categories():
+    category = categories().get(sample.target or sample.category)
+    if not reword or sample.absent or category is None:
         return sample.question
-    return vary(rng.choice(categories()[name].wordings).replace("{side}", side.split(" ")[0]), rng)
+    return vary(wording(category, category.questions, rng, sample.side, sample.image_side), rng)
 
 
 def text_only(chat: list[dict]) -> list[dict]:

@@ -19,7 +19,7 @@ from typing import Any
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from medreasoner.answer import Answer, render
+from medreasoner.answer import Absence, Answer, render
 from medreasoner.data.sample import Sample
 from medreasoner.geometry import from_image
 from medreasoner.prompts import messages
@@ -55,9 +55,13 @@ def rows(samples: Sequence[Sample], spec: ModelSpec, options: Options) -> Datase
         sample = samples[n]
         image = sample.load_image()
         resized = spec.resize(image)
-        written_in = spec.input_wh(resized) if spec.frame.limit is None else None
-        bbox, points = from_image(sample.truth(), spec.frame, image.size, written_in)
-        answer = Answer(_whole(bbox), tuple(map(_whole, points)), sample.think if think else None)
+        reasoning = sample.think if think else None
+        if sample.absent:
+            answer = Absence(reasoning)
+        else:
+            written_in = spec.input_wh(resized) if spec.frame.limit is None else None
+            bbox, points = from_image(sample.truth(), spec.frame, image.size, written_in)
+            answer = Answer(_whole(bbox), tuple(map(_whole, points)), reasoning)
         return {
             "prompt": text_only(messages(spec.prompt.text(question, think), spec.prompt.system)),
             "completion": [{"role": "assistant", "content": render(answer)}],

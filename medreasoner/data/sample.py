@@ -30,6 +30,10 @@ class Sample:
         box, points: the ground truth in pixels of the original image; None where it follows from the mask
             (see `truth`). Without a mask both are stated.
         others: boxes of the other targets in the same image, for "does the answer fit the asked one better".
+        absent: the right answer is that the image does not show the target; mask, box and points are None.
+        target: name of the category in the taxonomy, "" where not stated; `category` may say a side too.
+        side, image_side: of the patient and of the image, "left" or "right" for one of a pair, "" where
+            not known.
     """
 
     id: str
@@ -44,6 +48,10 @@ class Sample:
     points: tuple[Point, Point] | None = None
     think: str = ""
     others: tuple[Box, ...] = ()
+    absent: bool = False
+    target: str = ""
+    side: str = ""
+    image_side: str = ""
 
     def load_image(self) -> Image.Image:
         """The image as RGB, read the way the page reads an upload. Errors: ImageError."""
@@ -73,6 +81,8 @@ class Sample:
 
         Errors: SampleError.
         """
+        if self.absent:
+            raise SampleError(f"sample {self.id!r} asks for what is not in its image, so it has no box")
         if self.box is not None and self.points is not None:
             return Grounding(self.box, self.points)
         mask = self.load_mask()

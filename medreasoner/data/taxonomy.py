@@ -1,8 +1,8 @@
 """The taxonomy: modalities, super-categories and categories as one table, and in which words a target is asked for.
 
-Is: the reader of `taxonomy.yaml` (names and synonyms) and `categories/*.yaml` (the categories with wordings, fields in
-`categories/README.md`), and the leak check.
-Is not: tied to any one data set; `targets` names the classes of the sources the wordings were written for.
+Reads `taxonomy.yaml` (names and synonyms) and `categories/*.yaml` (the categories with wordings, fields in
+`categories/README.md`), and checks whether a question gives its target away. It is not tied to any one data set:
+`targets` names the classes of the sources that the wordings were written for.
 
     python -m medreasoner.data.taxonomy
 """
@@ -16,8 +16,13 @@ import yaml
 
 FOLDER = Path(__file__).parent / "categories"
 FILE = Path(__file__).parent / "taxonomy.yaml"
-REGIONS = ("largest", "whole", "sides")
-OPTIONAL = ("more_questions", "held_back")
+REGIONS = ("largest", "whole", "sides", "both")
+BODY = (  # body regions: where a target can be seen (`Category.body`), what an image shows (`Scene.body`)
+    *("brain", "face", "eye", "neck", "larynx", "chest", "heart", "breast", "abdomen", "pelvis"),
+    *("spine", "arm", "knee", "leg", "skin", "bowel", "fetus", "blood", "tissue"),
+)
+# super-categories of what an image need not show
+FINDINGS = ("neoplasm", "non-neoplastic lesion", "infection", "skin")
 _SPELLINGS = (
     ("tumor", "tumour"),
     ("hemorrhage", "haemorrhage"),
@@ -51,30 +56,44 @@ class Supercategory(Term):
 
 @dataclass(frozen=True)
 class Category:
-    """One target; see `categories/README.md` for the fields. Known by name only, it has no modality and no wordings."""
+    """One target; `categories/README.md` says what the fields hold. Known by name only, it has no wordings."""
 
     name: str
     supercategory: str
     modality: str = ""
     targets: dict[str, list[str]] = field(default_factory=dict)
     region: str = "largest"
+    body: list[str] = field(default_factory=list)
     synonyms: list[str] = field(default_factory=list)
-    look: list[str] = field(default_factory=list)
-    place: list[str] = field(default_factory=list)
-    role: list[str] = field(default_factory=list)
+    meaning: list[str] = field(default_factory=list)
+    appearance: list[str] = field(default_factory=list)
+    location: list[str] = field(default_factory=list)
+    alternatives: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     held_out: list[str] = field(default_factory=list)
-    more_questions: list[str] = field(default_factory=list)
     held_back: list[str] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.region not in REGIONS:
             raise ValueError(f"category {self.name!r}: region must be one of {REGIONS}, got {self.region!r}")
+        if unknown := set(self.body) - set(BODY):
+            raise ValueError(
+                f"category {self.name!r}: body must be of {', '.join(BODY)}; got {', '.join(sorted(unknown))}"
+            )
 
-    @property
-    def wordings(self) -> list[str]:
-        """All wordings to train on."""
-        return self.questions + self.more_questions
+    def called(self, side: str = "") -> str:
+        """The target's name, of the patient's `side` ("left", "right") where it is one of a pair: "left kidney"."""
+        return f"{side} {self.name}" if side else self.name
+
+    def with_article(self, side: str = "") -> str:
+        """The name with its article: "the left kidney", "a liver tumour".
+
+        An anatomical part is there once, a finding need not be there at all.
+        """
+        name = self.called(side)
+        if self.supercategory in FINDINGS:
+            return f"{'an' if re.match(r'[aeiou]', name) else 'a'} {name}"
+        return f"the {name}"
 
     def leaks(self, question: str) -> str | None:
         """The name or synonym that gives the target away in `question`, or None."""
@@ -86,11 +105,14 @@ class Category:
 
 @cache
 def categories(folder: Path = FOLDER) -> dict[str, Category]:
-    """All categories with wordings by name, in file order; ValueError names a file whose entry lacks a field or repeats a name."""
+    """All categories with wordings by name, in file order.
+
+    ValueError names a file whose entry lacks a field or repeats a name.
+    """
     table: dict[str, Category] = {}
     for path in sorted(folder.glob("*.yaml")):
         for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
-            missing = [name for name in Category.__dataclass_fields__ if name not in {*entry, *OPTIONAL}]
+            missing = [name for name in Category.__dataclass_fields__ if name not in entry]
             if missing:
                 raise ValueError(f"{path.name}: the entry {entry.get('name')!r} has no {', '.join(missing)}")
             _add(table, entry, path)
@@ -142,13 +164,15 @@ def modality_of(text: str) -> str | None:
 
 
 def supercategory_of(text: str) -> str | None:
-    """Which of the fifteen super-categories a source means by `text` ("non-neoplasm" is non-neoplastic lesion), or None."""
+    """Which of the fifteen super-categories a source means by `text`, or None: "non-neoplasm" is non-neoplastic lesion."""
     return _named_in(supercategories(), text)
 
 
 def find(name: str, modality: str, table: dict[str, Category]) -> Category | None:
-    """The category that a source calls `name` in images of `modality`: one of `table` if its wordings are for that modality, else without
-    wordings (and without a modality), or None."""
+    """The category that a source calls `name` in images of `modality`, or None.
+
+    It is one of `table` if its wordings are for that modality, else one without wordings (and without a modality).
+    """
     wanted = _plain(name)
     known = next(
         (c for c in (*table.values(), *categories().values(), *named().values()) if _plain(c.name) == wanted),
@@ -190,7 +214,8 @@ def table() -> str:
     ]
     for place, c in sorted(rows, key=lambda row: order.index(row[0])):
         lines.append(
-            f"| {place} | {c.name} | {c.modality} | {len(c.wordings) + len(c.held_out) or ''} | {', '.join(c.synonyms)} |"
+            f"| {place} | {c.name} | {c.modality} | {len(c.questions) + len(c.held_out) or ''} "
+            f"| {', '.join(c.synonyms)} |"
         )
     return "\n".join(lines)
 

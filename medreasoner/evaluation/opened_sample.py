@@ -51,7 +51,7 @@ class SampleOpener:
         self._image: Image.Image | None = None
 
     def open(self, sample: Sample) -> OpenedSample:
-        """A mask without a set pixel and no box means that the target is absent. Errors: ImageError,
+        """`Sample.absent`, or a mask without a set pixel and no box, means that the target is absent. Errors: ImageError,
         SampleError."""
         if sample.image != self._source:
             self._image = sample.load_image()
@@ -62,5 +62,5 @@ class SampleOpener:
             if mask.shape != image.size[::-1]:
                 mask_wh = f"{mask.shape[1]} x {mask.shape[0]} pixels"
                 raise SampleError(f"the mask is {mask_wh}, the image {image.width} x {image.height}")
-        absent = mask is not None and not mask.any() and sample.box is None
+        absent = sample.absent or (mask is not None and not mask.any() and sample.box is None)
         return OpenedSample(sample, image, None if absent else sample.truth(), mask if self._masks else None)

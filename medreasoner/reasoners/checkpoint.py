@@ -23,6 +23,7 @@ from transformers import (
     ProcessorMixin,
 )
 
+import medreasoner.reasoners.embedded  # noqa: F401 (registers its classes with transformers)
 from medreasoner.json_files import read_json
 from medreasoner.messages import first_line, short
 from medreasoner.reasoners.base import ReasonerError

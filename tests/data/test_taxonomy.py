@@ -5,6 +5,8 @@ import re
 import pytest
 
 from medreasoner.data.taxonomy import (
+    BODY,
+    Category,
     categories,
     find,
     modalities,
@@ -18,33 +20,100 @@ from medreasoner.data.taxonomy import (
 ALL = list(categories().values())
 
 
-@pytest.mark.parametrize("category", ALL, ids=lambda c: c.name)
-def test_no_wording_gives_the_target_away(category):
-    for question in (*category.wordings, *category.held_out, *category.held_back):
-        assert category.leaks(question) is None, question
+KNOWLEDGE = ("meaning", "appearance", "location", "alternatives")
+WORDINGS = ("questions", "held_out", "held_back")
+HOLDERS = {"name", "side", "other_side", "image_side"}
 
 
-@pytest.mark.parametrize("category", ALL, ids=lambda c: c.name)
-def test_there_are_enough_wordings_and_a_quarter_is_kept_back(category):
-    assert len(category.questions) >= 20
-    assert len(category.held_out) >= len(category.questions) / 3
-    assert len(category.held_out) + len(category.held_back) >= len(category.wordings) / 3
+def wordings(category: Category) -> list[str]:
+    return [question for kind in WORDINGS for question in getattr(category, kind)]
 
 
-@pytest.mark.parametrize("category", ALL, ids=lambda c: c.name)
-def test_a_side_is_asked_for_exactly_where_there_are_two(category):
-    for question in (*category.wordings, *category.held_out, *category.held_back):
-        assert ("{side}" in question) == (category.region == "sides"), question
+def knowledge(category: Category) -> list[str]:
+    return [sentence for kind in KNOWLEDGE for sentence in getattr(category, kind)]
 
 
-def test_no_wording_is_in_two_of_training_choice_and_validation():
-    def plain(text: str) -> str:
-        return re.sub(r"[^a-z0-9 ]", "", text.lower()).strip()
+def placeholders(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w*)\}", text))
 
-    train, choice, validation = (
-        {plain(q) for c in ALL for q in getattr(c, kind)} for kind in ("wordings", "held_back", "held_out")
-    )
+
+def plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9{} ]", "", text.lower()).strip()
+
+
+def test_no_wording_gives_the_target_away():
+    wrong = [(c.name, question) for c in ALL for question in wordings(c) if c.leaks(question) is not None]
+    assert not wrong
+
+
+def test_there_are_enough_wordings_and_sentences():
+    few = [
+        (c.name, kind, len(getattr(c, kind)))
+        for c in ALL
+        for kind, least in (("questions", 30), ("held_out", 15), ("held_back", 8), ("meaning", 6))
+        if len(getattr(c, kind)) < least
+    ]
+    few += [(c.name, kind) for c in ALL for kind in KNOWLEDGE[1:] if len(getattr(c, kind)) < 5]
+    assert not few and len(ALL) > 100
+
+
+def test_a_side_is_asked_for_exactly_where_there_are_two():
+    for category in ALL:
+        for question in wordings(category):
+            holders = placeholders(question)
+            assert holders <= {"side", "image_side"}, question
+            assert bool(holders) == (category.region == "sides"), question
+
+
+def test_either_kind_of_side_can_be_asked_for():
+    """Where the patient's side is not known the image's is asked for, and the other way round."""
+    for category in (c for c in ALL if c.region == "sides"):
+        for kind in WORDINGS:
+            for side in ("side", "image_side"):
+                assert any(side not in placeholders(question) for question in getattr(category, kind))
+
+
+def test_nothing_is_shared_between_training_choice_and_validation():
+    train, validation, choice = ({plain(q) for c in ALL for q in getattr(c, kind)} for kind in WORDINGS)
     assert not train & validation and not train & choice and not choice & validation
+
+
+def test_every_sentence_is_whole_and_belongs_to_one_category():
+    sentences = [plain(sentence) for c in ALL for sentence in knowledge(c)]
+    assert len(sentences) == len(set(sentences))
+    for sentence in (sentence for c in ALL for sentence in knowledge(c)):
+        assert 5 <= len(sentence.split()) <= 22, sentence
+        assert sentence.endswith(".") and (sentence[0].isupper() or sentence[0] in "{0123456789"), sentence
+
+
+def test_sentences_have_placeholders_only_where_there_are_sides():
+    for category in ALL:
+        for sentence in knowledge(category):
+            assert placeholders(sentence) <= (HOLDERS if category.region == "sides" else set()), sentence
+
+
+def test_something_can_be_said_where_no_side_is_known():
+    for category in ALL:
+        for kind in KNOWLEDGE:
+            assert any(placeholders(sentence) <= {"name"} for sentence in getattr(category, kind))
+
+
+def test_what_is_asked_for_is_named():
+    for category in ALL:
+        for sentence in category.meaning:
+            assert category.name.lower() in sentence.lower() or "name" in placeholders(sentence), sentence
+
+
+def test_every_category_says_where_in_the_body_it_is():
+    assert all(category.body and set(category.body) <= set(BODY) for category in ALL)
+    with pytest.raises(ValueError, match="body must be of brain, face, .*; got elbow"):
+        Category("thing", "other", body=["elbow"])
+
+
+def test_a_target_is_called_by_the_side_of_the_patient():
+    kidney, tumour = categories()["kidney"], categories()["lung tumour"]
+    assert (kidney.called("left"), kidney.with_article("left")) == ("left kidney", "the left kidney")
+    assert (kidney.called(), tumour.with_article()) == ("kidney", "a lung tumour")
 
 
 def test_a_leak_is_found_at_the_start_of_a_word_only():
@@ -116,16 +185,14 @@ def test_a_class_is_found_in_either_spelling_and_for_its_modality_only():
     assert (
         find("spleen", "MRI", categories()).questions == [] and find("spleen", "CT", categories()).questions
     )
-    assert (
-        find("Liver", "CT", categories()) is named()["liver"] and find("gadget", "CT", categories()) is None
-    )
+    assert find("Duodenum", "CT", categories()) is named()["duodenum"]
+    assert find("gadget", "CT", categories()) is None
 
 
 def test_an_entry_of_an_unknown_supercategory_is_named(tmp_path):
-    fields = (
-        "targets: {}, region: whole, synonyms: [], look: [], place: [], role: [], questions: [], held_out: []"
-    )
-    (tmp_path / "bad.yaml").write_text(f"- {{name: thing, modality: CT, supercategory: stuff, {fields}}}\n")
+    lists = ", ".join(f"{kind}: []" for kind in ("body", "synonyms", *KNOWLEDGE, *WORDINGS))
+    entry = f"name: thing, modality: CT, supercategory: stuff, targets: {{}}, region: whole, {lists}"
+    (tmp_path / "bad.yaml").write_text(f"- {{{entry}}}\n")
     with pytest.raises(
         ValueError, match="bad.yaml: the super-category 'stuff' of 'thing' is not in taxonomy.yaml"
     ):

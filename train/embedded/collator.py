@@ -1,20 +1,20 @@
-"""Batches of the embedded VLM's SFT: several conversations about one image share its image tokens in one
-sequence.
+"""Batches of the embedded VLM's SFT: several conversations about one image share its image tokens in one sequence.
 
-Each conversation attends to the image and to itself only, so that the model computes the same as if it stood
-alone (a test), while the image, two thirds of a sequence, is computed once. This is not packing of unrelated
-sequences, which libraries do: here the prefix is shared.
+Each conversation attends to the image and to itself only, so that the model computes the same as if it stood alone (a test), while the image,
+two thirds of a sequence, is computed once. This is not packing of unrelated sequences, which libraries do: here the prefix is shared.
 """
 
 import itertools
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from transformers import ProcessorMixin
 
 from medreasoner.prompts import messages
+from train.embedded.conversations import View
+from train.embedded.features import Stage3Cache
 
-IGNORED = -100  # label of a token that is not learnt
 PREFIX, PAD = -1, -2  # in `conversation`: tokens up to the end of the image, and padding
 
 
@@ -25,8 +25,7 @@ class ConversationTokens:
     Args:
         ids: of question and completion.
         question_length: how many of `ids` are the question's.
-        coordinates: for each token its index among the coordinates of the answer (0..7: x1 y1 x2 y2, then x y
-        of each point), else -1.
+        coordinates: for each token its index among the coordinates of the answer (0..7: x1 y1 x2 y2, then x y of each point), else -1.
     """
 
     ids: list[int]
@@ -38,20 +37,22 @@ class SharedImageCollator:
     """Collator for the rows of `train/embedded/conversations.py`.
 
     Returns tensors of B sequences of L tokens with N conversations in all:
-
-    - input_ids, position_ids (B, L) int; a conversation's positions continue after the image.
-    - labels (B, L) int, IGNORED where nothing is learnt.
-    - conversation (B, L) int, number of the conversation in the batch, or PREFIX or PAD.
-    - coordinates (B, L) int, index of the coordinate that the label is, or -1.
-    - attention_mask (B, 1, L, L) bool.
-    - pixel_values, as the image processor makes them; kinds (B, 256) int.
-    - row (N,) int, the sequence a conversation is in.
-    - question_end, answer_start (N,) int, columns of the last token before the completion and of "<answer>".
-    - box01 (N, 4) float, xyxy as shares of the sides; coverage (N, 256) float.
+        input_ids, position_ids (B, L) int; a conversation's positions continue after the image.
+        labels (B, L) int, -100 where nothing is learnt.
+        conversation (B, L) int, number of the conversation in the batch, or PREFIX or PAD.
+        coordinates (B, L) int, index of the coordinate that the label is, or -1.
+        attention_mask (B, 1, L, L) bool.
+        stage_3 (B, 32, 32, 384) float, the view of the image that a row shows; kinds (B, 256) int.
+        row (N,) int, the sequence a conversation is in; question_end and answer_start (N,) int, the columns of the last token before the
+        completion and of "<answer>".
+        box01 (N, 4) float, xyxy as shares of the sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked.
+        questions (B, L) int, number of the question that a token belongs to, else -1.
     """
 
-    def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor) -> None:
-        """`numbers` (n,) int: token ids of "0".."n-1"."""
+    def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor, maps: Stage3Cache):
+        """`numbers` (n,) int: token ids of "0".."n-1"; `maps` of the rows' images."""
+        self.maps = maps
+        self.end = processor.tokenizer.convert_tokens_to_ids("<|end|>")
         self.processor, self.tokenizer = processor, processor.tokenizer
         self.numbers = set(numbers.tolist())
         self.answer = self.tokenizer.convert_tokens_to_ids("<answer>")
@@ -59,7 +60,7 @@ class SharedImageCollator:
     def __call__(self, examples: list[dict]) -> dict[str, torch.Tensor]:
         sequences = [self._sequence(example["conversations"]) for example in examples]
         length = max(len(ids) for ids, *_ in sequences)
-        fills = self.tokenizer.pad_token_id, 0, IGNORED, PAD, -1
+        fills = self.tokenizer.pad_token_id, 0, -100, PAD, -1
         padded = [
             [row + [fill] * (length - len(row)) for row, fill in zip(one, fills, strict=True)]
             for one in sequences
@@ -71,7 +72,6 @@ class SharedImageCollator:
         first = (counts.cumsum(0) - counts)[:, None]  # number in the batch of a sequence's first conversation
         conversation = torch.where(conversation >= 0, conversation + first, conversation)
         conversations = [each for example in examples for each in example["conversations"]]
-        images = [example["image"] for example in examples]
         return {
             "input_ids": ids,
             "position_ids": positions,
@@ -79,25 +79,26 @@ class SharedImageCollator:
             "conversation": conversation,
             "coordinates": coordinates,
             "attention_mask": attention_mask(conversation),
-            "pixel_values": self.processor.image_processor(images, return_tensors="pt").pixel_values,
+            "stage_3": torch.stack([shown(self.maps.get(each["image"]), each["view"]) for each in examples]),
+            "questions": questions_of(ids, labels, conversation, self.end),
+            "present": torch.tensor([each["present"] for each in conversations]),
             "box01": torch.tensor([each["box01"] for each in conversations]),
             "coverage": torch.tensor([each["coverage"] for each in conversations]),
             "kinds": torch.tensor([example["kinds"] for example in examples]),
         } | self._locate(ids, labels, conversation, len(conversations))
 
     def _sequence(self, conversations: list[dict]) -> tuple[list[int], ...]:
-        """(ids, positions, labels, numbers of the conversations, coordinates) of one image and its
-        conversations."""
+        """(ids, positions, labels, numbers of the conversations, coordinates) of one image and its conversations."""
         head, tokenized = None, []
         for each in conversations:
             head, tokens = self._tokenize(each)
             tokenized.append(tokens)
         ids, numbers = list(head), [PREFIX] * len(head)
-        positions, labels, coordinates = list(range(len(head))), [IGNORED] * len(head), [-1] * len(head)
+        positions, labels, coordinates = list(range(len(head))), [-100] * len(head), [-1] * len(head)
         for number, tokens in enumerate(tokenized):
             ids += tokens.ids
             positions += range(len(head), len(head) + len(tokens.ids))
-            labels += [IGNORED] * tokens.question_length + tokens.ids[tokens.question_length :]
+            labels += [-100] * tokens.question_length + tokens.ids[tokens.question_length :]
             numbers += [number] * len(tokens.ids)
             coordinates += tokens.coordinates
         return ids, positions, labels, numbers, coordinates
@@ -133,15 +134,43 @@ class SharedImageCollator:
         row, question_end, answer_start = (torch.zeros(count, dtype=torch.long) for _ in range(3))
         for number in range(count):
             rows, columns = (conversation == number).nonzero(as_tuple=True)
-            learnt = columns[labels[rows, columns] != IGNORED]
+            learnt = columns[labels[rows, columns] != -100]
             row[number], question_end[number] = rows[0], learnt[0] - 1
             answer_start[number] = columns[(ids[rows, columns] == self.answer).nonzero()[0, 0]]
         return {"row": row, "question_end": question_end, "answer_start": answer_start}
 
 
 def attention_mask(conversation: torch.Tensor) -> torch.Tensor:
-    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in
-    its own conversation."""
+    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in its own conversation."""
     queries, keys = conversation[:, :, None], conversation[:, None, :]
     causal = torch.ones(conversation.shape[1], conversation.shape[1], dtype=torch.bool).tril()
     return (causal & ((queries == keys) | (keys == PREFIX)))[:, None]
+
+
+def questions_of(
+    ids: torch.Tensor, labels: torch.Tensor, conversation: torch.Tensor, end: int
+) -> torch.Tensor:
+    """(B, L) int: for the words of a question the number of its conversation, -1 for every other token. `end` closes the question."""
+    before = (labels == -100) & (conversation >= 0)
+    ended = torch.zeros_like(ids)
+    for number in range(int(conversation.max()) + 1):
+        rows, columns = ((conversation == number) & before).nonzero(as_tuple=True)
+        last = columns[(ids[rows, columns] == end).nonzero()[0, 0]]
+        ended[rows[0], last : columns[-1] + 1] = 1
+    return torch.where(before & (ended == 0), conversation, -1)
+
+
+def shown(stage_3: torch.Tensor, view: View) -> torch.Tensor:
+    """The part of a map (32, 32, C) that a view shows, at its own size: what the tower would make of it, nearly, and free."""
+    x1, y1, x2, y2 = view.window
+    if view.window != (0.0, 0.0, 1.0, 1.0):
+        size = stage_3.shape[0]
+        ys, xs = (
+            low + (torch.arange(size) + 0.5) / size * (high - low) for low, high in ((y1, y2), (x1, x2))
+        )
+        grid = torch.stack(torch.meshgrid(xs * 2 - 1, ys * 2 - 1, indexing="xy"), -1)[None].float()
+        moved = F.grid_sample(
+            stage_3.permute(2, 0, 1)[None], grid, padding_mode="border", align_corners=False
+        )
+        stage_3 = moved[0].permute(1, 2, 0)
+    return stage_3.flip(1) if view.mirrored else stage_3

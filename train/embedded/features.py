@@ -1,17 +1,17 @@
-"""Cached outputs of the frozen SAM 2 image encoder, so that training never encodes an image twice, and the
-command that fills the cache.
+"""Cached outputs of the frozen SAM 2 image encoder, so that training never encodes an image twice, and the command that fills the cache.
 
-    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features [--mask-inputs]
+    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --stage-3                  # for the VLM
+    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --stage-3 --mask-inputs    # for both
 
-Per image, fp16: `tokens` (16, 16, 768), the last stage of the encoder at 512 px; with --mask-inputs also
-`high0` (32, 128, 128), `high1` (64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads
-(after its own 1x1 convolutions and the no-memory embedding). On 2 CPU cores an image takes about 0.5 s in
-fp32 and 0.2 s with --bf16 (less exact: for augmented training views only). A fill that was killed goes on
-where it stopped. Inference never reads the cache.
+Per image, fp16, at 512 px: with --stage-3 `stage3` (32, 32, 384), the output of the encoder's third stage, 0.8 MB; with
+--mask-inputs `high0` (32, 128, 128), `high1` (64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads
+(after its own 1x1 convolutions and the no-memory embedding), 1.7 MB. Both together take about 0.5 s an image on 2 CPU
+cores, --stage-3 alone a quarter less. A fill that was killed goes on where it stopped. Inference never reads the cache.
 """
 
 import argparse
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,45 +22,60 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, Sam2Model
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from medreasoner.reasoners.embedded import STAGE_3, MedReasonerForConditionalGeneration
 from medreasoner.segmenters.base import Segmenter
 from medreasoner.segmenters.sam2 import Encoded, Sam2Segmenter
 from medreasoner.segmenters.sam2_model import image_processor, mask_inputs
-from train.bf16 import usable_on_cpu
 from train.embedded.sam2 import SIDE, load_sam2
 
 BATCH = 4
-SHAPES = {"tokens": (16, 16, 768), "high0": (32, 128, 128), "high1": (64, 64, 64), "low": (256, 32, 32)}
+STAGE_3_NAME = "stage3"  # what the VLM reads
+SHAPES = {
+    STAGE_3_NAME: (32, 32, 384),
+    "high0": (32, 128, 128),
+    "high1": (64, 64, 64),
+    "low": (256, 32, 32),
+}
 MAPS = ("high0", "high1", "low")  # what the mask decoder reads
 
 
 def content_key(pixel_values: torch.Tensor) -> str:
-    """Name of one processed image, (3, 512, 512) float: a hash of every eighth pixel, equal wherever the
-    pixels are equal."""
+    """Name of one processed image, (3, 512, 512) float: a hash of every eighth pixel, equal wherever the pixels are equal."""
     return hashlib.blake2b(
         pixel_values[:, ::8, ::8].contiguous().float().numpy().tobytes(), digest_size=16
     ).hexdigest()
 
 
 class FeatureCache:
-    """Append-only store of named fp16 arrays, a row per image, in flat files; `keys.txt` is written last, so
-    that a row is whole or absent after a kill.
+    """Append-only store of named fp16 arrays, a row per image, in flat files.
+
+    `keys.txt` is written last, so that a row is whole or absent after a kill.
 
     Args:
-        names: of SHAPES, the arrays that `append` writes.
+        names: of SHAPES, the arrays that `append` writes. A folder that was begun with others is refused (ValueError).
     """
 
-    def __init__(self, folder: str | Path, names: tuple[str, ...] = ("tokens",)) -> None:
+    def __init__(self, folder: str | Path, names: tuple[str, ...]):
         self.folder, self.names = Path(folder), names
         self.folder.mkdir(parents=True, exist_ok=True)
         keys_file = self.folder / "keys.txt"
         keys = keys_file.read_text().split() if keys_file.exists() else []
         self.rows = {key: row for row, key in enumerate(keys)}
         self._maps: dict[str, np.memmap] = {}
+        missing = [name for name in names if self.rows and not self.holds(name)]
+        if missing:
+            raise ValueError(
+                f"{self.folder} was filled without {', '.join(missing)}; choose another folder, or delete it"
+            )
+
+    def holds(self, name: str) -> bool:
+        """Whether the array `name` of its images is stored."""
+        return (self.folder / f"{name}.f16").exists()
 
     def __contains__(self, key: str) -> bool:
         return key in self.rows
 
-    def get(self, key: str, name: str = "tokens") -> torch.Tensor:
+    def get(self, key: str, name: str) -> torch.Tensor:
         """The float16 array `name` of the image `key`; KeyError if the image was never cached."""
         row = self.rows[key]
         if name not in self._maps or len(self._maps[name]) <= row:
@@ -87,22 +102,24 @@ class CachedFeatures:
 
     Args:
         folders: caches that the command of this file filled.
-        new_maps: folder of a cache that takes in what the segmenter's encoder makes of images that are in
-        none of `folders`.
+        new_maps: folder of a cache that takes in what the segmenter's encoder makes of images that are in none of `folders`.
     """
 
-    def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None) -> None:
-        self.caches = [FeatureCache(folder) for folder in folders]
-        self._with_maps = [c for c in self.caches if (c.folder / f"{MAPS[0]}.f16").exists()]
+    def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None):
+        caches = [FeatureCache(folder, ()) for folder in folders]
+        self._with_stage_3 = [cache for cache in caches if cache.holds(STAGE_3_NAME)]
+        self._with_maps = [cache for cache in caches if cache.holds(MAPS[0])]
         self._new = None if new_maps is None else FeatureCache(new_maps, MAPS)
         if self._new is not None:
             self._with_maps.append(self._new)
 
     def attach(self, model: PreTrainedModel) -> None:
-        """Let the model's frozen vision tower answer from the caches; images that are not in them are
-        encoded."""
-        if self.caches:
-            remember_features(model.model.vision_tower, self.caches)
+        """Let the model's frozen vision tower answer from the caches; images that are not in them are encoded.
+
+        A model of another architecture, which reads another layer than the third stage, encodes every image.
+        """
+        if self._with_stage_3 and isinstance(model, MedReasonerForConditionalGeneration):
+            remember_features(model.model.vision_tower, self._with_stage_3)
 
     def encode(self, segmenter: Segmenter, image: Image.Image) -> object:
         """What `segmenter.encode(image)` returns, from the caches where they hold it."""
@@ -121,44 +138,89 @@ class CachedFeatures:
         return Encoded([home.get(key, name).float()[None] for name in MAPS], image.size)
 
 
+class Stage3Cache:
+    """The tower's stage-3 maps of image files, by path, from caches that the command of this file filled.
+
+    A path's key is computed once and kept in `paths.json` in the first folder.
+    """
+
+    def __init__(self, folders: Sequence[str | Path]):
+        self.caches = [FeatureCache(folder, (STAGE_3_NAME,)) for folder in folders]
+        self._index = Path(folders[0]) / "paths.json"
+        self._keys: dict[str, str] = json.loads(self._index.read_text()) if self._index.exists() else {}
+
+    def index(self, paths: Sequence[str]) -> list[str]:
+        """Those of `paths` whose maps are cached."""
+        new = [path for path in paths if path not in self._keys]
+        processor = image_processor(SIDE)
+        for path in tqdm(new, desc="keys", mininterval=20, disable=not new):
+            pixels = processor(Image.open(path).convert("RGB"), return_tensors="pt").pixel_values[0]
+            self._keys[path] = content_key(pixels)
+        if new:
+            self._index.write_text(json.dumps(self._keys))
+        return [path for path in paths if any(self._keys[path] in cache for cache in self.caches)]
+
+    def get(self, path: str) -> torch.Tensor:
+        """(32, 32, 384) float32. KeyError if the image was never cached."""
+        key = self._keys[path]
+        home = next((cache for cache in self.caches if key in cache), None)
+        if home is None:
+            raise KeyError(path)
+        return home.get(key, STAGE_3_NAME).float()
+
+
+def stage_3_of(sam2: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Tensor:
+    """The tower's map after its third stage, (B, 32, 32, 384), of pixel_values (B, 3, 512, 512)."""
+    backbone = sam2.vision_encoder.backbone
+    states = backbone.patch_embed(pixel_values)
+    states = states + backbone._get_pos_embed(states.shape[1:3])
+    for block in backbone.blocks[:STAGE_3]:
+        states = block(states)
+    return states
+
+
 def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> None:
-    """Let a frozen vision tower answer from the caches; a batch with an image that is not in them is
-    encoded."""
+    """Let a frozen vision tower answer with the third stage's output from the caches.
+
+    A batch with an image that is not in them is encoded.
+    """
     encode = tower.forward
 
-    def forward(pixel_values: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
+    def forward(pixel_values, **kwargs):
         keys = [content_key(p) for p in pixel_values]
         homes = [next((c for c in caches if key in c), None) for key in keys]
         if any(home is None for home in homes):
             return encode(pixel_values, **kwargs)
-        tokens = torch.stack(
-            [home.get(key).to(pixel_values.dtype) for key, home in zip(keys, homes, strict=True)]
-        )
-        return BaseModelOutputWithPooling(last_hidden_state=tokens, hidden_states=(None,) * 12 + (tokens,))
+        maps = [home.get(key, STAGE_3_NAME) for key, home in zip(keys, homes, strict=True)]
+        stage_3 = torch.stack(maps).to(pixel_values.device, pixel_values.dtype)
+        return BaseModelOutputWithPooling(hidden_states=(None,) * STAGE_3 + (stage_3,))
 
     tower.forward = forward
 
 
 @torch.no_grad()
-def encode(sam2: Sam2Model, pixel_values: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-    """All cached arrays of each image, pixel_values (B, 3, 512, 512)."""
-    out = sam2.vision_encoder(pixel_values)
-    maps = mask_inputs(sam2, out.fpn_hidden_states)
-    arrays = {"tokens": out.last_hidden_state} | dict(zip(MAPS, maps, strict=True))
-    return [{name: array[i] for name, array in arrays.items()} for i in range(len(pixel_values))]
+def encode(sam2: Sam2Model, pixel_values: torch.Tensor, names: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+    """The arrays `names` (of SHAPES) of each image, pixel_values (B, 3, 512, 512)."""
+    if set(names) == {STAGE_3_NAME}:
+        arrays = {STAGE_3_NAME: stage_3_of(sam2, pixel_values)}
+    else:
+        out = sam2.vision_encoder(pixel_values, output_hidden_states=True)
+        maps = mask_inputs(sam2, out.fpn_hidden_states)
+        arrays = {STAGE_3_NAME: out.hidden_states[STAGE_3]} | dict(zip(MAPS, maps, strict=True))
+    return [{name: arrays[name][i] for name in names} for i in range(len(pixel_values))]
 
 
 def fill(cache: FeatureCache, sam2: Sam2Model, paths: list[Path]) -> None:
-    """Encode the images that are not in the cache yet, in the precision of `sam2`."""
+    """Encode the images that are not in the cache yet."""
     processor = image_processor(SIDE)
     for start in tqdm(range(0, len(paths), BATCH), desc="features", mininterval=20):
         images = [Image.open(path).convert("RGB") for path in paths[start : start + BATCH]]
         pixels = processor(images, return_tensors="pt").pixel_values
         new = {key: image for image in pixels if (key := content_key(image)) not in cache}
         if new:
-            batch = torch.stack(list(new.values())).to(sam2.dtype)
-            for key, arrays in zip(new, encode(sam2, batch), strict=True):
-                cache.append(key, arrays)
+            arrays = encode(sam2, torch.stack(list(new.values())), cache.names)
+            for key, each in zip(new, arrays, strict=True):
+                cache.append(key, each)
 
 
 def image_paths(sources: Sequence[str]) -> list[Path]:
@@ -183,14 +245,15 @@ def main() -> None:
         "--sam2", type=Path, required=True, help="safetensors of SAM 2 hiera-tiny, named as in sam2"
     )
     parser.add_argument("--out", required=True)
+    parser.add_argument("--stage-3", action="store_true", help="store what the VLM reads (0.8 MB an image)")
     parser.add_argument(
-        "--mask-inputs", action="store_true", help="also store what the mask decoder reads (2 MB an image)"
+        "--mask-inputs", action="store_true", help="store what the mask decoder reads (1.7 MB an image)"
     )
-    parser.add_argument("--bf16", action="store_true", help="faster, for augmented views only")
     args = parser.parse_args()
-    dtype = torch.bfloat16 if usable_on_cpu(args.bf16) else torch.float32
-    cache = FeatureCache(args.out, tuple(SHAPES) if args.mask_inputs else ("tokens",))
-    fill(cache, load_sam2(args.sam2).to(dtype), image_paths(args.images))
+    names = (STAGE_3_NAME,) * args.stage_3 + MAPS * args.mask_inputs
+    if not names:
+        parser.error("nothing to store: give --stage-3, --mask-inputs or both")
+    fill(FeatureCache(args.out, names), load_sam2(args.sam2), image_paths(args.images))
 
 
 if __name__ == "__main__":

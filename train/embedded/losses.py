@@ -136,4 +136,5 @@ def completion_losses(
     log_p = logits[numeric].float().log_softmax(-1)
     loss = -(targets * log_p[:, vocabulary.numbers]).sum(-1)
     weight = torch.where(order < BOX_NUMBERS, 1.0, POINT_WEIGHT)
-    return text, (loss * weight).sum() / weight.sum()
+    # no coordinate at all where no conversation of the batch has a target
+    return text, (loss * weight).sum() / weight.sum().clamp(min=1e-6)

@@ -1,8 +1,7 @@
 """Tunes SAM 2's mask decoder on medical images with the boxes, points and clicks it gets in use; the image
 encoder stays frozen.
 
-    python -m train.embedded.mask_decoder --data runs/data runs/views \\
-        --features runs/features runs/features_views --sam2 FILE --out runs/asm
+    python -m train.embedded.mask_decoder --data runs/data --features runs/features --sam2 FILE --out runs/asm
 
 Reads sets that `medreasoner data build` wrote and cached maps; writes a segmenter folder with mask decoder
 and prompt encoder only (the encoder's weights are stored once, with the VLM). Each prompt gives one mask. In

@@ -1,5 +1,6 @@
 """What the mask decoder is tuned on: cached maps, true masks, and prompts as wrong as a VLM's."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from PIL import Image
 
 from medreasoner.geometry import mask_to_points
 from medreasoner.segmenters.sam2_model import image_processor
-from train.embedded.conversations import GREY, Target, load_targets
 from train.embedded.features import MAPS, FeatureCache, content_key
 from train.embedded.sam2 import SIDE as INPUT_SIDE
 
 SIDE = 256  # masks are compared at this size
+GREY = 127  # of 255: brighter pixels of a mask file are the target
 NOISES = {  # (share, spread as a share of the box's sides): near-exact, usual and bad answers
     "wide": ((0.5, 0.02), (0.35, 0.08), (0.15, 0.2)),
     "near": ((0.6, 0.01), (0.3, 0.08), (0.1, 0.2)),
@@ -97,7 +98,7 @@ class Examples:
         rare: float = 0.5,
         noise: str = "wide",
     ) -> None:
-        stores = [FeatureCache(cache, ("tokens", *MAPS)) for cache in caches]
+        stores = [FeatureCache(cache, MAPS) for cache in caches]
         self.rows = [row for folder in folders for row in _rows(folder, stores, wanted)]
         counts = Counter(row.dataset for row in self.rows)
         self.weights = [counts[row.dataset] ** -rare for row in self.rows]
@@ -120,20 +121,24 @@ def _tensor(arrays: list[np.ndarray]) -> torch.Tensor:
 
 def _rows(folder: Path, stores: list[FeatureCache], wanted: Callable[[dict], bool]) -> list[Row]:
     processor, keys, rows = image_processor(INPUT_SIDE), {}, []
-    for target in (each for each in load_targets([folder]) if wanted(each.sample)):
-        if target.image not in keys:
-            image = Image.open(target.image).convert("RGB")
-            keys[target.image] = content_key(processor(image, return_tensors="pt").pixel_values[0])
-        store = next((store for store in stores if keys[target.image] in store), None)
+    for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines():
+        sample = json.loads(line)
+        if sample["split"] != "train" or sample.get("absent") or not wanted(sample):
+            continue
+        name = sample["image"]
+        if name not in keys:
+            image = Image.open(folder / name).convert("RGB")
+            keys[name] = content_key(processor(image, return_tensors="pt").pixel_values[0])
+        store = next((store for store in stores if keys[name] in store), None)
         if store is not None:
-            rows.append(_row(target, folder, store, keys[target.image]))
+            rows.append(_row(sample, folder, store, keys[name]))
     return rows
 
 
-def _row(target: Target, folder: Path, store: FeatureCache, key: str) -> Row:
-    mask = np.asarray(Image.open(folder / target.sample["mask"])) > GREY
-    size = np.array([*target.wh, *target.wh], np.float64)
+def _row(sample: dict, folder: Path, store: FeatureCache, key: str) -> Row:
+    mask = np.asarray(Image.open(folder / sample["mask"])) > GREY
+    size = np.array([*mask.shape[::-1], *mask.shape[::-1]], np.float64)
     grey = Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX)
     points = np.array(mask_to_points(mask)) / size[:2]
-    box = np.array(target.sample["box"]) / size
-    return Row(store, key, box, points, np.asarray(grey, np.uint8), target.sample["dataset"])
+    box = np.array(sample["box"]) / size
+    return Row(store, key, box, points, np.asarray(grey, np.uint8), sample["dataset"])

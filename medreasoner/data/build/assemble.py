@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from medreasoner.data.absence import AbsentQuestion
 from medreasoner.data.build.sources import SOURCE_ROWS
 from medreasoner.data.build.stages import read_lines
 from medreasoner.data.build.writers.base import Words
@@ -18,14 +19,16 @@ from medreasoner.data.taxonomy import modality_of, supercategory_of
 
 def sample_line(line: dict, target: dict, words: Words) -> dict:
     """One line of samples.jsonl, without `others`: `line` of stage 1, one of its targets, and its words."""
-    side = f", {target['side']} of the image" if target["side"] else ""
     sample = {
         "id": target["mask"].removeprefix("masks/").removesuffix(".png"),
         "image": line["image"],
         "mask": target["mask"],
         "question": words.question,
-        "modality": target["modality"],
-        "category": f"{target['name']}{side}",
+        "modality": line["modality"],  # a category may be asked for in images of several modalities
+        "category": target["called"],
+        "target": target["name"],
+        "side": target["side"],
+        "image_side": target["image_side"],
         "supercategory": target["supercategory"],
         "case": line["case"],
         "dataset": line["dataset"],
@@ -38,6 +41,24 @@ def sample_line(line: dict, target: dict, words: Words) -> dict:
         "source": line["source"],
     }
     return sample | ({"spacing_mm": line["spacing_mm"]} if "spacing_mm" in line else {})
+
+
+def absent_line(line: dict, absent: AbsentQuestion) -> dict:
+    """One line of samples.jsonl about what the image of `line` does not show."""
+    sample = {
+        "id": f"{line['id'].replace('/', '_')}_absent",
+        "image": line["image"],
+        "absent": True,
+        "kind": absent.kind,
+        "question": absent.question,
+        "modality": line["modality"],
+        "category": absent.name or absent.kind,
+        "target": absent.name,
+        "supercategory": "absent",
+        "think": absent.think,
+    }
+    given = ("case", "dataset", "split", "licence", "source", "spacing_mm")
+    return sample | {key: line[key] for key in given if key in line}
 
 
 class _Counts:
@@ -54,7 +75,8 @@ class _Counts:
         self.samples[sample["split"]] += 1
         self.questions.add(hash(sample["question"].lower()))
         self.kinds["modality"][modality_of(sample["modality"]) or sample["modality"]] += 1
-        self.kinds["supercategory"][supercategory_of(sample["supercategory"])] += 1
+        supercategory = sample["supercategory"]
+        self.kinds["supercategory"][supercategory_of(supercategory) or supercategory] += 1
         self.kinds["category"][sample["category"]] += 1
 
 

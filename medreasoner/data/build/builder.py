@@ -13,11 +13,14 @@ The stages are those of the published set, where GPT-4o and a person do 2 and 3.
     python -m medreasoner data build SOURCE --out OUT
 """
 
+import random
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from medreasoner.data.build.assemble import collect, sample_line
+from medreasoner.data.absence import FILE as ABSENCE
+from medreasoner.data.absence import absent_question
+from medreasoner.data.build.assemble import absent_line, collect, sample_line
 from medreasoner.data.build.checks import plain, problems
 from medreasoner.data.build.cleaning import clean
 from medreasoner.data.build.manifest import Manifest
@@ -25,17 +28,21 @@ from medreasoner.data.build.screening import Screening
 from medreasoner.data.build.stages import digest, note_made_with, read_lines, run_stage
 from medreasoner.data.build.writers.base import Description, Format, Picture, Writer, WriterError
 from medreasoner.data.build.writers.offline import Offline
+from medreasoner.data.scenes import FOLDER as SCENES
+from medreasoner.data.scenes import scene_of
 from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, supercategories, supercategory_of
 
 STAGES = ("1_regions", "2_descriptions", "3_questions")
+ABSENT_SHARE = 0.6  # of the images of known sources get a question about what they do not show
 _HERE = Path(__file__).parent
 _CODE = [  # a stage is not finished by other code than it was begun with
     *(
         _HERE / f"{name}.py"
         for name in ("builder", "assemble", "checks", "cleaning", "duplicates", "screening")
     ),
-    *(_HERE / f"{name}.py" for name in ("manifest", "pictures", "regions", "source_files")),
-    *(_HERE / "writers" / f"{name}.py" for name in ("base", "offline")),
+    *(_HERE / f"{name}.py" for name in ("manifest", "measuring", "pictures", "regions", "source_files")),
+    *(_HERE / "writers" / f"{name}.py" for name in ("base", "offline", "reasonings")),
+    *(_HERE.parents[1] / f"{name}.py" for name in ("data/absence", "data/scenes", "data/taxonomy")),
     *(_HERE.parents[1] / f"{name}.py" for name in ("geometry", "imaging/read", "text/places")),
 ]
 
@@ -69,7 +76,7 @@ class Builder:
         self.table = categories(folder)
         self.distinct, self.workers = distinct, workers
         self.paths = [out / "stages" / f"{stage}.jsonl" for stage in STAGES]
-        wordings = sorted(folder.glob("*.yaml"))
+        wordings = sorted([*folder.glob("*.yaml"), *SCENES.glob("*.yaml"), ABSENCE])
         self._made_with = digest(items.digest, repr(items.options), str(distinct), FILE, *wordings, *_CODE)
 
     def run(self) -> dict:
@@ -143,9 +150,32 @@ class Builder:
             rejects += [{"target": target["name"], **problem} for problem in wrong]
             if sample is not None:
                 questions.add(plain(sample["question"]))
-                others = [other["box"] for other in line["targets"] if other is not target]
+                others = [other["box"] for other in line["targets"] if not self._same(line, target, other)]
                 samples.append(sample | {"others": others})
+        samples += self._absent(line)
         return {"id": line["id"], "samples": samples, "rejects": rejects}
+
+    def _same(self, line: dict, target: dict, other: dict) -> bool:
+        """Whether two targets are the same, or one is the pair that the other belongs to: boxes do not tell these apart."""
+        if target["called"] == other["called"]:
+            return True
+        first, second = (self.table.get(each["name"]) for each in (target, other))
+        if first is None or second is None or {first.region, second.region} != {"sides", "both"}:
+            return False
+        return bool({*first.targets.get(line["dataset"], [])} & {*second.targets.get(line["dataset"], [])})
+
+    def _absent(self, line: dict) -> list[dict]:
+        """A line of samples.jsonl about what this image does not show, or none; always none for an unknown source."""
+        scene, rng = scene_of(line["dataset"]), random.Random(f"{self.seed}/{line['id']}/absent")
+        if not line.get("image") or not scene.phrases or rng.random() > ABSENT_SHARE:
+            return []
+        seen = [
+            self.table[target["name"]].with_article(target["side"])
+            for target in line["targets"]
+            if target["name"] in self.table
+        ]
+        training = line["split"] == "train"
+        return [absent_line(line, absent_question(scene, line["classes"], seen, self.table, training, rng))]
 
     def _sample(
         self, picture: Picture, target: dict, described: dict, seed: str, questions: set[str]

@@ -30,7 +30,9 @@ TAGS = "words hold a tag of the answer format"
 _TAG = re.compile(r"</?(?:think|answer)\b", re.IGNORECASE)
 _PART = r"(?:side|half|part|portion|quadrant|corner|third|edge|border|margin|area|region)"
 _WHOLE = r"(?:image|picture|film|photograph|scan|slice|frame|screen|radiograph|x-ray|view)"
-_OF_IMAGE = re.compile(rf"\b(?:(upper|top|lower|bottom)[ -])?(left|right)(?:[ -]hand)?(?: {_PART})? (?:of|on|in) (?:the|this) {_WHOLE}\b")
+_OF_IMAGE = re.compile(
+    rf"\b(?:(upper|top|lower|bottom)[ -])?(left|right)(?:[ -]hand)?(?: {_PART})? (?:of|on|in) (?:the|this) {_WHOLE}\b"
+)
 _IMAGES = re.compile(rf"\b(?:{_WHOLE}|viewer)[’']s (?:(upper|lower)[ -])?(left|right)\b")
 
 
@@ -42,7 +44,9 @@ class Problem:
     detail: str
 
 
-def problems(words: Words, target: dict, category: Category, mask: np.ndarray, asked: set[str]) -> list[Problem]:
+def problems(
+    words: Words, target: dict, category: Category, mask: np.ndarray, asked: set[str]
+) -> list[Problem]:
     """Everything that is wrong with one sample.
 
     Args:
@@ -72,7 +76,9 @@ def problems(words: Words, target: dict, category: Category, mask: np.ndarray, a
 def _of_geometry(target: dict, mask: np.ndarray):
     box = tuple(target["box"])
     if not mask.any() or box != mask_to_box(mask):
-        yield Problem(LOOSE, f"{list(box)} for a mask of {list(mask_to_box(mask)) if mask.any() else 'no pixel'}")
+        yield Problem(
+            LOOSE, f"{list(box)} for a mask of {list(mask_to_box(mask)) if mask.any() else 'no pixel'}"
+        )
     for x, y in target["points"]:
         if not (0 <= x < mask.shape[1] and 0 <= y < mask.shape[0] and mask[int(y), int(x)]):
             yield Problem(OUTSIDE, f"{[x, y]}")

@@ -9,6 +9,7 @@ Is not: a writer of words.
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from PIL import Image
 
 from medreasoner.data.build.duplicates import dhash
 from medreasoner.data.build.manifest import Item
+from medreasoner.data.build.measuring import against_other_side, measure
 from medreasoner.data.build.pictures import read_class_mask
-from medreasoner.data.build.regions import LEFT_OUT, Reject, Target, targets_of
+from medreasoner.data.build.regions import Reject, Target, targets_of
 from medreasoner.data.build.source_files import SourceError
-from medreasoner.data.build.writers.offline import against_other_side, measure
+from medreasoner.data.scenes import scene_of
 from medreasoner.data.taxonomy import Category, modality_of
 from medreasoner.geometry import mask_to_box, mask_to_points
 from medreasoner.imaging import ImageError, load_image
@@ -39,14 +41,16 @@ def clean(item: Item, out: Path, table: dict[str, Category]) -> dict:
     kind = modality_of(item.modality) or item.modality
     line = {"id": item.id, "modality": kind, "dataset": item.dataset, "case": item.case, "split": item.split}
     line |= {"licence": item.licence, "source": item.source, "targets": [], "rejects": []}
+    line["classes"] = [name for _, name in item.classes]
     if item.spacing_mm:
         line["spacing_mm"] = item.spacing_mm
 
     def refuse(reason: str) -> dict:
         return line | {"rejects": [{"target": name, "reason": reason} for _, name in item.classes]}
 
-    if item.dataset in LEFT_OUT:
-        return refuse(f"set left out: {LEFT_OUT[item.dataset]}")
+    scene = scene_of(item.dataset)
+    if why := scene.excluded(item.id):
+        return refuse(f"set aside: {why}")
     try:
         loaded = load_image(item.image)
         mask = read_class_mask(item.mask, [value for value, _ in item.classes])
@@ -54,14 +58,26 @@ def clean(item: Item, out: Path, table: dict[str, Category]) -> dict:
         return refuse(f"cannot be read: {error}")
     image = loaded.image
     if mask.shape != (image.height, image.width):
-        return refuse(f"mask of {mask.shape[1]} x {mask.shape[0]} pixels for an image of {image.width} x {image.height}")
+        return refuse(
+            f"mask of {mask.shape[1]} x {mask.shape[0]} pixels for an image of {image.width} x {image.height}"
+        )
+    upright = scene.upright(image, item.id)
+    if upright is not image:
+        mask = np.asarray(scene.upright(Image.fromarray(mask), item.id))
     found = list(targets_of(item, mask, table))
     targets = [part for part in found if isinstance(part, Target)]
-    line |= {"hash": dhash(image).hex(), "wh": image.size, "rejects": [asdict(part) for part in found if isinstance(part, Reject)]}
-    if targets:
-        line["image"] = _keep(item, loaded.kind, image, out)
-        grey = np.asarray(image.convert("L"), np.float32)
-        line["targets"] = [_region(item, target, grey, out) for target in targets]
+    line |= {
+        "hash": dhash(image).hex(),
+        "wh": upright.size,
+        "rejects": [asdict(part) for part in found if isinstance(part, Reject)],
+    }
+    if (
+        targets or scene.phrases
+    ):  # a known picture without a target can still be asked for what it does not show
+        changed = loaded.kind in ("DICOM", "NIfTI") or upright is not image
+        line["image"] = _keep(item, upright if changed else None, out)
+        grey = np.asarray(upright.convert("L"), np.float32)
+        line["targets"] = [_region(item, target, grey, targets, out) for target in targets]
     return line
 
 
@@ -72,35 +88,48 @@ def forget(line: dict, out: Path) -> None:
             (out / name).unlink(missing_ok=True)
 
 
-def _keep(item: Item, kind: str, image: Image.Image, out: Path) -> str:
-    """Copy the picture as it is, or as PNG what is no picture file; returns its name."""
-    deep = kind in ("DICOM", "NIfTI")
-    name = f"images/{item.stem}{'.png' if deep else item.image.suffix}"
+def _keep(item: Item, changed: Image.Image | None, out: Path) -> str:
+    """Copy the picture file as it is, or write `changed` as PNG (turned upright, or no picture file before); returns its name."""
+    name = f"images/{item.stem}{item.image.suffix if changed is None else '.png'}"
     (out / "images").mkdir(parents=True, exist_ok=True)
-    if deep:
-        image.save(out / name)
+    if changed is not None:
+        changed.save(out / name)
     else:
         shutil.copyfile(item.image, out / name)
     return name
 
 
-def _region(item: Item, target: Target, grey: np.ndarray, out: Path) -> dict:
+def _region(item: Item, target: Target, grey: np.ndarray, targets: Sequence[Target], out: Path) -> dict:
     """Write the target's mask; returns what is known of it."""
-    category, region = target.category, target.region
-    called = re.sub(r"[^\w-]+", "-", category.name)
-    name = f"masks/{item.stem}_{called}{'_' + target.side if target.side else ''}.png"
+    category, region = target.category, target.region.mask
+    called = re.sub(r"[^\w-]+", "-", target.name)
+    name = f"masks/{item.stem}_{called}.png"
+    others = [
+        (other.category.with_article(other.region.side), other.region.mask)
+        for other in targets
+        if not _same(other, target)
+    ]
     (out / "masks").mkdir(parents=True, exist_ok=True)
     Image.fromarray(region.astype(np.uint8) * 255).save(out / name)
     box = mask_to_box(region)
     return {
         "name": category.name,
-        "side": target.side,
+        "called": target.name,
+        "side": target.region.side,
+        "image_side": target.region.image_side,
         "supercategory": category.supercategory,
         "modality": category.modality,
         "synonyms": category.synonyms,
         "mask": name,
         "box": box,
         "points": mask_to_points(region),
-        "measured": asdict(measure(grey, region, box)),
+        "measured": asdict(measure(grey, region, box, others)),
         "other_side": against_other_side(grey, region),
     }
+
+
+def _same(one: Target, other: Target) -> bool:
+    """Whether two targets are one organ: the same, or one of a pair and the pair; neither is the other's neighbour."""
+    first, second = (target.category.name.rstrip("s") for target in (one, other))
+    apart = one.region.side != other.region.side and one.category is other.category
+    return first == second and not apart or "both" in (one.category.region, other.category.region)

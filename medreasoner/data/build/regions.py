@@ -1,7 +1,7 @@
-"""From a class mask to the regions that can be asked for, measured.
+"""From a class mask to the regions that can be asked for.
 
-Is: which part of a class is one target (`Category.region`), and what is left out, with its reason.
-Is not: a judge of the masks; sets whose masks have no single target are named in `LEFT_OUT` with the reason, after looking at them.
+Which part of a class is one target (`Category.region`), on which side of the patient it lies, and what is left out, with its reason.
+What is known of a source's images (turned, mirrored, masks not to be trusted) comes from `data/scenes.py`.
 """
 
 from collections.abc import Iterator
@@ -11,32 +11,39 @@ import numpy as np
 from scipy import ndimage
 
 from medreasoner.data.build.manifest import Item
+from medreasoner.data.scenes import Scene, scene_of, scenes
 from medreasoner.data.taxonomy import Category, find, modality_of
 from medreasoner.geometry import mask_to_box
 
-LEFT_OUT = {
-    "drive_vessels": "a network over the whole field, no single target",
-    "fundus_vessel_fives": "a network over the whole field, no single target",
-    "ct_pulmonary_vessels": "many scattered pieces, classes without names",
-    "dsb2018_nuclei": "many equal nuclei, no single target",
-    "fluor_neuroblastoma": "many equal nuclei, no single target",
-    "histo_oesophagus_nuinsseg": "many equal nuclei, no single target",
-    "histo_tnbc": "many equal nuclei, no single target",
-    "mammo_mias": "circles, some beside the breast",
-    "ct_brain_haemorrhage_sich": "the class marks the rim or the oedema, not the blood",
-}
-SINGLE = 1.5  # the asked region must be this many times larger than the next of its class: else nobody could tell which is meant
-BESIDE = 0.05  # of the image's longer side: what of a vertebra or disc is smaller was cut beside the midline, and is a process or an edge
+SINGLE = 1.5  # the asked region must be so many times larger than the next of its class: else nobody could tell which is meant
+BESIDE = 0.05  # of the image's longer side: what of a vertebra or disc is smaller was cut beside the midline
 MIN_SIDE = 8  # pixels of the box, in images of at most 640 px
+SIDES = ("left", "right")
+LEVELS = ("S1", "L5", "L4", "L3", "L2", "L1", "T12")  # of the spine, from below
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region of a class. `mask` (H, W) bool; `side` of the patient and `image_side` of the image are "left", "right" or ""."""
+
+    mask: np.ndarray
+    side: str = ""
+    image_side: str = ""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One asked region of one image, before it has a question. `region` (H, W) bool."""
+    """One asked region of one image, before it has a question."""
 
     category: Category
-    side: str
-    region: np.ndarray
+    region: Region
+
+    @property
+    def name(self) -> str:
+        """As an answer names it: "left kidney"; where the patient's side is not known "hippocampus, left of the image"."""
+        if self.region.image_side and not self.region.side:
+            return f"{self.category.name}, {self.region.image_side} of the image"
+        return self.category.called(self.region.side)
 
 
 @dataclass(frozen=True)
@@ -47,59 +54,123 @@ class Reject:
     reason: str
 
 
-def regions(mask: np.ndarray, kind: str) -> tuple[list[tuple[str, np.ndarray]], str | None]:
-    """The asked regions of a class mask (H, W) bool: [(side or "", region)] and, when there is none, the reason.
-
-    kind "largest": the largest connected region; "whole": everything, holes filled; "sides": the two largest, named by their place.
-    """
-    if not mask.any():
-        return [], "empty mask"
-    if kind == "whole":
-        return [("", ndimage.binary_fill_holes(mask))], None
+def largest(mask: np.ndarray) -> np.ndarray | str:
+    """The largest connected region of a mask (H, W) bool, or why none stands out."""
     labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     order = np.argsort(sizes)[::-1]
+    if count > 1 and sizes[order[0]] < SINGLE * sizes[order[1]]:
+        return "several regions of like size"
+    return labels == order[0] + 1
+
+
+def pair(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | str:
+    """The two organs of one class (H, W) bool, that on the image's left first, or why there are not two."""
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    order = np.argsort(sizes)[::-1]
+    if (
+        count < 2
+        or sizes[order[1]] < 0.25 * sizes[order[0]]
+        or (count > 2 and sizes[order[2]] > 0.25 * sizes[order[1]])
+    ):
+        return "not two separate organs"
+    two = (labels == order[i] + 1 for i in (0, 1))
+    left, right = sorted(two, key=lambda region: np.flatnonzero(region.any(axis=0)).mean())
+    return left, right
+
+
+def regions(classes: dict[str, np.ndarray], kind: str, scene: Scene) -> list[Region] | str:
+    """The asked regions of a category's classes, name -> mask (H, W) bool, or the reason why there is none.
+
+    kind "largest": the largest connected region. "whole": everything, holes filled. "sides": each organ of a pair: classes named left and
+    right, or the two parts of one class. "both": the pair together, holes filled.
+    """
+    union = np.any(list(classes.values()), axis=0)
+    if not union.any():
+        return "empty mask"
+    by_name = {side: mask for name, mask in classes.items() for side in SIDES if name.startswith(f"{side} ")}
     if kind == "largest":
-        if count > 1 and sizes[order[0]] < SINGLE * sizes[order[1]]:
-            return [], "several regions of like size"
-        return [("", labels == order[0] + 1)], None
-    if count < 2 or sizes[order[1]] < 0.25 * sizes[order[0]] or (count > 2 and sizes[order[2]] > 0.25 * sizes[order[1]]):
-        return [], "not two separate organs"
-    pair = sorted((labels == order[i] + 1 for i in (0, 1)), key=lambda region: np.flatnonzero(region.any(axis=0)).mean())
-    return [("left", pair[0]), ("right", pair[1])], None
+        found = largest(union)
+        return found if isinstance(found, str) else [Region(found)]
+    if kind == "both" and by_name and len(by_name) < len(SIDES):
+        return "only one of the pair"
+    if kind in ("whole", "both"):
+        return [Region(ndimage.binary_fill_holes(union))]
+    if by_name:
+        named = [(side, largest(mask)) for side, mask in by_name.items()]
+        return [
+            Region(mask, side, scene.patient_side(side)) for side, mask in named if not isinstance(mask, str)
+        ] or "no single part"
+    two = pair(union)
+    if isinstance(two, str):
+        return two
+    return [Region(mask, scene.patient_side(side), side) for side, mask in zip(SIDES, two, strict=True)]
 
 
 def targets_of(item: Item, mask: np.ndarray, table: dict[str, Category]) -> Iterator[Target | Reject]:
     """Every usable target of one image with class mask (H, W), and what is not usable, in the order of the table."""
-    for category, values in classes_of(item, table):
-        parts, reason = regions(np.isin(mask, values), category.region)
-        if reason:
-            yield Reject(category.name, reason)
-        for side, region in parts:
-            box = mask_to_box(region)
-            sides = box[2] - box[0], box[3] - box[1]
-            if category.supercategory == "spine" and max(sides) < BESIDE * max(mask.shape):
-                yield Reject(category.name, "spine cut beside the midline")
-            elif min(sides) < MIN_SIDE:
-                yield Reject(category.name, f"box under {MIN_SIDE} px")
-            else:
-                yield Target(category, side, region)
+    scene = scene_of(item.dataset)
+    if scene.lowest_part:
+        yield from _stacked(item, mask, scene, table)
+        return
+    doubted = scene.exclude_targets.get(item.id, {})
+    for category, classes in classes_of(item, table):
+        if why := next((doubted[name] for _, name in classes if name in doubted), None):
+            yield Reject(category.name, f"set aside: {why}")
+            continue
+        values: dict[str, list[int]] = {}
+        for value, name in classes:  # a class may have several values
+            values.setdefault(name, []).append(value)
+        parts = {name: np.isin(mask, each) for name, each in values.items()}
+        found = regions(parts, category.region, scene)
+        if isinstance(found, str):
+            yield Reject(category.name, found)
+            continue
+        for region in found:
+            yield _usable(category, region)
 
 
-def classes_of(item: Item, table: dict[str, Category]) -> list[tuple[Category, list[int]]]:
-    """The categories that the classes of `item` are, with their mask values.
+def _usable(category: Category, region: Region) -> Target | Reject:
+    box = mask_to_box(region.mask)
+    sides = box[2] - box[0], box[3] - box[1]
+    if category.supercategory == "spine" and max(sides) < BESIDE * max(region.mask.shape):
+        return Reject(category.name, "spine cut beside the midline")
+    if min(sides) < MIN_SIDE:
+        return Reject(category.name, f"box under {MIN_SIDE} px")
+    return Target(category, region)
+
+
+def _stacked(
+    item: Item, mask: np.ndarray, scene: Scene, table: dict[str, Category]
+) -> Iterator[Target | Reject]:
+    """The vertebrae of one class, told apart by counting its connected parts up from the lowest, whose level the scene names."""
+    labels, count = ndimage.label(mask > 0, structure=np.ones((3, 3)))
+    centres = ndimage.center_of_mass(mask > 0, labels, range(1, count + 1)) if count else []
+    upwards = sorted(range(count), key=lambda part: -centres[part][0])
+    for part, level in zip(upwards, LEVELS[LEVELS.index(scene.lowest_part) :], strict=False):
+        category = table.get(f"{level} vertebra")
+        if category is not None:
+            yield _usable(category, Region(labels == part + 1))
+
+
+def classes_of(item: Item, table: dict[str, Category]) -> list[tuple[Category, list[tuple[int, str]]]]:
+    """The categories that the classes of `item` are, each with the (mask value, class name) that belong to it.
 
     A set that the table names (`Category.targets`) means what is said there, and its other classes are not asked for. In any other set a
-    class is the category of the same name; a name that the taxonomy does not hold becomes a category of its own.
+    class is the category of the same name. A known source (`data/scenes.py`) whose classes no category takes has no target; a name that the taxonomy does not hold becomes a category of its own.
     """
-    told = [c for c in table.values() if item.dataset in c.targets]
-    if told:
-        pairs = [(c, [value for value, name in item.classes if name in c.targets[item.dataset]]) for c in told]
-        return [(category, values) for category, values in pairs if values]
-    found: dict[str, tuple[Category, list[int]]] = {}
+    known = [c for c in table.values() if item.dataset in c.targets]
+    if known or item.dataset in scenes():
+        pairs = [
+            (c, [(value, name) for value, name in item.classes if name in c.targets[item.dataset]])
+            for c in known
+        ]
+        return [(category, classes) for category, classes in pairs if classes]
+    found: dict[str, tuple[Category, list[tuple[int, str]]]] = {}
     for value, name in item.classes:
         category = _category(name, item.modality, table)
-        found.setdefault(category.name, (category, []))[1].append(value)
+        found.setdefault(category.name, (category, []))[1].append((value, name))
     return list(found.values())
 
 

@@ -1,9 +1,10 @@
 """The project's own rows: a line of samples.jsonl, or a row of parquet with the same fields.
 
 Fields: `id`, `image`, `mask`, `question`, `modality`, `category`, `case`; optional `split`, `supercategory`,
-`box`, `points`, `think`, `others`. With `box` and `points` the mask may be left out. `image` and `mask` are
-paths relative to the set's folder, or in parquet `{"bytes", "path"}`, as the feature `Image` of `datasets`
-stores them. Coordinates are in pixels of the image.
+`box`, `points`, `think`, `others`, `target`, `side`, `image_side`. With `box` and `points` the mask may be left
+out; where `absent` is true there is none of the three. `image` and `mask` are paths relative to the set's
+folder, or in parquet `{"bytes", "path"}`, as the feature `Image` of `datasets` stores them. Coordinates are in
+pixels of the image.
 """
 
 from pathlib import Path
@@ -27,7 +28,8 @@ def in_split(fields: dict, split: str | None) -> bool:
 
 def make_sample(fields: dict, storage: Storage) -> Sample:
     """The sample that these fields describe. Errors: RowError."""
-    if not fields.get("mask") and not (fields.get("box") and fields.get("points")):
+    absent = bool(fields.get("absent"))
+    if not absent and not fields.get("mask") and not (fields.get("box") and fields.get("points")):
         raise RowError("it has no mask, so it must have box and points")
     if not fields.get("image"):
         raise RowError("it has no image")
@@ -36,9 +38,10 @@ def make_sample(fields: dict, storage: Storage) -> Sample:
         mask=_picture(fields["mask"], storage) if fields.get("mask") else None,
         box=box_of(fields["box"]) if fields.get("box") else None,
         points=points_of(fields["points"]) if fields.get("points") else None,
+        absent=absent,
         others=tuple(box_of(other) for other in as_list(fields.get("others"), "others")),
         **{key: text_of(fields, key) for key in ("id", "question", "modality", "category", "case")},
-        **{key: str(fields.get(key) or "") for key in ("supercategory", "think")},
+        **{key: str(fields.get(key) or "") for key in ("supercategory", "think", "target", "side", "image_side")},
     )
 
 

@@ -83,7 +83,9 @@ def test_the_offline_wordings_and_phrases_pass_their_own_checks():
     for category in categories().values():
         for side, box in (("left", (5.0, 40.0, 35.0, 60.0)), ("right", (65.0, 40.0, 95.0, 60.0))):
             for question in (*category.questions, *category.held_out):
-                assert wrong_side(question.replace("{side}", side), box, (100, 100)) is None or category.region != "sides", question
+                other = {"left": "right", "right": "left"}[side]  # as radiologists display it
+                text = question.replace("{side}", other).replace("{image_side}", side)
+                assert wrong_side(text, box, (100, 100)) is None or category.region != "sides", question
 
 
 def test_a_target_that_the_taxonomy_does_not_know_is_guarded_by_its_own_name():

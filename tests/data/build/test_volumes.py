@@ -135,7 +135,8 @@ def test_a_volume_that_is_done_is_not_read_again(folder, tmp_path):
 
 
 def test_a_volume_becomes_samples_with_their_spacing(folder, tmp_path):
-    Builder(open_source(folder, tmp_path / "out", SPLEEN), tmp_path / "out").run()
+    options = Options(labels={1: "spleen", 2: "duodenum"}, modality="CT", licence="CC0")
+    Builder(open_source(folder, tmp_path / "out", options), tmp_path / "out").run()
     (sample,) = lines(tmp_path / "out/samples.jsonl")
     assert (
         sample["category"] == "spleen"
@@ -143,7 +144,7 @@ def test_a_volume_becomes_samples_with_their_spacing(folder, tmp_path):
         and sample["box"] == [10, 10, 18, 18]
     )
     (reject,) = lines(tmp_path / "out/rejects.jsonl")
-    assert reject["reason"] == "no wordings for liver in CT images"
+    assert reject["reason"] == "no wordings for duodenum in CT images"
 
 
 def test_a_volume_that_cannot_be_used_is_refused_and_counted_and_the_others_go_on(folder, tmp_path, capsys):

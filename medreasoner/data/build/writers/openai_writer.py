@@ -114,7 +114,7 @@ class OpenAIWriter:
         """See `Writer.ask`."""
         measured = target["measured"]
         text = ASK.format(
-            name=target["name"],
+            name=target["called"],
             supercategory=category.supercategory,
             facts=json.dumps(_facts(target)),
             **asdict(description),
@@ -177,14 +177,16 @@ def read_object(answer: str, keys: tuple[str, ...]) -> list[str] | None:
 def _facts(target: dict) -> dict:
     measured = target["measured"]
     facts = {
-        "target": target["name"],
+        "target": target["called"],
         "place": place_phrase(measured["side"], measured["height"]) + " of the image",
         "size": measured["size"],
         "shape": measured["shape"],
         "brightness": f"{measured['brightness']} its surroundings",
     }
     if target["side"]:
-        facts["side"] = f"the {target['side']} one of two in the image"
+        facts["side"] = f"the one of two on the patient's {target['side']}"
+    if target["image_side"]:
+        facts["side of the image"] = f"the {target['image_side']} one of two in the image"
     if target["other_side"]:
         facts["symmetry"] = f"{target['other_side']} the same place on the other side of the image"
     return facts

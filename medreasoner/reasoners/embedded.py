@@ -1,0 +1,235 @@
+"""The architecture of the embedded reasoner: a LLaVA-style model that looks through SAM 2's image encoder and hears through a sentence encoder.
+
+    picture  -> SAM 2 tower (frozen) -> stage 3 -> last stage, adapted by low-rank updates, plus stage 3 itself -> 256 image tokens
+    question -> sentence encoder (BERT architecture, pretrained) -> one state a word piece
+    both     -> Qwen3-style decoder -> reasoning and answer
+
+Three parts differ from `LlavaForConditionalGeneration`. The tower stays byte for byte the segmenter's, so that one encoding serves both;
+what the reasoner sees differently is a low-rank update of the last stage's weights (LoRA, Hu et al. 2021). A strided convolution adds the
+finer stage-3 map. The words of the question are not looked up in the decoder's table but read by the sentence encoder.
+
+Importing this module registers the classes, so that transformers' Auto classes load a checkpoint of them without remote code.
+"""
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from transformers import AutoConfig, AutoModelForImageTextToText, BertConfig, BertModel
+from transformers.activations import ACT2FN
+from transformers.configuration_utils import SubConfigSpec
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.llava.configuration_llava import LlavaConfig
+from transformers.models.llava.modeling_llava import (
+    LlavaForConditionalGeneration,
+    LlavaModel,
+    LlavaModelOutputWithPast,
+)
+
+STAGE_3 = 10  # index of the tower's hidden state after its third stage: (B, 32, 32, 384) at 512 pixels
+
+
+class MedReasonerConfig(LlavaConfig):
+    """`LlavaConfig`, and:
+
+    Args:
+        question_config: of the sentence encoder, a `BertConfig`.
+        adapter_rank: of the updates of the tower's last stage.
+        question_end_token_id: the token that ends the question, after the image's tokens.
+    """
+
+    model_type = "medreasoner"
+    sub_configs_defaults = {
+        **LlavaConfig.sub_configs_defaults,
+        "question_config": SubConfigSpec(config_class=BertConfig),
+    }
+
+    question_config: dict | BertConfig | None = None
+    adapter_rank: int = 64
+    question_end_token_id: int = 0
+
+
+class ImageProjector(nn.Module):
+    """The tower's stage-3 map (B, 32, 32, 384) -> image tokens (B, 256, H), through the tower's own last blocks with updated weights."""
+
+    def __init__(self, config: MedReasonerConfig) -> None:
+        super().__init__()
+        width, hidden = (
+            config.vision_config.backbone_config.embed_dim_per_stage[-2:],
+            config.text_config.hidden_size,
+        )
+        self.rank = config.adapter_rank
+        self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
+        for name, (out, into) in _last_stage(width, config.vision_config.backbone_config.mlp_ratio).items():
+            self.down[name] = nn.Parameter(torch.empty(self.rank, into))
+            self.up[name] = nn.Parameter(
+                torch.zeros(out, self.rank)
+            )  # zero: the last stage starts as the tower's
+        self.linear_1 = nn.Linear(width[1], hidden)
+        self.act = ACT2FN[config.projector_hidden_act]
+        self.linear_2 = nn.Linear(hidden, hidden)
+        self.fine = nn.Conv2d(width[0], hidden, kernel_size=2, stride=2)
+
+    def forward(self, stage_3: torch.Tensor, blocks: nn.ModuleList) -> torch.Tensor:
+        """`blocks`: the tower's blocks after its third stage; their own weights are not changed."""
+        states = stage_3
+        for number, block in enumerate(blocks):
+            updated = {
+                f"{name}.weight": block.get_parameter(f"{name}.weight") + self.up[key] @ self.down[key]
+                for key in self.down
+                if (name := _parameter_of(key, number))
+            }
+            states = functional_call(block, updated, (states,))
+        coarse = self.linear_2(self.act(self.linear_1(states))).flatten(1, 2)
+        return coarse + self.fine(stage_3.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
+
+
+def _last_stage(width: tuple[int, int], ratio: float) -> dict[str, tuple[int, int]]:
+    """The linear layers of the last stage's two blocks: key -> (outputs, inputs). A key is "block_layer" with "-" for the dots."""
+    before, after = width
+    inner = int(after * ratio)
+    layers = {"0_attn-qkv": (3 * after, before), "0_attn-proj": (after, after), "0_proj": (after, before)}
+    layers |= {"1_attn-qkv": (3 * after, after), "1_attn-proj": (after, after)}
+    for block in "01":
+        layers |= {f"{block}_mlp-proj_in": (inner, after), f"{block}_mlp-proj_out": (after, inner)}
+    return layers
+
+
+def _parameter_of(key: str, block: int) -> str | None:
+    """The layer's name in block number `block`, None where the key is another block's."""
+    number, _, name = key.partition("_")
+    return name.replace("-", ".") if number == str(block) else None
+
+
+class MedReasonerModel(LlavaModel):
+    """The model without its head."""
+
+    config: MedReasonerConfig
+
+    def __init__(self, config: MedReasonerConfig) -> None:
+        super().__init__(config)
+        self.multi_modal_projector = ImageProjector(config)
+        self.question_encoder = BertModel(config.question_config, add_pooling_layer=False)
+        self.question_projector = nn.Linear(
+            config.question_config.hidden_size, config.text_config.hidden_size
+        )
+        self.sentence_projector = nn.Linear(
+            config.question_config.hidden_size, config.text_config.hidden_size
+        )
+        self.post_init()
+
+    def get_image_features(self, pixel_values: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
+        """The tower's output; `pooler_output` holds the image tokens, (256, H) an image."""
+        outputs = self.vision_tower(pixel_values, output_hidden_states=True, return_dict=True)
+        outputs.pooler_output = list(self.image_tokens(outputs.hidden_states[STAGE_3]))
+        return outputs
+
+    def image_tokens(self, stage_3: torch.Tensor) -> torch.Tensor:
+        """(B, 256, H) of the tower's stage-3 map (B, 32, 32, 384)."""
+        return self.multi_modal_projector(stage_3, self.vision_tower.backbone.blocks[STAGE_3:])
+
+    def embed(self, input_ids: torch.Tensor, questions: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, L, H): the decoder's own embeddings, with those of the question's words from the sentence encoder.
+
+        Args:
+            questions: (B, L) number of the question a token belongs to, -1 for others; None finds one question a row, between the
+                image's tokens and the token that ends the turn.
+        """
+        table = self.get_input_embeddings()
+        embedded = table(input_ids.clamp(max=table.num_embeddings - 1))
+        if questions is None:
+            questions = self._questions(input_ids)
+        if not (questions >= 0).any():
+            return embedded
+        rows, columns, ids, mask = _gathered(input_ids, questions)
+        heard = self.question_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        embedded = embedded.clone()
+        embedded[rows, columns] = self.question_projector(heard[mask.bool()]).to(embedded.dtype)
+        whole = (heard * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        last = torch.tensor(
+            [columns[rows_of].max() for rows_of in _members(questions[rows, columns])], device=ids.device
+        )
+        row = torch.tensor(
+            [rows[rows_of][0] for rows_of in _members(questions[rows, columns])], device=ids.device
+        )
+        embedded[row, last + 1] = embedded[row, last + 1] + self.sentence_projector(whole).to(embedded.dtype)
+        return embedded
+
+    def _questions(self, input_ids: torch.Tensor) -> torch.Tensor:
+        image = input_ids == self.config.image_token_id
+        after = (image.long().cumsum(1) > 0) & ~image
+        ended = ((input_ids == self.config.question_end_token_id) & after).long().cumsum(1) > 0
+        rows = torch.arange(len(input_ids), device=input_ids.device)[:, None].expand_as(input_ids)
+        return torch.where(after & ~ended, rows, -1)
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
+        questions: torch.Tensor | None = None,
+        stage_3: torch.Tensor | None = None,
+        **kwargs: object,
+    ) -> LlavaModelOutputWithPast:
+        """As `LlavaModel.forward`, and:
+
+        Args:
+            questions: see `embed`. stage_3: the tower's stage-3 map (B, 32, 32, 384) instead of `pixel_values`, where it was computed before.
+        """
+        if inputs_embeds is None:
+            inputs_embeds = self.embed(input_ids, questions)
+        features = None
+        if stage_3 is not None:
+            features = self.image_tokens(stage_3)
+        elif mm_encoder_outputs is not None and mm_encoder_outputs.get("image") is not None:
+            features = torch.stack(list(mm_encoder_outputs["image"].pooler_output))
+        elif pixel_values is not None:
+            features = torch.stack(self.get_image_features(pixel_values).pooler_output)
+        if features is not None:
+            features = features.to(inputs_embeds.device, inputs_embeds.dtype)
+            where = self.get_placeholder_mask(input_ids, inputs_embeds=inputs_embeds, image_features=features)
+            inputs_embeds = inputs_embeds.masked_scatter(where, features)
+        for name in ("vision_feature_layer", "vision_feature_select_strategy", "image_sizes"):
+            kwargs.pop(name, None)
+        outputs = self.language_model(inputs_embeds=inputs_embeds, **kwargs)
+        return LlavaModelOutputWithPast(
+            last_hidden_state=outputs.last_hidden_state,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            image_hidden_states=features,
+        )
+
+
+def _members(numbers: torch.Tensor) -> list[torch.Tensor]:
+    """For every different number, in ascending order, the places (N,) where it stands."""
+    return [(numbers == number).nonzero()[:, 0] for number in numbers.unique()]
+
+
+def _gathered(input_ids: torch.Tensor, questions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The questions of a batch as one padded batch: (rows, columns) of their tokens, ids (N, Q) and mask (N, Q); the order of rows and
+    columns is that of the mask's ones."""
+    parts = [(questions == number).nonzero(as_tuple=True) for number in questions[questions >= 0].unique()]
+    longest = max(len(rows) for rows, _ in parts)
+    ids = input_ids.new_zeros(len(parts), longest)
+    mask = torch.zeros_like(ids)
+    for number, (rows, columns) in enumerate(parts):
+        ids[number, : len(rows)] = input_ids[rows, columns]
+        mask[number, : len(rows)] = 1
+    return torch.cat([rows for rows, _ in parts]), torch.cat([columns for _, columns in parts]), ids, mask
+
+
+class MedReasonerForConditionalGeneration(LlavaForConditionalGeneration):
+    """The embedded reasoner, see the module."""
+
+    config: MedReasonerConfig
+
+    def __init__(self, config: MedReasonerConfig) -> None:
+        super(LlavaForConditionalGeneration, self).__init__(config)
+        self.model = MedReasonerModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.post_init()
+
+
+AutoConfig.register(MedReasonerConfig.model_type, MedReasonerConfig)
+AutoModelForImageTextToText.register(MedReasonerConfig, MedReasonerForConditionalGeneration)
