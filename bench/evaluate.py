@@ -79,7 +79,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     pair = MedReasoner.from_pretrained(device="cpu")
-    samples = random.Random(0).sample([sample for sample in load(args.data, args.split) if not sample.absent], args.samples)
+    samples = random.Random(0).sample(
+        [sample for sample in load(args.data, args.split) if not sample.absent], args.samples
+    )
     samples = sorted(samples, key=lambda sample: str(sample.image))
     passes(pair, samples[:2], 1)  # warm-up
     times = {batch: [] for batch in BATCHES}

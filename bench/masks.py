@@ -40,7 +40,9 @@ def scores(data: Path, split: str, untuned: Path) -> list[dict]:
         for name, (multimask, passes) in UNTUNED.items()
     } | {TUNED: pair.segmenter}
     records, last, encoded = [], None, {}
-    for sample in tqdm(sorted((s for s in load(data, split) if not s.absent), key=lambda s: str(s.image)), mininterval=20):
+    for sample in tqdm(
+        sorted((s for s in load(data, split) if not s.absent), key=lambda s: str(s.image)), mininterval=20
+    ):
         if sample.image != last:
             image, last = sample.load_image(), sample.image
             features = pair.reasoner.encode(image).features

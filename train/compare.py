@@ -176,7 +176,7 @@ def main(open_features: Callable[[list[str], Path], ImageFeatures] | None = None
     args = options(open_features is not None)
     args.bf16 = usable_on_cpu(args.bf16)
     samples = list(load(args.data, "train" if args.dev else args.split, strict=True))
-    samples = [sample for sample in samples if not args.dev or is_dev(sample.case)]
+    samples = [s for s in samples if not s.absent and (not args.dev or is_dev(s.case))]
     samples = with_control(samples[: args.limit] if args.limit else samples, args.control, args.seed)
     segmenter, features = load_segmenter(args.segmenter), None
     if open_features is not None:

@@ -13,9 +13,7 @@ Importing this module registers the classes, so that transformers' Auto classes 
 
 import torch
 from torch import nn
-from torch.func import functional_call
 from transformers import AutoConfig, AutoModelForImageTextToText, BertConfig, BertModel
-from transformers.activations import ACT2FN
 from transformers.configuration_utils import SubConfigSpec
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.configuration_llava import LlavaConfig
@@ -25,7 +23,7 @@ from transformers.models.llava.modeling_llava import (
     LlavaModelOutputWithPast,
 )
 
-STAGE_3 = 10  # index of the tower's hidden state after its third stage: (B, 32, 32, 384) at 512 pixels
+from medreasoner.reasoners.image_projector import STAGE_3, ImageProjector
 
 
 class MedReasonerConfig(LlavaConfig):
@@ -46,58 +44,6 @@ class MedReasonerConfig(LlavaConfig):
     question_config: dict | BertConfig | None = None
     adapter_rank: int = 64
     question_end_token_id: int = 0
-
-
-class ImageProjector(nn.Module):
-    """The tower's stage-3 map (B, 32, 32, 384) -> image tokens (B, 256, H), through the tower's own last blocks with updated weights."""
-
-    def __init__(self, config: MedReasonerConfig) -> None:
-        super().__init__()
-        width, hidden = (
-            config.vision_config.backbone_config.embed_dim_per_stage[-2:],
-            config.text_config.hidden_size,
-        )
-        self.rank = config.adapter_rank
-        self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
-        for name, (out, into) in _last_stage(width, config.vision_config.backbone_config.mlp_ratio).items():
-            self.down[name] = nn.Parameter(torch.empty(self.rank, into))
-            self.up[name] = nn.Parameter(
-                torch.zeros(out, self.rank)
-            )  # zero: the last stage starts as the tower's
-        self.linear_1 = nn.Linear(width[1], hidden)
-        self.act = ACT2FN[config.projector_hidden_act]
-        self.linear_2 = nn.Linear(hidden, hidden)
-        self.fine = nn.Conv2d(width[0], hidden, kernel_size=2, stride=2)
-
-    def forward(self, stage_3: torch.Tensor, blocks: nn.ModuleList) -> torch.Tensor:
-        """`blocks`: the tower's blocks after its third stage; their own weights are not changed."""
-        states = stage_3
-        for number, block in enumerate(blocks):
-            updated = {
-                f"{name}.weight": block.get_parameter(f"{name}.weight") + self.up[key] @ self.down[key]
-                for key in self.down
-                if (name := _parameter_of(key, number))
-            }
-            states = functional_call(block, updated, (states,))
-        coarse = self.linear_2(self.act(self.linear_1(states))).flatten(1, 2)
-        return coarse + self.fine(stage_3.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
-
-
-def _last_stage(width: tuple[int, int], ratio: float) -> dict[str, tuple[int, int]]:
-    """The linear layers of the last stage's two blocks: key -> (outputs, inputs). A key is "block_layer" with "-" for the dots."""
-    before, after = width
-    inner = int(after * ratio)
-    layers = {"0_attn-qkv": (3 * after, before), "0_attn-proj": (after, after), "0_proj": (after, before)}
-    layers |= {"1_attn-qkv": (3 * after, after), "1_attn-proj": (after, after)}
-    for block in "01":
-        layers |= {f"{block}_mlp-proj_in": (inner, after), f"{block}_mlp-proj_out": (after, inner)}
-    return layers
-
-
-def _parameter_of(key: str, block: int) -> str | None:
-    """The layer's name in block number `block`, None where the key is another block's."""
-    number, _, name = key.partition("_")
-    return name.replace("-", ".") if number == str(block) else None
 
 
 class MedReasonerModel(LlavaModel):

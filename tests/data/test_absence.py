@@ -72,7 +72,9 @@ def test_every_drawn_question_fits_its_image():
 
 def test_training_and_validation_share_no_message():
     for kind in MESSAGES:
-        training, held_out = ({question_of(each) for each in texts()[key]} for key in (kind, f"{kind}_held_out"))
+        training, held_out = (
+            {question_of(each) for each in texts()[key]} for key in (kind, f"{kind}_held_out")
+        )
         assert training and held_out and not training & held_out
 
 
@@ -97,4 +99,7 @@ def test_explanations_are_filled_in():
             for _ in range(60):
                 drawn = absent_target(kind, kidney, "Where?", HEAD, rng, seen, "left")
                 assert "the left kidney" in drawn.think and not re.search(r"[{}]", drawn.think)
-    assert any("the liver" in absent_target(NOT_HERE, kidney, "Where?", HEAD, rng, ("the liver",)).think for _ in range(90))
+    assert any(
+        "the liver" in absent_target(NOT_HERE, kidney, "Where?", HEAD, rng, ("the liver",)).think
+        for _ in range(90)
+    )

@@ -89,7 +89,9 @@ def test_every_scene_says_what_it_shows():
 def test_no_phrase_speaks_of_a_position_that_was_put_right():
     for scene in ALL:
         said = " ".join(scene.phrases).lower()
-        assert scene.turn == "none" or not any(word in said for word in ("mirror", "turned", "upside", "lying on", "edge")), scene.source
+        assert scene.turn == "none" or not any(
+            word in said for word in ("mirror", "turned", "upside", "lying on", "edge")
+        ), scene.source
 
 
 def test_a_target_can_be_in_view_where_it_is_labelled():

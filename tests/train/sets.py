@@ -12,6 +12,8 @@ MEASURED = {
     "size": "small",
     "shape": "wider than tall",
     "brightness": "brighter than",
+    "margin": "even",
+    "neighbours": [],
 }
 CASES = ("case-0", "case-1", "case-2", "case-32")  # the last one is held back, see train/holdout.py
 
@@ -20,7 +22,8 @@ def make_built_set(folder: Path) -> Path:
     """Four targets in four images, as `medreasoner data build` writes them, with measured facts."""
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
-    lines = []
+    (folder / "stages").mkdir()
+    lines, regions = [], []
     for i, case in enumerate(CASES):
         mask = np.zeros((64, 64), np.uint8)
         mask[10 + 5 * i : 30 + 5 * i, 8:40] = 255
@@ -35,7 +38,12 @@ def make_built_set(folder: Path) -> Path:
             "measured": MEASURED, "licence": "CC0", "source": "drawn",
         }  # fmt: skip
         lines.append(json.dumps(sample))
+        target = {key: sample[key] for key in ("mask", "box", "points", "measured")}
+        target |= {"name": sample["category"], "called": sample["category"], "side": "", "image_side": ""}
+        shared = {key: sample[key] for key in ("id", "image", "dataset", "case", "split")}
+        regions.append(json.dumps(shared | {"classes": ["polyp"], "targets": [target]}))
     (folder / "samples.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "stages/1_regions.jsonl").write_text("\n".join(regions) + "\n")
     return folder
 
 

@@ -69,6 +69,6 @@ def test_a_question_held_back_from_training_asks_for_the_same(built_set):
     known = categories()["colorectal polyp"]
     assert [replace(one, question="") for one in asked] == [replace(one, question="") for one in samples]
     questions = {one.question for one in asked}
-    assert len(questions) > 1 and questions <= set(known.held_back) - set(known.wordings)
+    assert len(questions) > 1 and questions <= set(known.held_back) - set(known.questions)
     with pytest.raises(DataError, match="no wording of 'gadget' is held back"):
-        with_control([replace(samples[0], category="gadget")], "reworded", 0)
+        with_control([replace(samples[0], category="gadget", target="")], "reworded", 0)

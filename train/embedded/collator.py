@@ -8,13 +8,13 @@ import itertools
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from transformers import ProcessorMixin
 
 from medreasoner.prompts import messages
-from train.embedded.conversations import View
 from train.embedded.features import Stage3Cache
+from train.embedded.views import shown
 
+IGNORED = -100  # label of a token that is not learnt
 PREFIX, PAD = -1, -2  # in `conversation`: tokens up to the end of the image, and padding
 
 
@@ -38,7 +38,7 @@ class SharedImageCollator:
 
     Returns tensors of B sequences of L tokens with N conversations in all:
         input_ids, position_ids (B, L) int; a conversation's positions continue after the image.
-        labels (B, L) int, -100 where nothing is learnt.
+        labels (B, L) int, IGNORED where nothing is learnt.
         conversation (B, L) int, number of the conversation in the batch, or PREFIX or PAD.
         coordinates (B, L) int, index of the coordinate that the label is, or -1.
         attention_mask (B, 1, L, L) bool.
@@ -60,7 +60,7 @@ class SharedImageCollator:
     def __call__(self, examples: list[dict]) -> dict[str, torch.Tensor]:
         sequences = [self._sequence(example["conversations"]) for example in examples]
         length = max(len(ids) for ids, *_ in sequences)
-        fills = self.tokenizer.pad_token_id, 0, -100, PAD, -1
+        fills = self.tokenizer.pad_token_id, 0, IGNORED, PAD, -1
         padded = [
             [row + [fill] * (length - len(row)) for row, fill in zip(one, fills, strict=True)]
             for one in sequences
@@ -94,11 +94,11 @@ class SharedImageCollator:
             head, tokens = self._tokenize(each)
             tokenized.append(tokens)
         ids, numbers = list(head), [PREFIX] * len(head)
-        positions, labels, coordinates = list(range(len(head))), [-100] * len(head), [-1] * len(head)
+        positions, labels, coordinates = list(range(len(head))), [IGNORED] * len(head), [-1] * len(head)
         for number, tokens in enumerate(tokenized):
             ids += tokens.ids
             positions += range(len(head), len(head) + len(tokens.ids))
-            labels += [-100] * tokens.question_length + tokens.ids[tokens.question_length :]
+            labels += [IGNORED] * tokens.question_length + tokens.ids[tokens.question_length :]
             numbers += [number] * len(tokens.ids)
             coordinates += tokens.coordinates
         return ids, positions, labels, numbers, coordinates
@@ -134,7 +134,7 @@ class SharedImageCollator:
         row, question_end, answer_start = (torch.zeros(count, dtype=torch.long) for _ in range(3))
         for number in range(count):
             rows, columns = (conversation == number).nonzero(as_tuple=True)
-            learnt = columns[labels[rows, columns] != -100]
+            learnt = columns[labels[rows, columns] != IGNORED]
             row[number], question_end[number] = rows[0], learnt[0] - 1
             answer_start[number] = columns[(ids[rows, columns] == self.answer).nonzero()[0, 0]]
         return {"row": row, "question_end": question_end, "answer_start": answer_start}
@@ -151,26 +151,10 @@ def questions_of(
     ids: torch.Tensor, labels: torch.Tensor, conversation: torch.Tensor, end: int
 ) -> torch.Tensor:
     """(B, L) int: for the words of a question the number of its conversation, -1 for every other token. `end` closes the question."""
-    before = (labels == -100) & (conversation >= 0)
+    before = (labels == IGNORED) & (conversation >= 0)
     ended = torch.zeros_like(ids)
     for number in range(int(conversation.max()) + 1):
         rows, columns = ((conversation == number) & before).nonzero(as_tuple=True)
         last = columns[(ids[rows, columns] == end).nonzero()[0, 0]]
         ended[rows[0], last : columns[-1] + 1] = 1
     return torch.where(before & (ended == 0), conversation, -1)
-
-
-def shown(stage_3: torch.Tensor, view: View) -> torch.Tensor:
-    """The part of a map (32, 32, C) that a view shows, at its own size: what the tower would make of it, nearly, and free."""
-    x1, y1, x2, y2 = view.window
-    if view.window != (0.0, 0.0, 1.0, 1.0):
-        size = stage_3.shape[0]
-        ys, xs = (
-            low + (torch.arange(size) + 0.5) / size * (high - low) for low, high in ((y1, y2), (x1, x2))
-        )
-        grid = torch.stack(torch.meshgrid(xs * 2 - 1, ys * 2 - 1, indexing="xy"), -1)[None].float()
-        moved = F.grid_sample(
-            stage_3.permute(2, 0, 1)[None], grid, padding_mode="border", align_corners=False
-        )
-        stage_3 = moved[0].permute(1, 2, 0)
-    return stage_3.flip(1) if view.mirrored else stage_3

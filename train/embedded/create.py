@@ -13,10 +13,7 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from transformers import (
-    AutoModelForImageTextToText,
-    AutoTokenizer,
     BertConfig,
     GenerationConfig,
     LlavaProcessor,
@@ -28,10 +25,14 @@ from transformers import (
 from medreasoner.geometry import EMBEDDED
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt
-from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded import (
+    MedReasonerConfig,
+    MedReasonerForConditionalGeneration,
+)
 from medreasoner.segmenters.sam2_model import image_processor
+from train.embedded.first_weights import continue_from, load_sentence_encoder, reset, smooth_numbers
 from train.embedded.sam2 import SIDE, load_sam2
-from train.embedded.vocabulary import BLANK, NUMBERS, build
+from train.embedded.vocabulary import build
 
 LONGEST_QUESTION = 256  # word pieces; the sentence encoder has positions for so many
 CHAT_TEMPLATE = (
@@ -92,64 +93,6 @@ def configuration(
     )
 
 
-def load_sentence_encoder(
-    model: MedReasonerForConditionalGeneration, folder: Path, pieces: list[str], encoder: dict[str, int]
-) -> None:
-    """Give the question encoder pretrained weights; `pieces` names for each of our tokens the row of its word embeddings."""
-    state = load_file(next(folder.rglob("*.safetensors")))
-    state = {name.removeprefix("bert."): value.float() for name, value in state.items()}
-    rows = torch.tensor([encoder[piece] for piece in pieces])
-    words, positions = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
-    state[words], state[positions] = state[words][rows], state[positions][:LONGEST_QUESTION]
-    missing, unexpected = model.model.question_encoder.load_state_dict(state, strict=False)
-    if missing or any(not name.startswith(("pooler.", "embeddings.position_ids")) for name in unexpected):
-        raise SystemExit(
-            f"{folder} does not hold the sentence encoder that is expected: {[*missing, *unexpected][:3]}"
-        )
-
-
-def continue_from(
-    model: MedReasonerForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> None:
-    """Start decoder and image projector from an earlier embedded model: a token's embedding is the mean of what its text was there."""
-    old, old_tokenizer = (
-        AutoModelForImageTextToText.from_pretrained(folder),
-        AutoTokenizer.from_pretrained(folder),
-    )
-    layers = {
-        name: value.float()
-        for name, value in old.model.language_model.state_dict().items()
-        if "embed_tokens" not in name
-    }
-    missing, unexpected = model.model.language_model.load_state_dict(layers, strict=False)
-    if unexpected or missing != ["embed_tokens.weight"]:
-        raise SystemExit(f"the decoder in {folder} is of another shape: {[*missing, *unexpected][:3]}")
-    for name in ("linear_1", "linear_2"):
-        getattr(model.model.multi_modal_projector, name).load_state_dict(
-            {
-                key: value.float()
-                for key, value in getattr(old.model.multi_modal_projector, name).state_dict().items()
-            }
-        )
-    table, was = model.get_input_embeddings().weight.data, old.get_input_embeddings().weight.data.float()
-    for number, token in enumerate(tokenizer.convert_ids_to_tokens(range(len(table)))):
-        ids = old_tokenizer(token.replace(BLANK, " "), add_special_tokens=False).input_ids
-        if ids:
-            table[number] = was[ids].mean(0)
-
-
-def smooth_numbers(
-    model: MedReasonerForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, seed: int
-) -> None:
-    """Numbers start as neighbours: smooth random curves over 0..255."""
-    table = model.get_input_embeddings().weight.data
-    ids = torch.tensor([tokenizer.convert_tokens_to_ids(number) for number in NUMBERS])
-    generator = torch.Generator().manual_seed(seed)
-    speed, phase = (torch.rand(table.shape[1], generator=generator) for _ in range(2))
-    waves = torch.linspace(0, 1, len(ids))[:, None] * speed * 40 + phase * 7
-    table[ids] = waves.sin() * table.std() * 1.4
-
-
 def create(args: argparse.Namespace) -> MedReasonerForConditionalGeneration:
     """Write the folder `args.out`; returns the model."""
     torch.manual_seed(args.seed)
@@ -163,10 +106,7 @@ def create(args: argparse.Namespace) -> MedReasonerForConditionalGeneration:
     )
     model = MedReasonerForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(sam2.vision_encoder.state_dict())
-    for matrix in model.model.multi_modal_projector.down.values():
-        torch.nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
-    torch.nn.init.zeros_(model.model.multi_modal_projector.fine.weight)
-    torch.nn.init.zeros_(model.model.multi_modal_projector.fine.bias)
+    reset(model.model.multi_modal_projector)
     load_sentence_encoder(model, args.sentence_encoder, pieces, encoder)
     if args.continue_from:
         continue_from(model, tokenizer, args.continue_from)

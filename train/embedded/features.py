@@ -10,91 +10,25 @@ cores, --stage-3 alone a quarter less. A fill that was killed goes on where it s
 """
 
 import argparse
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
-from transformers import PreTrainedModel, Sam2Model
+from transformers import PreTrainedModel, Sam2Model, Sam2VisionModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from medreasoner.reasoners.embedded import STAGE_3, MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
+from medreasoner.reasoners.image_projector import STAGE_3
 from medreasoner.segmenters.base import Segmenter
 from medreasoner.segmenters.sam2 import Encoded, Sam2Segmenter
 from medreasoner.segmenters.sam2_model import image_processor, mask_inputs
+from train.embedded.feature_cache import MAPS, SHAPES, STAGE_3_NAME, FeatureCache, content_key
 from train.embedded.sam2 import SIDE, load_sam2
 
 BATCH = 4
-STAGE_3_NAME = "stage3"  # what the VLM reads
-SHAPES = {
-    STAGE_3_NAME: (32, 32, 384),
-    "high0": (32, 128, 128),
-    "high1": (64, 64, 64),
-    "low": (256, 32, 32),
-}
-MAPS = ("high0", "high1", "low")  # what the mask decoder reads
-
-
-def content_key(pixel_values: torch.Tensor) -> str:
-    """Name of one processed image, (3, 512, 512) float: a hash of every eighth pixel, equal wherever the pixels are equal."""
-    return hashlib.blake2b(
-        pixel_values[:, ::8, ::8].contiguous().float().numpy().tobytes(), digest_size=16
-    ).hexdigest()
-
-
-class FeatureCache:
-    """Append-only store of named fp16 arrays, a row per image, in flat files.
-
-    `keys.txt` is written last, so that a row is whole or absent after a kill.
-
-    Args:
-        names: of SHAPES, the arrays that `append` writes. A folder that was begun with others is refused (ValueError).
-    """
-
-    def __init__(self, folder: str | Path, names: tuple[str, ...]):
-        self.folder, self.names = Path(folder), names
-        self.folder.mkdir(parents=True, exist_ok=True)
-        keys_file = self.folder / "keys.txt"
-        keys = keys_file.read_text().split() if keys_file.exists() else []
-        self.rows = {key: row for row, key in enumerate(keys)}
-        self._maps: dict[str, np.memmap] = {}
-        missing = [name for name in names if self.rows and not self.holds(name)]
-        if missing:
-            raise ValueError(
-                f"{self.folder} was filled without {', '.join(missing)}; choose another folder, or delete it"
-            )
-
-    def holds(self, name: str) -> bool:
-        """Whether the array `name` of its images is stored."""
-        return (self.folder / f"{name}.f16").exists()
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.rows
-
-    def get(self, key: str, name: str) -> torch.Tensor:
-        """The float16 array `name` of the image `key`; KeyError if the image was never cached."""
-        row = self.rows[key]
-        if name not in self._maps or len(self._maps[name]) <= row:
-            shape = SHAPES[name]
-            count = (self.folder / f"{name}.f16").stat().st_size // (2 * int(np.prod(shape)))
-            self._maps[name] = np.memmap(self.folder / f"{name}.f16", np.float16, "r", shape=(count, *shape))
-        return torch.from_numpy(np.array(self._maps[name][row]))
-
-    def append(self, key: str, arrays: dict[str, torch.Tensor]) -> None:
-        row = len(self.rows)
-        for name in self.names:
-            size = 2 * int(np.prod(SHAPES[name]))
-            path = self.folder / f"{name}.f16"
-            with open(path, "r+b" if path.exists() else "w+b") as file:
-                file.seek(row * size)
-                file.write(arrays[name].half().contiguous().numpy().tobytes())
-        with open(self.folder / "keys.txt", "a") as file:
-            file.write(key + "\n")
-        self.rows[key] = row
 
 
 class CachedFeatures:
@@ -169,9 +103,9 @@ class Stage3Cache:
         return home.get(key, STAGE_3_NAME).float()
 
 
-def stage_3_of(sam2: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Tensor:
-    """The tower's map after its third stage, (B, 32, 32, 384), of pixel_values (B, 3, 512, 512)."""
-    backbone = sam2.vision_encoder.backbone
+def stage_3_of(tower: Sam2VisionModel, pixel_values: torch.Tensor) -> torch.Tensor:
+    """The tower's map after its third stage, (B, 32, 32, 384), of pixel_values (B, 3, 512, 512); the rest of it is not run."""
+    backbone = tower.backbone
     states = backbone.patch_embed(pixel_values)
     states = states + backbone._get_pos_embed(states.shape[1:3])
     for block in backbone.blocks[:STAGE_3]:
@@ -199,10 +133,12 @@ def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> Non
 
 
 @torch.no_grad()
-def encode(sam2: Sam2Model, pixel_values: torch.Tensor, names: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+def encode(
+    sam2: Sam2Model, pixel_values: torch.Tensor, names: Sequence[str]
+) -> list[dict[str, torch.Tensor]]:
     """The arrays `names` (of SHAPES) of each image, pixel_values (B, 3, 512, 512)."""
     if set(names) == {STAGE_3_NAME}:
-        arrays = {STAGE_3_NAME: stage_3_of(sam2, pixel_values)}
+        arrays = {STAGE_3_NAME: stage_3_of(sam2.vision_encoder, pixel_values)}
     else:
         out = sam2.vision_encoder(pixel_values, output_hidden_states=True)
         maps = mask_inputs(sam2, out.fpn_hidden_states)

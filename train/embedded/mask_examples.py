@@ -12,11 +12,11 @@ from PIL import Image
 
 from medreasoner.geometry import mask_to_points
 from medreasoner.segmenters.sam2_model import image_processor
-from train.embedded.features import MAPS, FeatureCache, content_key
+from train.embedded.feature_cache import MAPS, FeatureCache, content_key
+from train.embedded.pictures import GREY
 from train.embedded.sam2 import SIDE as INPUT_SIDE
 
 SIDE = 256  # masks are compared at this size
-GREY = 127  # of 255: brighter pixels of a mask file are the target
 NOISES = {  # (share, spread as a share of the box's sides): near-exact, usual and bad answers
     "wide": ((0.5, 0.02), (0.35, 0.08), (0.15, 0.2)),
     "near": ((0.6, 0.01), (0.3, 0.08), (0.1, 0.2)),

@@ -7,142 +7,37 @@ to the model that exist in training only. A run that was killed goes on from its
 """
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
-from trl import SFTTrainer
+from transformers import PreTrainedModel
 
 from medreasoner.data.taxonomy import categories
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES
 from train.checkpoints import Checkpoints, newest_checkpoint
-from train.embedded.collator import SharedImageCollator
-from train.embedded.conversations import Rows, load_pictures
+from train.embedded.endless_rows import Rows
 from train.embedded.features import Stage3Cache
-from train.embedded.losses import DenseHeads, Vocabulary, completion_losses, word_weights
+from train.embedded.losses import DenseHeads, Vocabulary, word_weights
+from train.embedded.pictures import load_pictures
+from train.embedded.sft_options import Options
+from train.embedded.trainer import GroundingTrainer
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
 from train.holdout import is_dev
 from train.model_spec import ModelSpec, open_model_spec
 from train.options import run
 from train.preflight import PreflightError
 from train.run import open_model, open_samples
-from train.sft import Options as SftOptions
 
 HEADS = "dense_heads."  # names of the training-only weights in a checkpoint begin with it
 
 
-@dataclass
-class Options(SftOptions):
-    """The options of `train/sft.py` and those of the dense losses."""
-
-    command: str = field(default="train.embedded.sft", metadata={"help": "the command a recipe is for"})
-    features: list[str] = field(
-        default_factory=list, metadata={"help": "caches that train/embedded/features.py filled"}
-    )
-    turns: int = field(
-        default=1, metadata={"help": "conversations about each image, which is computed once for all of them"}
-    )
-    even: float = field(
-        default=0.0,
-        metadata={"help": "0..1: at 0 every target is asked for equally often, at 1 every data set"},
-    )
-    encoder_rate: float = field(
-        default=0.1, metadata={"help": "learning rate of the sentence encoder, as a share of the rest's"}
-    )
-    spread: float = field(
-        default=0.13, metadata={"help": "of coordinate targets, as a share of the object's side"}
-    )
-    weight_facts: float = field(
-        default=5.0, metadata={"help": "of words for place, size and name in the reasoning"}
-    )
-    weight_coordinates: float = field(default=1.0, metadata={"help": "of the loss of the coordinates"})
-    weight_kinds: float = field(
-        default=0.5, metadata={"help": "of the head that names the category at each image token"}
-    )
-    weight_point: float = field(
-        default=0.5, metadata={"help": "of the head that finds the image tokens of the target"}
-    )
-    weight_box: float = field(default=0.5, metadata={"help": "of the head that gives the box"})
-
-
-class GroundingTrainer(SFTTrainer):
-    """SFTTrainer with the losses of `train/embedded/losses.py`; logs the mean of each as `loss_<name>`."""
-
-    def __init__(self, *args, options: Options, vocabulary: Vocabulary, maps: Stage3Cache, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.options, self.vocabulary = options, vocabulary
-        self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers, maps)
-        self._logged: dict[str, list[float]] = {}
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        parts = self._losses(model, inputs)
-        for name, value in parts.items():
-            self._logged.setdefault(name, []).append(float(value.detach()))
-        loss = sum(parts.values())
-        return (loss, None) if return_outputs else loss
-
-    def _losses(self, model, inputs) -> dict[str, torch.Tensor]:
-        """The weighted losses of one batch of `SharedImageCollator`, by name."""
-        o, vocabulary, heads = self.options, self.vocabulary, model.dense_heads
-        ids, row, box01 = inputs["input_ids"], inputs["row"], inputs["box01"]
-        given = {name: inputs[name] for name in ("attention_mask", "position_ids", "stage_3", "questions")}
-        # the Trainer puts its autocast on model.forward, which is not called here
-        with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):
-            output = model.model(input_ids=ids, **given, output_hidden_states=True, use_cache=False)
-        states = output.hidden_states
-        last = states[-1].float()
-        rows, columns = (inputs["labels"][:, 1:] != -100).nonzero(as_tuple=True)
-        label, coordinate, about = (
-            inputs[name][rows, columns + 1] for name in ("labels", "coordinates", "conversation")
-        )
-        text, coordinates = completion_losses(
-            model.lm_head(last[rows, columns]), label, coordinate, box01[about], vocabulary, o.spread
-        )
-        image = (ids == vocabulary.image).nonzero(as_tuple=True)
-        layers = {layer: states[layer].float() for layer in (heads.kind_layer, heads.point_layer)}
-        tokens = {layer: state[image].view(len(ids), -1, last.shape[-1]) for layer, state in layers.items()}
-        question = layers[heads.point_layer][row, inputs["question_end"]]
-        there = inputs["present"]  # (N,) conversations with a target
-        losses = {
-            "text": text,
-            "coordinates": coordinates * o.weight_coordinates,
-            "kinds": heads.kind_loss(tokens[heads.kind_layer], inputs["kinds"]) * o.weight_kinds,
-        }
-        if not there.any():  # means over no target would be nan
-            return losses
-        point = heads.point_loss(
-            tokens[heads.point_layer][row[there]], question[there], inputs["coverage"][there]
-        )
-        box = sum(
-            heads.box_loss(last[row[there], inputs[at][there]], box01[there])
-            for at in ("question_end", "answer_start")
-        )
-        return losses | {"point": point * o.weight_point, "box": box * o.weight_box}
-
-    def create_optimizer(self, *args, **kwargs):
-        """AdamW; the pretrained sentence encoder learns `encoder_rate` times as fast as the rest."""
-        o, groups = self.options, {1.0: [], self.options.encoder_rate: []}
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad:
-                groups[o.encoder_rate if "question_encoder" in name else 1.0].append(parameter)
-        self.optimizer = torch.optim.AdamW(
-            [{"params": params, "lr": o.learning_rate * rate} for rate, params in groups.items()],
-            lr=o.learning_rate,
-            betas=(o.adam_beta1, o.adam_beta2),
-            weight_decay=o.weight_decay,
-        )
-        return self.optimizer
-
-    def log(self, logs: dict, *args, **kwargs) -> None:
-        logs |= {f"loss_{name}": round(sum(v) / len(v), 4) for name, v in self._logged.items()}
-        self._logged.clear()
-        super().log(logs, *args, **kwargs)
-
-
-def add_heads(model, spec: ModelSpec, options: Options, checkpoint: Path | None) -> Vocabulary:
-    """Give `model` its training-only heads, those of `checkpoint` if one is given; returns what the losses must know of the vocabulary."""
+def add_heads(
+    model: PreTrainedModel, spec: ModelSpec, options: Options, checkpoint: Path | None
+) -> Vocabulary:
+    """Give `model` its training-only heads, those of `checkpoint` if one is given; returns what the losses
+    must know of the vocabulary."""
     tokenizer, text = spec.processor.tokenizer, model.config.text_config
     ids = torch.tensor([tokenizer.convert_tokens_to_ids(str(n)) for n in range(int(spec.frame.limit) + 1)])
     facts = [*SIDES, *HEIGHTS, *SIZES, "mid-height", *categories()]
@@ -169,7 +64,8 @@ def open_rows(options: Options, spec: ModelSpec, maps: Stage3Cache) -> Rows:
     if options.turns < 1 or not 0 <= options.even <= 1:
         given = f"turns {options.turns} and even {options.even}"
         raise PreflightError(
-            f"expected at least one conversation an image (--turns) and --even from 0 to 1, got {given}; correct the recipe"
+            f"expected at least one conversation an image (--turns) and --even from 0 to 1, got {given}; "
+            "correct the recipe"
         )
     pictures = load_pictures([Path(folder) for folder in options.data], options.split)
     pictures = [each for each in pictures if not (options.hold_back and is_dev(each.case))]
@@ -177,7 +73,8 @@ def open_rows(options: Options, spec: ModelSpec, maps: Stage3Cache) -> Rows:
     usable = [each for each in pictures if each.path in cached]
     if not usable:
         raise PreflightError(
-            f"none of {len(pictures)} images is in the caches {options.features}; run train.embedded.features first"
+            f"none of {len(pictures)} images is in the caches {options.features}; "
+            "run train.embedded.features first"
         )
     print(f"{len(usable)} of {len(pictures)} images have cached features")
     fixed = {

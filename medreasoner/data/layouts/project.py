@@ -41,7 +41,10 @@ def make_sample(fields: dict, storage: Storage) -> Sample:
         absent=absent,
         others=tuple(box_of(other) for other in as_list(fields.get("others"), "others")),
         **{key: text_of(fields, key) for key in ("id", "question", "modality", "category", "case")},
-        **{key: str(fields.get(key) or "") for key in ("supercategory", "think", "target", "side", "image_side")},
+        **{
+            key: str(fields.get(key) or "")
+            for key in ("supercategory", "think", "target", "side", "image_side")
+        },
     )
 
 

@@ -263,7 +263,11 @@ def test_an_image_of_a_known_source_is_also_asked_for_what_it_does_not_show(tmp_
     absent = [sample for sample in made if sample.get("absent")]
     assert 2 <= len(absent) < len(made) - len(absent) == 11
     for sample in absent:
-        assert not {"mask", "box", "points"} & set(sample) and sample["think"] and sample["id"].endswith("_absent")
+        assert (
+            not {"mask", "box", "points"} & set(sample)
+            and sample["think"]
+            and sample["id"].endswith("_absent")
+        )
         assert (tmp_path / "out" / sample["image"]).is_file() and sample["target"] != "colorectal polyp"
     loaded = [sample for sample in load(tmp_path / "out", strict=True) if sample.absent]
     assert [sample.id for sample in loaded] == [sample["id"] for sample in absent]
@@ -276,7 +280,9 @@ def test_an_image_without_a_target_is_kept_where_something_can_be_asked_of_it(tm
     source(tmp_path / "src", rows)
     report = build(tmp_path / "src", tmp_path / "out")
     made = lines(tmp_path / "out/samples.jsonl")
-    assert made and all(sample["absent"] for sample in made) and report["supercategory"] == {"absent": len(made)}
+    assert (
+        made and all(sample["absent"] for sample in made) and report["supercategory"] == {"absent": len(made)}
+    )
 
 
 def test_a_stored_position_is_put_right_with_its_mask(tmp_path):
@@ -295,7 +301,9 @@ def test_a_stored_position_is_put_right_with_its_mask(tmp_path):
 
 def test_one_of_a_pair_is_asked_for_by_the_side_of_the_patient(tmp_path):
     source(tmp_path / "src", [("a", "ct_abdomen_btcv", "left kidney", "train", (140, 75), 18)])
-    mask = disc((200, 150), (140, 75), 18).astype(np.uint8) + 2 * disc((200, 150), (60, 75), 18).astype(np.uint8)
+    mask = disc((200, 150), (140, 75), 18).astype(np.uint8) + 2 * disc((200, 150), (60, 75), 18).astype(
+        np.uint8
+    )
     Image.fromarray(mask).save(tmp_path / "src/masks/a.png")
     named = [{"index": 1, "name": "left kidney"}, {"index": 2, "name": "right kidney"}]
     rewrite(tmp_path / "src", a={"modality": "CT", "targets": named})
@@ -309,4 +317,6 @@ def test_one_of_a_pair_is_asked_for_by_the_side_of_the_patient(tmp_path):
     others = {sample["category"]: sample["others"] for sample in found}
     assert others["left kidney"] == [boxes["right kidney"]] and others["kidneys"] == []
     for sample in found:
-        assert sample["category"] in sample["think"] and not sample["measured"]["neighbours"] or sample["side"]
+        assert (
+            sample["category"] in sample["think"] and not sample["measured"]["neighbours"] or sample["side"]
+        )

@@ -11,12 +11,21 @@ from medreasoner.geometry import mask_to_box, mask_to_points
 
 MASK = np.zeros((100, 100), bool)
 MASK[10:30, 5:30] = True  # upper left, 5 % of the image: small
-TARGET = {"name": "colorectal polyp", "box": list(mask_to_box(MASK)), "points": [list(p) for p in mask_to_points(MASK)]}
+TARGET = {
+    "name": "colorectal polyp",
+    "box": list(mask_to_box(MASK)),
+    "points": [list(p) for p in mask_to_points(MASK)],
+}
 POLYP = categories()["colorectal polyp"]
-GOOD = Words("What would you snare here?", "This points to a colorectal polyp. It shows in the upper left of the image, small and bright.")
+GOOD = Words(
+    "What would you snare here?",
+    "This points to a colorectal polyp. It shows in the upper left of the image, small and bright.",
+)
 
 
-def found(words: Words = GOOD, target: dict = TARGET, mask: np.ndarray = MASK, asked: tuple = ()) -> list[str]:
+def found(
+    words: Words = GOOD, target: dict = TARGET, mask: np.ndarray = MASK, asked: tuple = ()
+) -> list[str]:
     return [problem.reason for problem in problems(words, target, POLYP, mask, set(asked))]
 
 
@@ -56,7 +65,11 @@ def test_a_reasoning_is_refused_for(think, reason):
 
 def test_sides_of_the_patient_are_no_claims_about_the_image():
     right = (70.0, 10.0, 90.0, 30.0)
-    for text in ("The left lung is meant.", "The left atrium on this scan is wide.", "It drains the left upper lobe."):
+    for text in (
+        "The left lung is meant.",
+        "The left atrium on this scan is wide.",
+        "It drains the left upper lobe.",
+    ):
         assert wrong_side(text, right, (100, 100)) is None
     assert wrong_side("It fills the left half of the film.", right, (100, 100)) == "left half of the film"
 
@@ -69,7 +82,9 @@ def test_the_middle_belongs_to_both_sides():
 def test_a_loose_box_and_a_point_outside_are_refused():
     assert found(target=TARGET | {"box": [5.0, 10.0, 31.0, 30.0]}) == [check.LOOSE]
     assert found(target=TARGET | {"points": [[10.5, 12.5], [60.5, 50.5]]}) == [check.OUTSIDE]
-    assert found(target=TARGET | {"points": [[10.5, 12.5], [100.0, 20.5]]}) == [check.OUTSIDE]  # beyond the edge
+    assert found(target=TARGET | {"points": [[10.5, 12.5], [100.0, 20.5]]}) == [
+        check.OUTSIDE
+    ]  # beyond the edge
     assert found(mask=np.zeros_like(MASK)) == [check.LOOSE, check.OUTSIDE, check.OUTSIDE]
 
 
@@ -91,4 +106,6 @@ def test_the_offline_wordings_and_phrases_pass_their_own_checks():
 def test_a_target_that_the_taxonomy_does_not_know_is_guarded_by_its_own_name():
     mask = MASK
     words = Words("Where is the gadget?", "There.")
-    assert [p.reason for p in problems(words, TARGET, Category("gadget", "other"), mask, set())] == [check.LEAK]
+    assert [p.reason for p in problems(words, TARGET, Category("gadget", "other"), mask, set())] == [
+        check.LEAK
+    ]

@@ -21,19 +21,19 @@ def test_a_manifest_is_read_with_what_is_kept_for_evaluation_first(tmp_path):
     source(tmp_path / "src", ROWS)
     found = items(tmp_path / "src", tmp_path)
     assert [(item.id, item.split) for item in found][:2] == [
-        ("kvasir_seg/a", "validation"),
-        ("drive_vessels/d", "train"),
+        ("own/a", "validation"),
+        ("mammo_mias/d", "train"),
     ]
-    assert found[0].classes == ((1, "polyp"),) and found[0].licence == "CC0"
+    assert found[0].classes == ((1, "colorectal polyp"),) and found[0].licence == "CC0"
 
 
 @pytest.mark.parametrize(
     "change,said",
     [
         ({"targets": [{"name": "polyp"}]}, "row 1: expected id, image, mask"),
-        ({"modality": ""}, "row 1: 'kvasir_seg/a' has no modality"),
+        ({"modality": ""}, "row 1: 'own/a' has no modality"),
         ({"image": "images/none.png"}, "row 1: there is no file"),
-        ({"id": "kvasir_seg/b"}, "row 2: the id 'kvasir_seg/b' has come before"),
+        ({"id": "own/b"}, "row 2: the id 'own/b' has come before"),
     ],
 )
 def test_a_malformed_row_is_named(tmp_path, change, said):

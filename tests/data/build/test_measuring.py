@@ -21,7 +21,8 @@ def measured(mask: np.ndarray, others=()):
 
 
 @pytest.mark.parametrize(
-    "inside,outside,said", [(200, 50, "brighter than"), (50, 200, "darker than"), (100, 100, "about as bright as")]
+    "inside,outside,said",
+    [(200, 50, "brighter than"), (50, 200, "darker than"), (100, 100, "about as bright as")],
 )
 def test_brightness_is_measured_against_the_surroundings(inside, outside, said):
     mask = disc(WH, (60, 60), 20)

@@ -35,7 +35,9 @@ def test_the_whole_is_taken_with_its_holes_filled():
     assert np.array_equal(found.mask, disc(WH, (50, 75), 30))
 
 
-@pytest.mark.parametrize("patient_left,sides", [("right", ["right", "left"]), ("left", ["left", "right"]), ("unknown", ["", ""])])
+@pytest.mark.parametrize(
+    "patient_left,sides", [("right", ["right", "left"]), ("left", ["left", "right"]), ("unknown", ["", ""])]
+)
 def test_two_parts_of_one_class_are_sides_of_the_image_and_where_known_of_the_patient(patient_left, sides):
     two = disc(WH, (150, 75), 30) | disc(WH, (40, 75), 20)
     found = regions({"lungs": two}, "sides", Scene("own", patient_left=patient_left))
@@ -49,7 +51,9 @@ def test_two_parts_of_one_class_are_sides_of_the_image_and_where_known_of_the_pa
 def test_classes_named_left_and_right_are_the_patients():
     left, right = disc(WH, (150, 75), 30), disc(WH, (40, 75), 20)
     scene = Scene("own", patient_left="right")
-    found = {part.side: part for part in regions({"left kidney": left, "right kidney": right}, "sides", scene)}
+    found = {
+        part.side: part for part in regions({"left kidney": left, "right kidney": right}, "sides", scene)
+    }
     assert found["left"].image_side == "right" and np.array_equal(found["left"].mask, left)
     (alone,) = regions({"right kidney": right}, "sides", scene)
     assert (alone.side, alone.image_side) == ("right", "left")
@@ -68,7 +72,9 @@ def test_an_empty_mask_is_a_reason_and_no_crash():
 
 
 def test_a_set_of_the_table_means_what_is_said_there():
-    ((category, values),) = classes_of(item("endo_edd2020", "Endoscopy", (1, "polyp"), (2, "something else")), categories())
+    ((category, values),) = classes_of(
+        item("endo_edd2020", "Endoscopy", (1, "polyp"), (2, "something else")), categories()
+    )
     assert category.name == "colorectal polyp" and values == [(1, "polyp")]
 
 
@@ -99,13 +105,18 @@ def test_vertebrae_of_one_class_are_told_apart_from_below():
     scene = next(scene for scene in scenes().values() if scene.lowest_part)
     mask = np.any([disc(WH, (100, y), 12) for y in (130, 95, 60)], axis=0).astype(int)
     found = list(targets_of(item(scene.source, "MRI", (1, "vertebrae")), mask, categories()))
-    known = {level: y for level, y in zip(LEVELS[LEVELS.index(scene.lowest_part) :], (130, 95, 60), strict=False)}
+    known = {
+        level: y for level, y in zip(LEVELS[LEVELS.index(scene.lowest_part) :], (130, 95, 60), strict=False)
+    }
     assert {target.name for target in found} == {f"{level} vertebra" for level in known} & set(categories())
     assert all(target.region.mask[known[target.name.split()[0]], 100] for target in found)
 
 
 def test_classes_of_any_other_set_are_categories_of_the_same_name():
-    found = classes_of(item("own", "computed tomography", (1, "Spleen"), (4, "Lung_Tumor"), (2, "duodenum"), (3, "gadget")), categories())
+    found = classes_of(
+        item("own", "computed tomography", (1, "Spleen"), (4, "Lung_Tumor"), (2, "duodenum"), (3, "gadget")),
+        categories(),
+    )
     names = {
         category.name: (classes, category.modality, bool(category.questions), category.supercategory)
         for category, classes in found
@@ -120,9 +131,15 @@ def test_classes_of_any_other_set_are_categories_of_the_same_name():
 
 def test_wordings_for_one_modality_are_not_used_for_another():
     ((category, _),) = classes_of(item("own", "MRI", (1, "spleen")), categories())
-    assert (category.name, category.modality, category.questions) == ("spleen", "MRI", []) and "splen" in category.synonyms
+    assert (category.name, category.modality, category.questions) == (
+        "spleen",
+        "MRI",
+        [],
+    ) and "splen" in category.synonyms
 
 
 def test_a_box_that_is_too_small_is_left_out():
-    found = list(targets_of(item("own", "CT", (1, "spleen")), disc(WH, (50, 75), 2).astype(int), categories()))
+    found = list(
+        targets_of(item("own", "CT", (1, "spleen")), disc(WH, (50, 75), 2).astype(int), categories())
+    )
     assert found == [Reject("spleen", "box under 8 px")]

@@ -1,43 +1,25 @@
-"""`train/embedded/features.py`: cached features come back, survive a kill, and stand in for the encoders."""
+"""`train/embedded/features.py`: cached features stand in for the encoders, and the command fills the cache."""
 
+import sys
+
+import numpy as np
+import pytest
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, Sam2Model
 
+from medreasoner.reasoners.image_projector import STAGE_3
 from medreasoner.segmenters.registry import load_segmenter
-from tests import tiny
-from train.embedded.features import MAPS, SHAPES, CachedFeatures, FeatureCache, content_key
+from tests import tiny, tiny_medreasoner
+from train.embedded import feature_cache, features
+from train.embedded.feature_cache import MAPS, SHAPES, STAGE_3_NAME, FeatureCache, content_key
+from train.embedded.features import CachedFeatures, Stage3Cache
+from train.embedded.sam2 import sam2_config
 
 
-def arrays(value: float) -> dict[str, torch.Tensor]:
-    return {"tokens": torch.full(SHAPES["tokens"], value)}
-
-
-def test_cached_features_come_back_and_survive_a_restart(tmp_path):
-    cache = FeatureCache(tmp_path)
-    cache.append("a", arrays(1.5))
-    cache.append("b", arrays(-2.0))
-    again = FeatureCache(tmp_path)
-    assert "a" in again and "c" not in again
-    assert torch.equal(again.get("b"), arrays(-2.0)["tokens"].half())
-    assert again.get("a").unique().tolist() == [1.5]
-
-
-def test_a_row_cut_off_by_a_kill_is_written_again(tmp_path):
-    cache = FeatureCache(tmp_path)
-    cache.append("a", arrays(1.0))
-    with open(tmp_path / "tokens.f16", "ab") as file:
-        file.write(b"\0" * 1000)  # a second row that never got its key
-    again = FeatureCache(tmp_path)
-    again.append("b", arrays(2.0))
-    assert FeatureCache(tmp_path).get("b").unique().tolist() == [2.0]
-    assert FeatureCache(tmp_path).get("a").unique().tolist() == [1.0]
-
-
-def test_the_key_is_the_content_of_the_image():
-    pixels = torch.rand(3, 512, 512)
-    assert content_key(pixels) == content_key(pixels.clone())
-    assert content_key(pixels) != content_key(pixels.flip(-1))
+def set_shapes(monkeypatch, shapes: dict[str, tuple[int, ...]]) -> None:
+    for module in (features, feature_cache):
+        monkeypatch.setattr(module, "SHAPES", shapes)
 
 
 class Calls:
@@ -56,7 +38,7 @@ def test_a_segmenters_maps_are_encoded_once_and_read_from_disk_afterwards(tmp_pa
     image = Image.linear_gradient("L").convert("RGB")
     encoded = segmenter.encode(image)
     shapes = {name: tuple(m.shape[1:]) for name, m in zip(MAPS, encoded.maps, strict=True)}
-    monkeypatch.setattr("train.embedded.features.SHAPES", SHAPES | shapes)
+    set_shapes(monkeypatch, SHAPES | shapes)
     calls = segmenter.encode = Calls(segmenter.encode)
     first = CachedFeatures([], tmp_path / "maps").encode(segmenter, image)
     again = CachedFeatures([], tmp_path / "maps").encode(segmenter, image)
@@ -73,20 +55,86 @@ def test_maps_of_another_size_than_the_caches_are_not_stored(tmp_path):
     features = CachedFeatures([], tmp_path / "maps")
     for _ in range(2):
         features.encode(segmenter, Image.linear_gradient("L").convert("RGB"))
-    assert calls.count == 2 and not FeatureCache(tmp_path / "maps").rows
+    assert calls.count == 2 and not FeatureCache(tmp_path / "maps", MAPS).rows
 
 
 def test_a_tower_answers_from_the_cache_for_the_images_in_it(tmp_path, monkeypatch):
-    model = AutoModelForImageTextToText.from_pretrained(tiny.embedded(tmp_path / "m"), dtype=torch.float32)
+    model, pixels = tiny_medreasoner.model(), torch.rand(2, 3, 512, 512)
     tower = model.model.vision_tower
-    pixels = torch.rand(2, 3, 512, 512)
     with torch.no_grad():
-        tokens = tower(pixels).last_hidden_state
-    monkeypatch.setattr("train.embedded.features.SHAPES", {"tokens": tuple(tokens.shape[1:])})
-    FeatureCache(tmp_path / "cache").append(content_key(pixels[0]), {"tokens": tokens[0]})
+        stage_3 = tower(pixels, output_hidden_states=True).hidden_states[STAGE_3]
+        tokens = model.model.image_tokens(stage_3)
+    set_shapes(monkeypatch, {STAGE_3_NAME: tuple(stage_3.shape[1:])})
+    FeatureCache(tmp_path / "cache", (STAGE_3_NAME,)).append(content_key(pixels[0]), {STAGE_3_NAME: stage_3[0]})
     calls = tower.forward = Calls(tower.forward)
     CachedFeatures([tmp_path / "cache"]).attach(model)
     with torch.no_grad():
-        known = tower(pixel_values=pixels[:1]).last_hidden_state
-        assert calls.count == 0 and torch.allclose(known, tokens[:1], atol=1e-2)
-        assert torch.equal(tower(pixel_values=pixels).last_hidden_state, tokens) and calls.count == 1
+        known = model.model.get_image_features(pixels[:1]).pooler_output
+        assert calls.count == 0 and torch.allclose(known[0], tokens[0], atol=2e-2)
+        both = model.model.get_image_features(pixels).pooler_output
+    assert calls.count == 1 and torch.allclose(torch.stack(both), tokens, atol=1e-5)
+
+
+def test_a_model_of_another_architecture_encodes_every_image(tmp_path):
+    FeatureCache(tmp_path / "cache", (STAGE_3_NAME,)).append("a", {STAGE_3_NAME: torch.zeros(SHAPES[STAGE_3_NAME])})
+    model = AutoModelForImageTextToText.from_pretrained(tiny.embedded(tmp_path / "m"))
+    encode = model.model.vision_tower.forward
+    CachedFeatures([tmp_path / "cache"]).attach(model)
+    assert model.model.vision_tower.forward == encode
+
+
+@pytest.fixture
+def images(tmp_path) -> list[str]:
+    (tmp_path / "images").mkdir()
+    paths = [tmp_path / "images" / f"{n}.png" for n in range(2)]
+    for n, path in enumerate(paths):
+        Image.fromarray(np.full((40, 60, 3), 90 + n, np.uint8)).save(path)
+    return [str(path) for path in paths]
+
+
+def fill(monkeypatch, tmp_path, *options: str) -> None:
+    """Run the command with random SAM 2 weights."""
+    torch.manual_seed(0)
+    sam2 = Sam2Model(sam2_config()).eval()
+    monkeypatch.setattr(features, "load_sam2", lambda path: sam2)
+    command = ["features", "--images", tmp_path / "images", "--sam2", "weights", "--out", tmp_path / "cache", *options]
+    monkeypatch.setattr(sys, "argv", [str(part) for part in command])
+    features.main()
+
+
+def test_the_command_fills_a_cache_once_and_goes_on(tmp_path, images, monkeypatch):
+    fill(monkeypatch, tmp_path, "--stage-3")
+    keys = (tmp_path / "cache/keys.txt").read_text()
+    encode = Calls(features.encode)
+    monkeypatch.setattr(features, "encode", encode)
+    fill(monkeypatch, tmp_path, "--stage-3")
+    assert encode.count == 0 and (tmp_path / "cache/keys.txt").read_text() == keys and len(keys.split()) == 2
+    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "images/new.png")
+    fill(monkeypatch, tmp_path, "--stage-3")
+    assert encode.count == 1 and len((tmp_path / "cache/keys.txt").read_text().split()) == 3
+
+
+def test_both_kinds_of_features_hold_the_same_third_stage(tmp_path, images, monkeypatch):
+    fill(monkeypatch, tmp_path, "--stage-3")
+    (tmp_path / "cache").rename(tmp_path / "alone")
+    fill(monkeypatch, tmp_path, "--stage-3", "--mask-inputs")
+    alone, both = Stage3Cache([tmp_path / "alone"]), Stage3Cache([tmp_path / "cache"])
+    assert alone.index(images) == both.index(images) == images
+    assert torch.allclose(alone.get(images[0]), both.get(images[0]), atol=1e-2)
+    assert both.get(images[0]).abs().max() > 0 and both.caches[0].holds(MAPS[2])
+
+
+def test_the_command_wants_to_know_what_to_store(tmp_path, images, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        fill(monkeypatch, tmp_path)
+    assert "nothing to store: give --stage-3, --mask-inputs or both" in capsys.readouterr().err
+
+
+def test_paths_are_known_by_what_they_hold(tmp_path, images, monkeypatch):
+    fill(monkeypatch, tmp_path, "--stage-3")
+    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "other.png")
+    cache = Stage3Cache([tmp_path / "cache"])
+    assert cache.index([*images, str(tmp_path / "other.png")]) == images
+    assert cache.get(images[0]).shape == SHAPES[STAGE_3_NAME] and (tmp_path / "cache/paths.json").is_file()
+    with pytest.raises(KeyError):
+        cache.get(str(tmp_path / "other.png"))

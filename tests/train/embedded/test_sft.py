@@ -2,20 +2,40 @@
 
 import json
 
+import pytest
 import torch
 from PIL import Image
 
 from medreasoner import MedReasoner
-from tests import tiny
+from tests import tiny_medreasoner
 from tests.train.sets import short_run
 from train.checkpoints import newest_checkpoint
-from train.embedded.sft import Options, main
+from train.embedded import feature_cache
+from train.embedded.feature_cache import STAGE_3_NAME, FeatureCache, content_key
+from train.embedded.features import Stage3Cache
+from train.embedded.sft import Options, main, open_rows
+from train.embedded.trainer import GroundingTrainer
+from train.model_spec import open_model_spec
+from train.preflight import PreflightError
 from train.run import open_model
 
 
-def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_model(tmp_path, built_set):
-    tiny.embedded(tmp_path / "start")
-    features = {"features": [str(tmp_path / "no_features")]}
+@pytest.fixture
+def features(built_set, tmp_path, monkeypatch) -> dict[str, list[str]]:
+    """The option that names a cache with random maps of the tiny tower's width for three of the four images."""
+    monkeypatch.setattr(feature_cache, "SHAPES", {STAGE_3_NAME: (32, 32, tiny_medreasoner.WIDTHS[2])})
+    spec = open_model_spec(str(tiny_medreasoner.folder(tmp_path / "start")))
+    cache = FeatureCache(tmp_path / "features", (STAGE_3_NAME,))
+    for n in range(3):
+        image = Image.open(built_set / f"images/{n}.png").convert("RGB")
+        pixels = spec.processor.image_processor(image, return_tensors="pt").pixel_values[0]
+        cache.append(content_key(pixels), {STAGE_3_NAME: torch.randn(32, 32, tiny_medreasoner.WIDTHS[2])})
+    return {"features": [str(cache.folder)], "turns": 2}
+
+
+def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_model(
+    tmp_path, built_set, features
+):
     main(short_run(Options, tmp_path, built_set, 2, **features))
     first = json.loads((tmp_path / "out/run.json").read_text())
     kept = newest_checkpoint(tmp_path / "out")
@@ -50,3 +70,38 @@ def test_training_is_resumed_from_the_newest_checkpoint_and_leaves_an_ordinary_m
         )
     )
     assert events  # untrained, so it may well fail to answer; but it loads and speaks
+
+
+def test_rows_are_of_the_images_whose_maps_are_cached(tmp_path, built_set, features):
+    spec = open_model_spec(str(tmp_path / "start"))
+    maps = Stage3Cache(features["features"])
+    rows = open_rows(short_run(Options, tmp_path, built_set, 1, **features), spec, maps)
+    assert {rows[n]["image"] for n in range(30)} == {str(built_set / f"images/{n}.png") for n in range(3)}
+    assert len(rows[0]["conversations"]) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"turns": 0}, {"even": 1.5}])
+def test_turns_and_evenness_that_no_rows_can_have_are_refused(tmp_path, built_set, wrong):
+    with pytest.raises(PreflightError, match="--turns"):
+        open_rows(short_run(Options, tmp_path, built_set, 1, **wrong), None, None)
+
+
+def test_images_without_cached_maps_are_refused(tmp_path, built_set, features):
+    FeatureCache(tmp_path / "empty", (STAGE_3_NAME,))
+    with pytest.raises(PreflightError, match="none of 4 images is in the caches"):
+        open_rows(short_run(Options, tmp_path, built_set, 1), None, Stage3Cache([tmp_path / "empty"]))
+
+
+def test_a_batch_in_which_nothing_is_to_be_marked_has_a_finite_loss(tmp_path, built_set, features, monkeypatch):
+    """Means over no target are nan, and one such step would lose the whole run."""
+    monkeypatch.setattr("train.embedded.endless_rows.ABSENT_SHARE", 1.0)
+    losses = []
+    compute = GroundingTrainer.compute_loss
+
+    def watched(self, *args, **kwargs):
+        losses.append(compute(self, *args, **kwargs))
+        return losses[-1]
+
+    monkeypatch.setattr(GroundingTrainer, "compute_loss", watched)
+    main(short_run(Options, tmp_path, built_set, 1, **features))
+    assert len(losses) == 1 and torch.isfinite(losses[0])

@@ -12,7 +12,10 @@ from medreasoner.data.taxonomy import Category, categories
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES, claimed_place, claimed_size
 
 TABLE = categories()
-NEAR = (("above and to the right of", "the transition zone of the prostate"), ("inside", "the fetal head in labour"))
+NEAR = (
+    ("above and to the right of", "the transition zone of the prostate"),
+    ("inside", "the fetal head in labour"),
+)
 
 
 def drawn(rng: random.Random) -> Measured:
@@ -40,7 +43,11 @@ def test_every_reasoning_is_of_35_to_80_words_and_names_its_target(group):
 def test_what_was_measured_is_always_said():
     category, rng = TABLE["liver"], random.Random(0)
     for side, height, size in product(SIDES, HEIGHTS, SIZES):
-        text = reasoning(category, Measured(side, height, size, *(w[0] for w in (SHAPES, BRIGHTNESS)), MARGINS[1], NEAR), rng)
+        text = reasoning(
+            category,
+            Measured(side, height, size, *(w[0] for w in (SHAPES, BRIGHTNESS)), MARGINS[1], NEAR),
+            rng,
+        )
         assert claimed_place(text) == (side, height) and claimed_size(text) == size
 
 
@@ -54,7 +61,9 @@ def test_long_sentences_are_left_out_before_what_was_measured():
 
 def test_short_sentences_are_made_up_for():
     short = [f"Short {word}." for word in ("one", "two", "three", "four", "five", "six")]
-    category = Category("thing", "other", meaning=["A thing."], appearance=short, location=short, alternatives=short)
+    category = Category(
+        "thing", "other", meaning=["A thing."], appearance=short, location=short, alternatives=short
+    )
     plain = Measured("centre", "middle", "small", SHAPES[2], BRIGHTNESS[2])
     assert all(len(reasoning(category, plain, random.Random(seed)).split()) >= FEWEST for seed in range(30))
 

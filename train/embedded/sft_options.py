@@ -1,0 +1,39 @@
+"""The options of the embedded VLM's SFT: those of `train/sft.py`, and of its rows and dense losses."""
+
+from dataclasses import dataclass, field
+
+from train.sft import Options as SftOptions
+
+
+@dataclass
+class Options(SftOptions):
+    """The options of `train/sft.py` and those of the dense losses."""
+
+    command: str = field(default="train.embedded.sft", metadata={"help": "the command a recipe is for"})
+    features: list[str] = field(
+        default_factory=list, metadata={"help": "caches that train/embedded/features.py filled"}
+    )
+    turns: int = field(
+        default=1, metadata={"help": "conversations about each image, which is computed once for all of them"}
+    )
+    even: float = field(
+        default=0.0,
+        metadata={"help": "0..1: at 0 every target is asked for equally often, at 1 every data set"},
+    )
+    encoder_rate: float = field(
+        default=0.1, metadata={"help": "learning rate of the sentence encoder, as a share of the rest's"}
+    )
+    spread: float = field(
+        default=0.13, metadata={"help": "of coordinate targets, as a share of the object's side"}
+    )
+    weight_facts: float = field(
+        default=5.0, metadata={"help": "of words for place, size and name in the reasoning"}
+    )
+    weight_coordinates: float = field(default=1.0, metadata={"help": "of the loss of the coordinates"})
+    weight_kinds: float = field(
+        default=0.5, metadata={"help": "of the head that names the category at each image token"}
+    )
+    weight_point: float = field(
+        default=0.5, metadata={"help": "of the head that finds the image tokens of the target"}
+    )
+    weight_box: float = field(default=0.5, metadata={"help": "of the head that gives the box"})

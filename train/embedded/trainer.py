@@ -1,0 +1,92 @@
+"""TRL's SFTTrainer with the dense losses of `train/embedded/losses.py`, on cached features."""
+
+import torch
+from transformers import PreTrainedModel
+from trl import SFTTrainer
+
+from train.embedded.collator import IGNORED, SharedImageCollator
+from train.embedded.features import Stage3Cache
+from train.embedded.losses import Vocabulary, completion_losses
+from train.embedded.sft_options import Options
+
+
+class GroundingTrainer(SFTTrainer):
+    """SFTTrainer with the losses of `train/embedded/losses.py`; logs the mean of each as `loss_<name>`."""
+
+    def __init__(
+        self, *args: object, options: Options, vocabulary: Vocabulary, maps: Stage3Cache, **kwargs: object
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.options, self.vocabulary = options, vocabulary
+        self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers, maps)
+        self._logged: dict[str, list[float]] = {}
+
+    def compute_loss(
+        self,
+        model: PreTrainedModel,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, None]:
+        parts = self._losses(model, inputs)
+        for name, value in parts.items():
+            self._logged.setdefault(name, []).append(float(value.detach()))
+        loss = sum(parts.values())
+        return (loss, None) if return_outputs else loss
+
+    def _losses(self, model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The weighted losses of one batch of `SharedImageCollator`, by name."""
+        o, vocabulary, heads = self.options, self.vocabulary, model.dense_heads
+        ids, row, box01 = inputs["input_ids"], inputs["row"], inputs["box01"]
+        given = {name: inputs[name] for name in ("attention_mask", "position_ids", "stage_3", "questions")}
+        # the Trainer puts its autocast on model.forward, which is not called here
+        with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):
+            output = model.model(input_ids=ids, **given, output_hidden_states=True, use_cache=False)
+        states = output.hidden_states
+        last = states[-1].float()
+        rows, columns = (inputs["labels"][:, 1:] != IGNORED).nonzero(as_tuple=True)
+        label, coordinate, about = (
+            inputs[name][rows, columns + 1] for name in ("labels", "coordinates", "conversation")
+        )
+        text, coordinates = completion_losses(
+            model.lm_head(last[rows, columns]), label, coordinate, box01[about], vocabulary, o.spread
+        )
+        image = (ids == vocabulary.image).nonzero(as_tuple=True)
+        layers = {layer: states[layer].float() for layer in (heads.kind_layer, heads.point_layer)}
+        tokens = {layer: state[image].view(len(ids), -1, last.shape[-1]) for layer, state in layers.items()}
+        question = layers[heads.point_layer][row, inputs["question_end"]]
+        there = inputs["present"]  # (N,) conversations with a target
+        losses = {
+            "text": text,
+            "coordinates": coordinates * o.weight_coordinates,
+            "kinds": heads.kind_loss(tokens[heads.kind_layer], inputs["kinds"]) * o.weight_kinds,
+        }
+        if not there.any():  # means over no target would be nan
+            return losses
+        point = heads.point_loss(
+            tokens[heads.point_layer][row[there]], question[there], inputs["coverage"][there]
+        )
+        box = sum(
+            heads.box_loss(last[row[there], inputs[at][there]], box01[there])
+            for at in ("question_end", "answer_start")
+        )
+        return losses | {"point": point * o.weight_point, "box": box * o.weight_box}
+
+    def create_optimizer(self, *args: object, **kwargs: object) -> torch.optim.Optimizer:
+        """AdamW; the pretrained sentence encoder learns `encoder_rate` times as fast as the rest."""
+        o, groups = self.options, {1.0: [], self.options.encoder_rate: []}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                groups[o.encoder_rate if "question_encoder" in name else 1.0].append(parameter)
+        self.optimizer = torch.optim.AdamW(
+            [{"params": params, "lr": o.learning_rate * rate} for rate, params in groups.items()],
+            lr=o.learning_rate,
+            betas=(o.adam_beta1, o.adam_beta2),
+            weight_decay=o.weight_decay,
+        )
+        return self.optimizer
+
+    def log(self, logs: dict, *args: object, **kwargs: object) -> None:
+        logs |= {f"loss_{name}": round(sum(v) / len(v), 4) for name, v in self._logged.items()}
+        self._logged.clear()
+        super().log(logs, *args, **kwargs)
