@@ -192,7 +192,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--example", type=int, default=1, help="place in medreasoner/examples/examples.json, from 0")
+    parser.add_argument(
+        "--example", type=int, default=1, help="place in medreasoner/examples/examples.json, from 0"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/architecture.svg"))
     args = parser.parse_args()
     example = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))[args.example]

@@ -1,9 +1,10 @@
-"""How fast samples are read and measured: samples per second with one and two processes, and the peak memory of a process.
+"""How fast samples are read and measured: samples per second with one and two processes, and the peak memory
+of a process.
 
-Is: every row read by `load`, its picture and mask decoded, box, points and what the words are made of measured by the functions of the
-build's first stage; on synthetic rows, written as parquet for the purpose, and on a set of one's own. Beside the rate stands the
-processor time of a sample, which other work on the machine changes less.
-Is not: a build; no word and no file comes of it.
+Is: every row read by `load`, its picture and mask decoded, box, points and what the words are made of
+measured by the functions of the build's first stage; on synthetic rows, written as parquet for the purpose,
+and on a set of one's own. Beside the rate stands the processor time of a sample, which other work on the
+machine changes less. Is not: a build; no word and no file comes of it.
 
     python -m bench.data [--rows 100000] [--data runs/data] [--processes 1 2]
 """
@@ -77,8 +78,8 @@ def measured(sample: Sample) -> None:
 
 
 def work(part: Part) -> tuple[int, float, int]:
-    """How many samples were measured, in how many seconds of the processor, and the process's peak memory so far in MiB (0 where /proc does
-    not tell)."""
+    """How many samples were measured, in how many seconds of the processor, and the process's peak memory so
+    far in MiB (0 where /proc does not tell)."""
     source, first, every = part
     count, begun = 0, time.process_time()
     present = (sample for sample in load(source) if not sample.absent)

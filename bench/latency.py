@@ -1,7 +1,8 @@
-"""How fast the embedded pair answers on this machine: time to the first token, tokens per second, mask, memory, and what streaming costs.
+"""How fast the embedded pair answers on this machine: time to the first token, tokens per second, mask,
+memory, and what streaming costs.
 
-Is: medians over repeated runs of the library's own path at 1024 x 768, and the same answer through plain `generate` in turn.
-Is not: a test; times belong to a machine.
+Is: medians over repeated runs of the library's own path at 1024 x 768, and the same answer through plain
+`generate` in turn. Is not: a test; times belong to a machine.
 
     python -m bench.latency [--runs 7]
 """
@@ -21,7 +22,9 @@ QUESTION = "Which part of this breast scan would you put the biopsy needle into?
 
 
 def plain_seconds(pair: MedReasoner, encoded) -> tuple[float, int]:
-    """(seconds, tokens) of the same answer through `generate` alone, the image already encoded; the same number of tokens as streamed."""
+    """(seconds, tokens) of the same answer through `generate` alone, the image already encoded; the same
+    number of tokens as streamed.
+    """
     reasoner = pair.reasoner
     stop = reasoner._processor.tokenizer.convert_tokens_to_ids("</answer>")
     started = time.perf_counter()

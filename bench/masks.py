@@ -1,7 +1,8 @@
-"""What tuning the mask decoder brought: Dice with the true box and points, tuned against the best mode of the untuned weights.
+"""What tuning the mask decoder brought: Dice with the true box and points, tuned against the best mode of the
+untuned weights.
 
-Is: a table with intervals that draw whole cases, overall and per modality, over a built set's validation targets.
-Is not: the model's own masks; those are in the evaluation.
+Is: a table with intervals that draw whole cases, overall and per modality, over a built set's validation
+targets. Is not: the model's own masks; those are in the evaluation.
 
     python -m bench.masks --data runs/data --untuned sam2_hiera_tiny.safetensors [--out runs/bench_masks.json]
 """
@@ -88,7 +89,7 @@ def main() -> None:
         gain = row["tuned minus best untuned"]
         means = "  ".join(f"{row[mode]['mean']:18.3f}" for mode in MODES)
         print(
-            f"{name:28} {gain['n']:4}  {means}   {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+            f"{name:28} {gain['n']:4}  {means}   {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"  # noqa: E501
         )
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -1,4 +1,5 @@
-"""MedReasoner: a vision-language model thinks aloud about a medical image and a clinical question, and shows where it looks.
+"""MedReasoner: a vision-language model thinks aloud about a medical image and a clinical question, and shows
+where it looks.
 
 `from medreasoner import MedReasoner` is the way in; nothing heavy is imported before a name is asked for.
 """

@@ -1,8 +1,8 @@
 """The output format, and nothing else knows it: prompts, rendering, parsing, parsing while it streams.
 
-Is: `<think>…</think><answer>{"bbox": […], "points_1": […], "points_2": […]}</answer>` in both directions. Numbers stay in the model's own
-frame here; `geometry.to_image` turns them into pixels.
-Is not: a judge. Whether the box makes sense in an image is `geometry.repair`'s business.
+Is: `<think>…</think><answer>{"bbox": […], "points_1": […], "points_2": […]}</answer>` in both directions.
+Numbers stay in the model's own frame here; `geometry.to_image` turns them into pixels. Is not: a judge.
+Whether the box makes sense in an image is `geometry.repair`'s business.
 
 Tags and keys are those of the published system (arXiv 2508.08177); its single-quoted dicts parse too.
 """
@@ -20,7 +20,10 @@ LENGTHS = {"bbox": 4, "points_1": 2, "points_2": 2}
 
 @dataclass(frozen=True)
 class Answer:
-    """Numbers exactly as the model wrote them, in its own frame: `bbox` (4,), two `points` (2,), and the reasoning before them."""
+    """Numbers exactly as the model wrote them, in its own frame:
+
+    `bbox` (4,), two `points` (2,), and the reasoning before them.
+    """
 
     bbox: tuple[float, float, float, float]
     points: tuple[tuple[float, float], tuple[float, float]]
@@ -29,18 +32,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class Absence:
-    """The answer that names no place: the target is not in the image, or the message asks for none. All three keys are null."""
+    """The answer that names no place: the target is not in the image, or the message asks for none.
+
+    All three keys are null.
+    """
 
     think: str | None = None
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a text turned out to be: an `answer`, an absence (`absent` is True), or a failure with its `reason`; exactly one of the three.
+    """What a text turned out to be: an `answer`, an absence (`absent` is True), or a failure with its
+    `reason`; exactly one of the three.
 
     `reason` is one of "no answer block", "not closed", "not JSON", "missing key", "wrong shape",
-    "not a number". `detail` is the sentence for a person; `met` names tolerated oddities: "single quotes", "code fence", "text around the
-    object", "no think block", "several answer blocks", "text outside the blocks".
+    "not a number". `detail` is the sentence for a person; `met` names tolerated oddities: "single quotes",
+    "code fence", "text around the object", "no think block", "several answer blocks", "text outside the
+    blocks".
     """
 
     answer: Answer | None
@@ -52,7 +60,10 @@ class Parsed:
 
 
 def render(answer: Answer | Absence) -> str:
-    """The text a model should write for `answer`; `parse` reads the same from it. Whole numbers are written without a decimal point."""
+    """The text a model should write for `answer`;
+
+    `parse` reads the same from it. Whole numbers are written without a decimal point.
+    """
     if isinstance(answer, Absence):
         text = json.dumps(dict.fromkeys(KEYS))
     else:
@@ -84,10 +95,12 @@ class Blocks:
     """Where the parts of a text lie, as (start, end) in characters.
 
     Args:
-        reasoning: the inside of the first reasoning block; an open one ends with the text. None where there is none.
-        answer: the inside of the block that counts. cut: where the text may end, after that block's closing tag; None without one.
-        closed: whether the reasoning was closed. outside: whether other text stands outside the blocks. blocks: how many answer blocks follow
-            the reasoning.
+        reasoning: the inside of the first reasoning block; an open one ends with the text. None where there
+            is none.
+        answer: the inside of the block that counts. cut: where the text may end, after that block's closing
+            tag; None without one.
+        closed: whether the reasoning was closed. outside: whether other text stands outside the blocks.
+            blocks: how many answer blocks follow the reasoning.
     """
 
     reasoning: tuple[int, int] | None = None
@@ -99,10 +112,12 @@ class Blocks:
 
 
 def find_blocks(text: str) -> Blocks:
-    """Find reasoning and answer. Only an answer block that follows the reasoning counts, and of several the first that holds an object.
+    """Find reasoning and answer. Only an answer block that follows the reasoning counts, and of several the
+    first that holds an object.
 
-    A chat template may have written the opening tag of the reasoning itself: then everything before a lone `</think>` is the reasoning.
-    Reading only goes forward, so that a text read in pieces ends where the whole text would.
+    A chat template may have written the opening tag of the reasoning itself: then everything before a lone
+    `</think>` is the reasoning. Reading only goes forward, so that a text read in pieces ends where the whole
+    text would.
     """
     at, reasoning, blocks, outside = 0, None, [], False
     while (tag := _TAG.search(text, at)) is not None:
@@ -129,7 +144,9 @@ def find_blocks(text: str) -> Blocks:
 
 
 def _chosen(text: str, blocks: list[tuple[int, int]]) -> tuple[tuple[int, int] | None, int | None]:
-    """(the block that counts, where the text may end): the first that holds an object, else the first; no end where none holds one."""
+    """(the block that counts, where the text may end): the first that holds an object, else the first; no end
+    where none holds one.
+    """
     for start, end in blocks:
         if "{" in text[start:end]:
             return (start, end), end + len(ANSWER[1])
@@ -137,7 +154,9 @@ def _chosen(text: str, blocks: list[tuple[int, int]]) -> tuple[tuple[int, int] |
 
 
 def _unclosed(text: str, start: int, outside: bool) -> Blocks:
-    """The reading of a text whose reasoning, from `start`, never closes: the last answer block inside that holds an object is the answer."""
+    """The reading of a text whose reasoning, from `start`, never closes: the last answer block inside that
+    holds an object is the answer.
+    """
     blocks, at = [], start
     while (begin := text.find(ANSWER[0], at)) >= 0 and (end := text.find(ANSWER[1], begin)) >= 0:
         blocks.append((begin + len(ANSWER[0]), end))
@@ -213,7 +232,9 @@ def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
 
 
 def _plain_json(literal: str, met: list[str]) -> str:
-    """An object as JSON has it: quotes doubled, no comma before a bracket, digits and brackets of other widths made plain."""
+    """An object as JSON has it: quotes doubled, no comma before a bracket, digits and brackets of other
+    widths made plain.
+    """
     plain = unicodedata.normalize("NFKC", literal)
     if plain != literal:
         met.append("full-width digits")
@@ -240,8 +261,8 @@ def _numbers(values: object, met: list[str]) -> tuple[float, ...] | None:
 
 
 def coordinate_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """Where in `text` the eight numbers stand that `parse` reads from it: (start, end) in characters, the box first, then the points.
-    () where they cannot be told, or are not eight."""
+    """Where in `text` the eight numbers stand that `parse` reads from it: (start, end) in characters, the box
+    first, then the points. () where they cannot be told, or are not eight."""
     start = text.find(TAGS[2])
     end = text.find("}", start)  # the object is flat
     lists = (
@@ -260,8 +281,8 @@ def _is_number(value: object) -> bool:
 
 
 class Closing(str):
-    """The piece of a stream that closes an answer, from a reasoner that can tell how probable the numbers in it were: a string with
-    `coordinate_probability`, 0..1, see `events.Done`."""
+    """The piece of a stream that closes an answer, from a reasoner that can tell how probable the numbers in
+    it were: a string with `coordinate_probability`, 0..1, see `events.Done`."""
 
     coordinate_probability: float | None
 

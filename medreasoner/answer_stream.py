@@ -1,4 +1,7 @@
-"""The output format read while it streams: reasoning to show at once, the answer the moment its block closes. Whole texts: `answer.parse`."""
+"""The output format read while it streams: reasoning to show at once, the answer the moment its block closes.
+
+Whole texts: `answer.parse`.
+"""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +10,12 @@ from medreasoner.answer import ANSWER, TAGS, Blocks, Parsed, find_blocks, parse,
 
 @dataclass
 class StreamParser:
-    """Reads a text as it arrives. `feed` returns the new reasoning text; `parsed` is set the moment the answer's block closes.
+    """Reads a text as it arrives. `feed` returns the new reasoning text; `parsed` is set the moment the
+    answer's block closes.
 
-    What is shown and parsed is the same however the pieces are cut: `text` ends with the answer block that counts, and what comes after is
-    not taken in. Of the reasoning everything is shown but tags and answer blocks in it, and no part of a tag ever is.
+    What is shown and parsed is the same however the pieces are cut: `text` ends with the answer block that
+    counts, and what comes after is not taken in. Of the reasoning everything is shown but tags and answer
+    blocks in it, and no part of a tag ever is.
     """
 
     text: str = ""
@@ -18,7 +23,9 @@ class StreamParser:
     _shown: int = field(default=0, repr=False)
 
     def feed(self, piece: str) -> str:
-        """Take the next piece of output; return what of the reasoning can be shown now and was not shown before."""
+        """Take the next piece of output; return what of the reasoning can be shown now and was not shown
+        before.
+        """
         if self.parsed is not None:
             return ""
         self.text += piece
@@ -46,7 +53,9 @@ class StreamParser:
 
 
 def _settled(reasoning: str) -> str:
-    """The part of an open reasoning that further text cannot change: without an answer block that has only begun, or a tag."""
+    """The part of an open reasoning that further text cannot change: without an answer block that has only
+    begun, or a tag.
+    """
     begun = reasoning.rfind(ANSWER[0])
     if begun >= 0 and reasoning.find(ANSWER[1], begun) < 0:
         # an earlier opening without an end swallows a later one

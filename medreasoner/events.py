@@ -1,7 +1,7 @@
 """What happens during one grounding run, as values.
 
-Their order is `Thinking* (Located Segmented Done | Absent | Located? Failed)`. All are frozen, pickle (ZeroGPU carries them between
-processes) and hold CPU data only.
+Their order is `Thinking* (Located Segmented Done | Absent | Located? Failed)`. All are frozen, pickle
+(ZeroGPU carries them between processes) and hold CPU data only.
 """
 
 from dataclasses import dataclass, field
@@ -15,14 +15,19 @@ NOTICE = "Research use only. Not for diagnosis."
 
 @dataclass(frozen=True)
 class Thinking:
-    """A further piece of the reasoning, to be appended to what came before. The first may be empty: the image has been read."""
+    """A further piece of the reasoning, to be appended to what came before.
+
+    The first may be empty: the image has been read.
+    """
 
     text: str
 
 
 @dataclass(frozen=True)
 class Located:
-    """The answer's JSON has closed: box and points in pixels of the original image, and the repairs that were needed, if any."""
+    """The answer's JSON has closed: box and points in pixels of the original image, and the repairs that were
+    needed, if any.
+    """
 
     grounding: Grounding
     notes: tuple[str, ...] = ()
@@ -31,7 +36,10 @@ class Located:
 
 @dataclass(frozen=True)
 class Segmented:
-    """`mask` is (H, W) bool in the original image's size; `score` the segmenter's own estimate of its IoU, 0..1."""
+    """`mask` is (H, W) bool in the original image's size;
+
+    `score` the segmenter's own estimate of its IoU, 0..1.
+    """
 
     mask: np.ndarray = field(repr=False)
     score: float
@@ -42,10 +50,11 @@ class Segmented:
 class Done:
     """The whole run again, for callers that want only the end.
 
-    `coordinate_probability`, 0..1: the geometric mean, over the eight numbers of the answer as the model wrote them (box, then points), of
-    the probability it gave each number when it wrote it, which is the product over the number's tokens, each given all text before it and
-    before any temperature. It is the model's own and not calibrated: how narrow its distribution is, not how often it is right. None where
-    the reasoner cannot tell: a recording, a server, or an answer in another dialect than the project's format.
+    `coordinate_probability`, 0..1: the geometric mean, over the eight numbers of the answer as the model
+    wrote them (box, then points), of the probability it gave each number when it wrote it, which is the
+    product over the number's tokens, each given all text before it and before any temperature. It is the
+    model's own and not calibrated: how narrow its distribution is, not how often it is right. None where the
+    reasoner cannot tell: a recording, a server, or an answer in another dialect than the project's format.
     """
 
     think: str
@@ -74,9 +83,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Absent:
-    """The model's answer is that the target is not in the image, or that the message asks for none. An answer, not an error.
+    """The model's answer is that the target is not in the image, or that the message asks for none. An
+    answer, not an error.
 
-    The fields are those of `Done`; `confidence` is the calibrated chance, 0..1, that the target is really not there.
+    The fields are those of `Done`; `confidence` is the calibrated chance, 0..1, that the target is really not
+    there.
     """
 
     think: str
@@ -95,7 +106,10 @@ class Absent:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run ended without a mask. `reason` is a short name, `message` one sentence for a person, `text` what the model wrote."""
+    """The run ended without a mask.
+
+    `reason` is a short name, `message` one sentence for a person, `text` what the model wrote.
+    """
 
     reason: str
     message: str

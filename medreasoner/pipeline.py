@@ -1,8 +1,10 @@
-"""One grounding run: image and question in, events out. The page, the command line, the Python call and evaluation all consume this.
+"""One grounding run: image and question in, events out. The page, the command line, the Python call and
+evaluation all consume this.
 
-Is: the order of things. The image is read, the reasoner thinks aloud, its answer becomes box and points in pixels the moment it closes,
-the segmenter, which took in the image meanwhile, draws the mask. Whatever goes wrong with the input or with a model ends as one Failed.
-Is not: a model, a parser or a presentation. Programming errors are not caught here.
+Is: the order of things. The image is read, the reasoner thinks aloud, its answer becomes box and points in
+pixels the moment it closes, the segmenter, which took in the image meanwhile, draws the mask. Whatever goes
+wrong with the input or with a model ends as one Failed. Is not: a model, a parser or a presentation.
+Programming errors are not caught here.
 
     for event in ground(image, question, reasoner, segmenter): ...
 
@@ -45,9 +47,11 @@ def ground(
         question: up to 4,000 characters with at least one letter or digit.
         think: False asks for the answer alone.
         stop: set it from anywhere to end the run; closing the generator does the same.
-        cache: of this very image; filled once both have taken the image in, for `refine.refine` and `sampling.sample_answers`.
+        cache: of this very image; filled once both have taken the image in, for `refine.refine` and
+            `sampling.sample_answers`.
 
-    Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of `answer.Parsed`.
+    Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of
+    `answer.Parsed`.
     """
     run = _Run(image, reasoner, segmenter, stop or threading.Event(), cache or ImageCache())
     refusal = refuse(question)
@@ -76,14 +80,19 @@ def refuse(question: str) -> str | None:
 
 
 def clean(question: str) -> str:
-    """The question without what cannot be written in UTF-8 (halves of surrogate pairs), and without blanks around it."""
+    """The question without what cannot be written in UTF-8 (halves of surrogate pairs), and without blanks
+    around it.
+    """
     return question.encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def in_pixels(
     answer: Answer, encoded: EncodedImage, frame: Frame, image_wh: tuple[int, int]
 ) -> tuple[Grounding, tuple[str, ...]]:
-    """What a model wrote in `frame`, in pixels of the original image, made usable, and what had to be mended. Errors: GroundingError."""
+    """What a model wrote in `frame`, in pixels of the original image, made usable, and what had to be mended.
+
+    Errors: GroundingError.
+    """
     notes = ()
     if written_as_shares(answer.bbox, answer.points):
         frame, notes = (

@@ -1,7 +1,8 @@
 """The prompts: the text a question is wrapped in, for every frame in which a model may write its coordinates.
 
-Training, evaluation and the page use the same bytes (a test holds this). The example in each prompt is written by `answer.render`, so that
-the format is defined once. A checkpoint that was trained on another prompt brings it along as `prompt.json` (see `Prompt.load`).
+Training, evaluation and the page use the same bytes (a test holds this). The example in each prompt is
+written by `answer.render`, so that the format is defined once. A checkpoint that was trained on another
+prompt brings it along as `prompt.json` (see `Prompt.load`).
 """
 
 import hashlib
@@ -56,8 +57,8 @@ def _doubled(text: str) -> str:
 
 
 def _templates(frame: Frame, absence: bool = False) -> tuple[str, str]:
-    """(with reasoning, answer alone); braces are doubled except those of `{question}`. `absence` also says how to answer
-    that the region is not there."""
+    """(with reasoning, answer alone); braces are doubled except those of `{question}`. `absence` also says
+    how to answer that the region is not there."""
     nowhere = _ABSENT + _doubled(render(Absence())) if absence else ""
     whole, alone = (_doubled(text) for text in (EXAMPLE, EXAMPLE[EXAMPLE.index(ANSWER[0]) :]))
     return _TASK + _REASON + _keys(frame) + _SHAPE + whole + nowhere, _TASK + _DIRECT + _keys(
@@ -70,7 +71,10 @@ THINK_TEMPLATE, DIRECT_TEMPLATE = _templates(INPUT_PIXELS)
 
 @dataclass(frozen=True)
 class Prompt:
-    """The text a question is wrapped in. `think` and `direct` hold `{question}` once; doubled braces stand for single ones."""
+    """The text a question is wrapped in.
+
+    `think` and `direct` hold `{question}` once; doubled braces stand for single ones.
+    """
 
     think: str = THINK_TEMPLATE
     direct: str = DIRECT_TEMPLATE
@@ -90,12 +94,16 @@ class Prompt:
 
     @property
     def sha256(self) -> str:
-        """64 hex digits that change with any byte of the prompt; a checkpoint's `medreasoner.json` names the prompt it was trained with."""
+        """64 hex digits that change with any byte of the prompt; a checkpoint's `medreasoner.json` names the
+        prompt it was trained with.
+        """
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @staticmethod
     def load(path: str | Path) -> "Prompt":
-        """Read a `prompt.json` that lies beside a checkpoint: an object with `think`, `direct` and, if it has one, `system`."""
+        """Read a `prompt.json` that lies beside a checkpoint: an object with `think`, `direct` and, if it has
+        one, `system`.
+        """
         fields = json.loads(Path(path).read_text(encoding="utf-8"))
         unknown = set(fields) - {"think", "direct", "system"}
         if unknown or not {"think", "direct"} <= set(fields):
@@ -108,13 +116,17 @@ class Prompt:
 
 
 def prompt_for(frame: Frame, absence: bool = False) -> Prompt:
-    """The project's prompt for a model that writes coordinates in `frame`. `absence` is for models that were taught to answer that the
-    region is not there (`absence` in `medreasoner.json`); others are not asked for it."""
+    """The project's prompt for a model that writes coordinates in `frame`. `absence` is for models that were
+    taught to answer that the region is not there (`absence` in `medreasoner.json`); others are not asked for
+    it."""
     return Prompt(*_templates(frame, absence))
 
 
 def misfit(prompt: Prompt, frame: Frame) -> str | None:
-    """Why answers to `prompt` would be read wrongly: it asks for coordinates of another frame than `frame`. None if it does not."""
+    """Why answers to `prompt` would be read wrongly: it asks for coordinates of another frame than `frame`.
+
+    None if it does not.
+    """
     for other in FRAMES.values():
         if other != frame and any(coordinates(other) in text for text in (prompt.think, prompt.direct)):
             return f"the prompt asks for coordinates in {other.name!r}, but the model is said to write {frame.name!r}"

@@ -1,13 +1,16 @@
-"""A Hugging Face Hub on loopback for tests: the real clients run against it unmodified, and it can be made to fail.
+"""A Hugging Face Hub on loopback for tests: the real clients run against it unmodified, and it can be made to
+fail.
 
-Is: the Hub's HTTP as huggingface_hub 2.4.0 speaks it, for models, datasets and Spaces, with large files through LFS (directly, in parts,
-or behind redirects to another host name). Its routes are in `hub_routes.py`, what it keeps in `hub_store.py`, faults in `hub_wire.py`.
-With a folder for `xet` they go there through hf_xet instead (`hub_xet.py`); without one, clients run with HF_HUB_DISABLE_XET=1.
-Is not: Hugging Face's Xet server, nor git.
+Is: the Hub's HTTP as huggingface_hub 2.4.0 speaks it, for models, datasets and Spaces, with large files
+through LFS (directly, in parts, or behind redirects to another host name). Its routes are in `hub_routes.py`,
+what it keeps in `hub_store.py`, faults in `hub_wire.py`. With a folder for `xet` they go there through hf_xet
+instead (`hub_xet.py`); without one, clients run with HF_HUB_DISABLE_XET=1. Is not: Hugging Face's Xet server,
+nor git.
 
     with Hub() as hub:                                    # Hub(redirect=True), Hub(part_size=1 << 20)
         subprocess.run([...], env=hub.environment(home))  # any client in a process of its own
-        hub.connect(monkeypatch, home)                    # or the clients in this process; home keeps its cache
+        hub.connect(monkeypatch, home)                    # or the clients in this process; home keeps its
+        cache
         hub.fault(r"POST .*/commit/", status=503)         # the next such request fails
 """
 
@@ -37,7 +40,11 @@ SETTINGS = {
 
 
 class Hub:
-    """The server. `requests` lists what came ("METHOD /path?query"); `leaks` the requests to the file store that carried a token."""
+    """The server.
+
+    `requests` lists what came ("METHOD /path?query"); `leaks` the requests to the file store that carried a
+    token.
+    """
 
     def __init__(self, redirect: bool = False, part_size: int | None = None, xet: Path | None = None):
         self.redirect, self.part_size, self.xet, self.pro = redirect, part_size, xet, False
@@ -70,7 +77,9 @@ class Hub:
         return self.faults[-1]
 
     def expect(self, data: bytes) -> None:
-        """Take this content for arrived, which a client will bring to the folder of Xet, where nothing here can read."""
+        """Take this content for arrived, which a client will bring to the folder of Xet, where nothing here
+        can read.
+        """
         self.large[hashlib.sha256(data).hexdigest()] = data
 
     def xet_url(self) -> str:
@@ -108,7 +117,9 @@ class Hub:
         }
 
     def connect(self, monkeypatch, home: Path, token: str | None = WRITE) -> None:
-        """The same for the clients in this process, which have read their environment already; they wait no time between tries."""
+        """The same for the clients in this process, which have read their environment already; they wait no
+        time between tries.
+        """
         from huggingface_hub import constants
         from huggingface_hub.utils import _http
 

@@ -1,7 +1,7 @@
 """What the loopback Hub of `tests/hub_server.py` keeps: repositories as chains of commits, in memory.
 
-Is: commits that happen whole or not at all, refs, large files by their hash, and what a Space has besides files. No HTTP here.
-Is not: git. A commit holds the full list of its files.
+Is: commits that happen whole or not at all, refs, large files by their hash, and what a Space has besides
+files. No HTTP here. Is not: git. A commit holds the full list of its files.
 """
 
 import base64
@@ -20,7 +20,9 @@ GITATTRIBUTES = "".join(f"{name} filter=lfs diff=lfs merge=lfs -text\n" for name
 
 
 class Refusal(Exception):
-    """What the Hub answers instead of what was asked: an HTTP status, a sentence, and the code that its clients look at."""
+    """What the Hub answers instead of what was asked: an HTTP status, a sentence, and the code that its
+    clients look at.
+    """
 
     def __init__(
         self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None
@@ -127,7 +129,10 @@ class Repository:
     def commit(
         self, revision: str, lines: list[dict], large: dict[str, bytes], create_pr: bool
     ) -> tuple[Commit, int | None]:
-        """Apply the lines of a commit request: all of them, or Refusal and nothing. Returns the commit and its pull request's number."""
+        """Apply the lines of a commit request: all of them, or Refusal and nothing.
+
+        Returns the commit and its pull request's number.
+        """
         branch = self.ref(revision)
         if branch is None or branch.startswith("refs/tags/"):
             raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")

@@ -1,4 +1,6 @@
-"""The output format in both directions, whole and in pieces; no text of a model may raise, hang, or put a tag before the reader."""
+"""The output format in both directions, whole and in pieces; no text of a model may raise, hang, or put a tag
+before the reader.
+"""
 
 import json
 import math

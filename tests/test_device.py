@@ -1,4 +1,6 @@
-"""One choice of device for every model: on a Mac, an unshared segmenter must not stay on the CPU while the reasoner has the GPU."""
+"""One choice of device for every model: on a Mac, an unshared segmenter must not stay on the CPU while the
+reasoner has the GPU.
+"""
 
 import pytest
 import torch

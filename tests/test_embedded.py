@@ -1,4 +1,6 @@
-"""The pair that is shipped: it loads without a network, fits its size, and answers on real images it was not trained on."""
+"""The pair that is shipped: it loads without a network, fits its size, and answers on real images it was not
+trained on.
+"""
 
 import json
 from pathlib import Path

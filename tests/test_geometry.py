@@ -1,4 +1,6 @@
-"""The one road between a model's numbers and image pixels: nothing is lost on it, and what is broken is mended in words."""
+"""The one road between a model's numbers and image pixels: nothing is lost on it, and what is broken is
+mended in words.
+"""
 
 import itertools
 import math

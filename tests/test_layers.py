@@ -1,4 +1,6 @@
-"""The order of the parts: imports point one way, heavy libraries stay at the edges, files stay small, and no error is swallowed unseen."""
+"""The order of the parts: imports point one way, heavy libraries stay at the edges, files stay small, and no
+error is swallowed unseen.
+"""
 
 import ast
 import subprocess
@@ -12,8 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OURS = ("medreasoner", "app", "train", "space")
 
-# Lowest first. A module may import from its own layer and from those above it in this list; in the last one, only from its own part.
-# A name stands for the module and all below it; "data.sample" is more particular than "data".
+# Lowest first. A module may import from its own layer and from those above it in this list; in the last one,
+# only from its own part. A name stands for the module and all below it; "data.sample" is more particular than
+# "data".
 LAYERS = (
     {"geometry", "device"},
     {
@@ -83,7 +86,10 @@ HEAVY = (
 
 @dataclass(frozen=True)
 class Import:
-    """`importer` and `imported` are dotted names, those of the package without "medreasoner."; `late` means inside a function."""
+    """`importer` and `imported` are dotted names, those of the package without "medreasoner.";
+
+    `late` means inside a function.
+    """
 
     importer: str
     imported: str

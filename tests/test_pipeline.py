@@ -1,6 +1,8 @@
-"""The pipeline and MedReasoner: events in their order, bad input and bad models each as one sentence, nobody's run in anybody's way.
+"""The pipeline and MedReasoner: events in their order, bad input and bad models each as one sentence,
+nobody's run in anybody's way.
 
-Models are tiny (tiny.py) and run for real; dialects and defects a tiny model cannot have are played back from recordings.
+Models are tiny (tiny.py) and run for real; dialects and defects a tiny model cannot have are played back from
+recordings.
 """
 
 import pickle

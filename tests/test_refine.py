@@ -1,4 +1,6 @@
-"""Corrections without a browser: clicks reach the segmenter, the image is taken in once, and what means no place is refused."""
+"""Corrections without a browser: clicks reach the segmenter, the image is taken in once, and what means no
+place is refused.
+"""
 
 import numpy as np
 import pytest

@@ -1,6 +1,7 @@
 """How sure a model is: the probability of the coordinates it wrote, and how far its samples agree.
 
-Models are tiny (tiny.py) and run for real. A probability is held against the one that `generate` itself gives out.
+Models are tiny (tiny.py) and run for real. A probability is held against the one that `generate` itself gives
+out.
 """
 
 import json

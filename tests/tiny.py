@@ -1,9 +1,11 @@
-"""Tiny models in exactly the folder formats of the real ones, built in well under a second each. Shared by the tests.
+"""Tiny models in exactly the folder formats of the real ones, built in well under a second each. Shared by
+the tests.
 
-Is: the embedded pair (a LLaVA model on a SAM 2 tower with a mask decoder in `segmenter/`), Qwen2.5-VL and Qwen3-VL, all with random
-weights. With `script` the language part is wired to write that text, token by token, whatever it is shown: attention and MLP are switched
-off, and the output layer maps each token's embedding to the next token of the script.
-Is not: a stand-in for `generate`, the processors or the loaders: those are the real ones.
+Is: the embedded pair (a LLaVA model on a SAM 2 tower with a mask decoder in `segmenter/`), Qwen2.5-VL and
+Qwen3-VL, all with random weights. With `script` the language part is wired to write that text, token by
+token, whatever it is shown: attention and MLP are switched off, and the output layer maps each token's
+embedding to the next token of the script. Is not: a stand-in for `generate`, the processors or the loaders:
+those are the real ones.
 """
 
 import json
@@ -54,7 +56,9 @@ QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 def embedded(
     folder: Path, script: str | None = None, loop: bool = False, max_new_tokens: int = 64, seed: int = 0
 ) -> Path:
-    """The embedded pair's format: 512 px, 256 image tokens, coordinates 0..255, stored in half precision, its own short prompt."""
+    """The embedded pair's format: 512 px, 256 image tokens, coordinates 0..255, stored in half precision, its
+    own short prompt.
+    """
     torch.manual_seed(seed)
     tokenizer, chunks = _tokenizer(["<image>"], script)
     vision = _vision()

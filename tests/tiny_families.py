@@ -1,5 +1,5 @@
-"""More tiny models of the real classes, with random weights or wired to write a script (see tiny.py): one per architecture that evaluation
-meets, and the segmenters beside SAM 2."""
+"""More tiny models of the real classes, with random weights or wired to write a script (see tiny.py): one per
+architecture that evaluation meets, and the segmenters beside SAM 2."""
 
 from pathlib import Path
 

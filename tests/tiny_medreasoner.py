@@ -1,4 +1,6 @@
-"""The embedded reasoner's architecture at a tiny size, with the real vocabulary and in the real folder format."""
+"""The embedded reasoner's architecture at a tiny size, with the real vocabulary and in the real folder
+format.
+"""
 
 import string
 from functools import cache
@@ -26,7 +28,9 @@ def vocabulary() -> tuple[PreTrainedTokenizerFast, int, list[str]]:
 
 
 def config() -> MedReasonerConfig:
-    """Every part of the real one: the tower's blocks are as many, so that its third stage ends where it does there."""
+    """Every part of the real one: the tower's blocks are as many, so that its third stage ends where it does
+    there.
+    """
     tokenizer, written, _ = vocabulary()
     pad, image, end = (tokenizer.convert_tokens_to_ids(token) for token in ("<pad>", "<image>", "<|end|>"))
     vision = tiny._vision()

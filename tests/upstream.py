@@ -1,8 +1,10 @@
-"""Checkpoints in the file layout of the published ones, with random weights: Lingshu-7B and other Qwen2.5-VL models, and MedSAM2.
+"""Checkpoints in the file layout of the published ones, with random weights: Lingshu-7B and other Qwen2.5-VL
+models, and MedSAM2.
 
-Is: the repository files of early 2025 (sharded bf16 safetensors with an index and the tensor names of that time, a flat config.json,
-preprocessor_config.json, chat_template.json), shrunk; and MedSAM2's `.pt`, in its full architecture.
-Is not: their weights; nothing here has seen the originals. File and key names: transformers 4.49's Qwen2.5-VL, the `sam2` package.
+Is: the repository files of early 2025 (sharded bf16 safetensors with an index and the tensor names of that
+time, a flat config.json, preprocessor_config.json, chat_template.json), shrunk; and MedSAM2's `.pt`, in its
+full architecture. Is not: their weights; nothing here has seen the originals. File and key names:
+transformers 4.49's Qwen2.5-VL, the `sam2` package.
 """
 
 import json
@@ -25,7 +27,9 @@ OLD_NAMES = {"model.language_model.": "model.", "model.visual.": "visual."}
 
 
 def lingshu(folder: Path, script: str | None = None, shards: int = 3) -> Path:
-    """A Qwen2_5_VLForConditionalGeneration repository as Lingshu-7B's is laid out; it comes with no file of ours."""
+    """A Qwen2_5_VLForConditionalGeneration repository as Lingshu-7B's is laid out; it comes with no file of
+    ours.
+    """
     tiny.qwen2_5_vl(folder, script)
     (folder / "medreasoner.json").unlink()
     _config(folder)

@@ -1,8 +1,9 @@
-"""Messages that have no answer in an image, and how their absence is explained: the texts are in `absence.yaml`.
+"""Messages that have no answer in an image, and how their absence is explained: the texts are in
+`absence.yaml`.
 
-Six kinds: a target that the image cannot show, a target that such an image may show but this one does not, a target asked of a picture that
-is no medical image, and messages that ask for no target at all (small talk, instructions, nonsense, medical questions without a place,
-other languages).
+Six kinds: a target that the image cannot show, a target that such an image may show but this one does not, a
+target asked of a picture that is no medical image, and messages that ask for no target at all (small talk,
+instructions, nonsense, medical questions without a place, other languages).
 """
 
 import random
@@ -35,8 +36,8 @@ CANNOT_SHOW, NOT_HERE, NOT_MEDICAL, NO_QUESTION = (
 
 @dataclass(frozen=True)
 class AbsentQuestion:
-    """A message whose right answer is that there is nothing to mark. `kind` is one of the four constants above; `name` the absent target's
-    category, "" where the message asks for none."""
+    """A message whose right answer is that there is nothing to mark. `kind` is one of the four constants
+    above; `name` the absent target's category, "" where the message asks for none."""
 
     kind: str
     question: str
@@ -51,7 +52,9 @@ def texts() -> dict:
 
 
 def cannot_show(scene: Scene, table: dict[str, Category]) -> list[Category]:
-    """The categories with wordings that no image of `scene` can show: none of their body regions is in view. [] for an unknown scene."""
+    """The categories with wordings that no image of `scene` can show: none of their body regions is in view.
+    [] for an unknown scene.
+    """
     if not scene.body:
         return []
     return [
@@ -62,7 +65,8 @@ def cannot_show(scene: Scene, table: dict[str, Category]) -> list[Category]:
 
 
 def not_here(scene: Scene, present: Sequence[str], table: dict[str, Category]) -> list[Category]:
-    """The categories that images of `scene` may show and this one does not: their classes are labelled wherever they are visible.
+    """The categories that images of `scene` may show and this one does not: their classes are labelled
+    wherever they are visible.
 
     Args:
         present: class names that the image's own mask holds.
@@ -117,7 +121,8 @@ def absent_question(
 ) -> AbsentQuestion:
     """One message about an image of `scene` to which the right answer is that there is nothing to mark.
 
-    A quarter asks for no target at all; of the others a third, where there are any, asks for what this image alone does not show.
+    A quarter asks for no target at all; of the others a third, where there are any, asks for what this image
+    alone does not show.
 
     Args:
         present: class names in the image's mask. seen: targets in the image, with their articles.

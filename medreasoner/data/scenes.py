@@ -1,6 +1,7 @@
 """What the images of each known source show: body regions, sides, which way up, and which images not to use.
 
-One entry a source in `scenes/*.yaml`, written after looking at its images. A source without an entry is taken as it is.
+One entry a source in `scenes/*.yaml`, written after looking at its images. A source without an entry is taken
+as it is.
 """
 
 from collections.abc import Mapping
@@ -33,17 +34,19 @@ class Scene:
     Args:
         source: the dataset's name.
         scene, scenes_more: noun phrases for what every image of it is.
-        body: body regions (of `taxonomy.BODY`) that an image may show in part; any other is surely not in view.
-            () where nothing is known.
+        body: body regions (of `taxonomy.BODY`) that an image may show in part; any other is surely not in
+            view. () where nothing is known.
         plane: axial, coronal, sagittal, projection or other.
-        patient_left: where the patient's left lies on the upright image: "left", "right", "unknown", or "none" (a
-            sagittal slice).
-        turn: what makes an image upright, a key of TRANSPOSE (degrees are clockwise), or "by image", then `turns` has
-            it by image id.
-        complete: classes that are labelled wherever they are visible, so that no label means: not in this slice.
+        patient_left: where the patient's left lies on the upright image: "left", "right", "unknown", or
+            "none" (a sagittal slice).
+        turn: what makes an image upright, a key of TRANSPOSE (degrees are clockwise), or "by image", then
+            `turns` has it by image id.
+        complete: classes that are labelled wherever they are visible, so that no label means: not in this
+            slice.
         exclude: image id -> why it is not used; or one string for the whole source.
         exclude_targets: image id -> class -> why this class of it is not used.
-        lowest_part: for vertebrae stacked in one class: the level of the lowest; the parts above follow in order.
+        lowest_part: for vertebrae stacked in one class: the level of the lowest; the parts above follow in
+            order.
         note: what else was seen.
     """
 
@@ -82,12 +85,16 @@ class Scene:
         return self.exclude if isinstance(self.exclude, str) else self.exclude.get(image_id)
 
     def upright(self, picture: Image.Image, image_id: str) -> Image.Image:
-        """The picture, or a mask of it, turned as it is usually displayed; the same object where it is upright already."""
+        """The picture, or a mask of it, turned as it is usually displayed; the same object where it is
+        upright already.
+        """
         turn = self.turns.get(image_id, "none") if self.turn == BY_IMAGE else self.turn
         return picture if TRANSPOSE[turn] is None else picture.transpose(TRANSPOSE[turn])
 
     def patient_side(self, image_side: str) -> str:
-        """The patient's side ("left" or "right") that lies on this side of the image, "" where it is not known."""
+        """The patient's side ("left" or "right") that lies on this side of the image, "" where it is not
+        known.
+        """
         if self.patient_left not in ("left", "right"):
             return ""
         return image_side if self.patient_left == "left" else {"left": "right", "right": "left"}[image_side]

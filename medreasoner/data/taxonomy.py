@@ -1,8 +1,9 @@
-"""The taxonomy: modalities, super-categories and categories as one table, and in which words a target is asked for.
+"""The taxonomy: modalities, super-categories and categories as one table, and in which words a target is
+asked for.
 
 Reads `taxonomy.yaml` (names and synonyms) and `categories/*.yaml` (the categories with wordings, fields in
-`categories/README.md`), and checks whether a question gives its target away. It is not tied to any one data set:
-`targets` names the classes of the sources that the wordings were written for.
+`categories/README.md`), and checks whether a question gives its target away. It is not tied to any one data
+set: `targets` names the classes of the sources that the wordings were written for.
 
     python -m medreasoner.data.taxonomy
 """
@@ -56,7 +57,10 @@ class Supercategory(Term):
 
 @dataclass(frozen=True)
 class Category:
-    """One target; `categories/README.md` says what the fields hold. Known by name only, it has no wordings."""
+    """One target;
+
+    `categories/README.md` says what the fields hold. Known by name only, it has no wordings.
+    """
 
     name: str
     supercategory: str
@@ -82,7 +86,10 @@ class Category:
             )
 
     def called(self, side: str = "") -> str:
-        """The target's name, of the patient's `side` ("left", "right") where it is one of a pair: "left kidney"."""
+        """The target's name, of the patient's `side` ("left", "right") where it is one of a pair:
+
+        "left kidney".
+        """
         return f"{side} {self.name}" if side else self.name
 
     def with_article(self, side: str = "") -> str:
@@ -130,7 +137,7 @@ def _add(table: dict[str, Category], entry: dict, path: Path) -> None:
         raise ValueError(f"{path.name}: the category {category.name!r} is there twice")
     if supercategory_of(category.supercategory) is None:
         raise ValueError(
-            f"{path.name}: the super-category {category.supercategory!r} of {category.name!r} is not in {FILE.name}"
+            f"{path.name}: the super-category {category.supercategory!r} of {category.name!r} is not in {FILE.name}"  # noqa: E501
         )
     if category.modality and modality_of(category.modality) is None:
         raise ValueError(
@@ -164,14 +171,18 @@ def modality_of(text: str) -> str | None:
 
 
 def supercategory_of(text: str) -> str | None:
-    """Which of the fifteen super-categories a source means by `text`, or None: "non-neoplasm" is non-neoplastic lesion."""
+    """Which of the fifteen super-categories a source means by `text`, or None:
+
+    "non-neoplasm" is non-neoplastic lesion.
+    """
     return _named_in(supercategories(), text)
 
 
 def find(name: str, modality: str, table: dict[str, Category]) -> Category | None:
     """The category that a source calls `name` in images of `modality`, or None.
 
-    It is one of `table` if its wordings are for that modality, else one without wordings (and without a modality).
+    It is one of `table` if its wordings are for that modality, else one without wordings (and without a
+    modality).
     """
     wanted = _plain(name)
     known = next(
@@ -196,7 +207,9 @@ def _named_in(terms: dict[str, Term], text: str) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """One spelling of a name: lower case, British, without what stands in brackets, words apart by single spaces."""
+    """One spelling of a name: lower case, British, without what stands in brackets, words apart by single
+    spaces.
+    """
     text = re.sub(r"\(.*?\)|[_-]", " ", text.lower())
     for other, ours in _SPELLINGS:
         text = re.sub(rf"\b{other}", ours, text)
@@ -210,7 +223,7 @@ def table() -> str:
     lines = [
         f"{len(modalities())} modalities: {', '.join(modalities())}",
         f"{len(order)} super-categories, {len(rows)} categories, {len(categories())} of them with wordings\n",
-        "| super-category | category | modality | wordings | words that give it away |\n|---|---|---|--:|---|",
+        "| super-category | category | modality | wordings | words that give it away |\n|---|---|---|--:|---|",  # noqa: E501
     ]
     for place, c in sorted(rows, key=lambda row: order.index(row[0])):
         lines.append(

@@ -51,8 +51,8 @@ class SampleOpener:
         self._image: Image.Image | None = None
 
     def open(self, sample: Sample) -> OpenedSample:
-        """`Sample.absent`, or a mask without a set pixel and no box, means that the target is absent. Errors: ImageError,
-        SampleError."""
+        """`Sample.absent`, or a mask without a set pixel and no box, means that the target is absent. Errors:
+        ImageError, SampleError."""
         if sample.image != self._source:
             self._image = sample.load_image()
             self._source = sample.image

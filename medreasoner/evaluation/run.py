@@ -9,7 +9,8 @@ Through vLLM, asked as a server, which batches whatever is under way (`vllm.LLM`
 
     vllm serve Qwen/Qwen2.5-VL-7B-Instruct --port 8000 --max-model-len 32768
     vllm serve OpenGVLab/Mini-InternVL2-4B-DA-Medical --trust-remote-code …   # transformers does not run it
-    python -m medreasoner evaluate --model openai:Qwen/Qwen2.5-VL-7B-Instruct --endpoint http://localhost:8000/v1
+    python -m medreasoner evaluate --model openai:Qwen/Qwen2.5-VL-7B-Instruct --endpoint
+    http://localhost:8000/v1
 
 The name tells how the model writes coordinates; one served under another name needs `--family`, one of
 families.FAMILIES. `--frame upstream-raw` repeats the published scoring, which read every model's numbers as

@@ -1,4 +1,4 @@
-"""PNG files without the chunks that have nothing to do with their pixels, and whether all pixels are there."""
+"""PNG files without the chunks that have nothing to do with their pixels, and whether all pixels are there."""  # noqa: E501
 
 import struct
 import zlib
@@ -22,7 +22,8 @@ def without_texts(data: bytes) -> bytes:
 
 
 def lacks_rows(data: bytes) -> bool:
-    """Whether a PNG file's data ends before its last row; Pillow fills what is missing with black, in silence.
+    """Whether a PNG file's data ends before its last row; Pillow fills what is missing with black, in
+    silence.
 
     A file that is damaged otherwise lacks none: its decoder says what is wrong.
     """

@@ -108,7 +108,7 @@ def refuse_slice_selection(view: ViewSelection) -> None:
 
 
 def shape_notes(width: float, height: float) -> tuple[str, ...]:
-    """A note for pixels that are wider than high or higher than wide; they are shown as squares all the same."""
+    """A note for pixels that are wider than high or higher than wide; they are shown as squares all the same."""  # noqa: E501
     if max(width, height) < SQUARE * min(width, height):
         return ()
     return (f"The pixels are not square ({width:.3g} : {height:.3g}); the image is shown pixel for pixel.",)

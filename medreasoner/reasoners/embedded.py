@@ -1,14 +1,18 @@
-"""The architecture of the embedded reasoner: a LLaVA-style model that looks through SAM 2's image encoder and hears through a sentence encoder.
+"""The architecture of the embedded reasoner: a LLaVA-style model that looks through SAM 2's image encoder and
+hears through a sentence encoder.
 
-    picture  -> SAM 2 tower (frozen) -> stage 3 -> last stage, adapted by low-rank updates, plus stage 3 itself -> 256 image tokens
-    question -> sentence encoder (BERT architecture, pretrained) -> one state a word piece
+    picture  -> SAM 2 tower (frozen) -> stage 3 -> last stage, adapted by low-rank updates, plus stage 3
+    itself -> 256 image tokens question -> sentence encoder (BERT architecture, pretrained) -> one state a
+    word piece
     both     -> Qwen3-style decoder -> reasoning and answer
 
-Three parts differ from `LlavaForConditionalGeneration`. The tower stays byte for byte the segmenter's, so that one encoding serves both;
-what the reasoner sees differently is a low-rank update of the last stage's weights (LoRA, Hu et al. 2021). A strided convolution adds the
-finer stage-3 map. The words of the question are not looked up in the decoder's table but read by the sentence encoder.
+Three parts differ from `LlavaForConditionalGeneration`. The tower stays byte for byte the segmenter's, so
+that one encoding serves both; what the reasoner sees differently is a low-rank update of the last stage's
+weights (LoRA, Hu et al. 2021). A strided convolution adds the finer stage-3 map. The words of the question
+are not looked up in the decoder's table but read by the sentence encoder.
 
-Importing this module registers the classes, so that transformers' Auto classes load a checkpoint of them without remote code.
+Importing this module registers the classes, so that transformers' Auto classes load a checkpoint of them
+without remote code.
 """
 
 import torch
@@ -74,11 +78,12 @@ class MedReasonerModel(LlavaModel):
         return self.multi_modal_projector(stage_3, self.vision_tower.backbone.blocks[STAGE_3:])
 
     def embed(self, input_ids: torch.Tensor, questions: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, L, H): the decoder's own embeddings, with those of the question's words from the sentence encoder.
+        """(B, L, H): the decoder's own embeddings, with those of the question's words from the sentence
+        encoder.
 
         Args:
-            questions: (B, L) number of the question a token belongs to, -1 for others; None finds one question a row, between the
-                image's tokens and the token that ends the turn.
+            questions: (B, L) number of the question a token belongs to, -1 for others; None finds one
+                question a row, between the image's tokens and the token that ends the turn.
         """
         table = self.get_input_embeddings()
         embedded = table(input_ids.clamp(max=table.num_embeddings - 1))
@@ -120,7 +125,8 @@ class MedReasonerModel(LlavaModel):
         """As `LlavaModel.forward`, and:
 
         Args:
-            questions: see `embed`. stage_3: the tower's stage-3 map (B, 32, 32, 384) instead of `pixel_values`, where it was computed before.
+            questions: see `embed`. stage_3: the tower's stage-3 map (B, 32, 32, 384) instead of
+                `pixel_values`, where it was computed before.
         """
         if inputs_embeds is None:
             inputs_embeds = self.embed(input_ids, questions)
@@ -153,8 +159,8 @@ def _members(numbers: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _gathered(input_ids: torch.Tensor, questions: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The questions of a batch as one padded batch: (rows, columns) of their tokens, ids (N, Q) and mask (N, Q); the order of rows and
-    columns is that of the mask's ones."""
+    """The questions of a batch as one padded batch: (rows, columns) of their tokens, ids (N, Q) and mask (N,
+    Q); the order of rows and columns is that of the mask's ones."""
     parts = [(questions == number).nonzero(as_tuple=True) for number in questions[questions >= 0].unique()]
     longest = max(len(rows) for rows, _ in parts)
     ids = input_ids.new_zeros(len(parts), longest)

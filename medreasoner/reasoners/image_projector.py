@@ -1,4 +1,6 @@
-"""The embedded reasoner's eye: image tokens from the third stage of SAM 2's encoder, through its last stage with low-rank updates."""
+"""The embedded reasoner's eye: image tokens from the third stage of SAM 2's encoder, through its last stage
+with low-rank updates.
+"""
 
 import torch
 from torch import nn
@@ -10,7 +12,9 @@ STAGE_3 = 10  # index of the tower's hidden state after its third stage: (B, 32,
 
 
 class ImageProjector(nn.Module):
-    """The tower's stage-3 map (B, 32, 32, 384) -> image tokens (B, 256, H), through the tower's own last blocks with updated weights."""
+    """The tower's stage-3 map (B, 32, 32, 384) -> image tokens (B, 256, H), through the tower's own last
+    blocks with updated weights.
+    """
 
     def __init__(self, config: LlavaConfig) -> None:
         super().__init__()
@@ -45,7 +49,10 @@ class ImageProjector(nn.Module):
 
 
 def _last_stage(width: tuple[int, int], ratio: float) -> dict[str, tuple[int, int]]:
-    """The linear layers of the last stage's two blocks: key -> (outputs, inputs). A key is "block_layer" with "-" for the dots."""
+    """The linear layers of the last stage's two blocks: key -> (outputs, inputs).
+
+    A key is "block_layer" with "-" for the dots.
+    """
     before, after = width
     inner = int(after * ratio)
     layers = {"0_attn-qkv": (3 * after, before), "0_attn-proj": (after, after), "0_proj": (after, before)}

@@ -1,4 +1,5 @@
-"""`--revision` and `--segmenter-revision`, and on a Space their variables, keep a model and its segmenter to a commit.
+"""`--revision` and `--segmenter-revision`, and on a Space their variables, keep a model and its segmenter to
+a commit.
 
 python -m pytest tests/commands/test_revision.py
 """
@@ -98,6 +99,8 @@ def test_the_page_looks_for_the_revision_it_is_told(options, monkeypatch, capsys
         else:
             monkeypatch.setenv(f"MEDREASONER_{name.upper()}", value)
     monkeypatch.setattr(sys, "argv", typed)
-    monkeypatch.setattr(serve, "launch", lambda *_, **__: pytest.fail("the page was served with another revision"))
+    monkeypatch.setattr(
+        serve, "launch", lambda *_, **__: pytest.fail("the page was served with another revision")
+    )
     assert app.main() == 2
     assert "v9" in capsys.readouterr().err

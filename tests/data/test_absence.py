@@ -1,4 +1,6 @@
-"""Messages that nothing in an image answers: never about what could be in view, never the same for training and validation."""
+"""Messages that nothing in an image answers: never about what could be in view, never the same for training
+and validation.
+"""
 
 import random
 import re

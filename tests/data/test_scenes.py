@@ -1,4 +1,6 @@
-"""What is known of each source: only of images, classes and body regions that exist, and turns that do what they say."""
+"""What is known of each source: only of images, classes and body regions that exist, and turns that do what
+they say.
+"""
 
 import json
 from pathlib import Path

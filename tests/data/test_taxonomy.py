@@ -1,4 +1,6 @@
-"""The category table keeps its promises: enough wordings, no leak, nothing shared between training and validation."""
+"""The category table keeps its promises: enough wordings, no leak, nothing shared between training and
+validation.
+"""
 
 import re
 

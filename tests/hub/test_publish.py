@@ -1,4 +1,6 @@
-"""Publishing a model: what belongs and nothing else, checked before it is sent, with a card that states measured facts only."""
+"""Publishing a model: what belongs and nothing else, checked before it is sent, with a card that states
+measured facts only.
+"""
 
 import json
 import re

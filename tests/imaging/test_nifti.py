@@ -139,7 +139,8 @@ def test_a_mask_goes_back_into_the_grid_where_its_slice_lies(axes, axis, kind):
     assert bytes(written.header["descrip"]).rstrip(b"\0") == b"Research use only. Not for diagnosis."
     inside = np.asarray(written.dataobj).astype(bool)
     assert inside.sum() == mask.sum() > 0 and written.get_data_dtype() == np.uint8
-    # asked in the same view, the mask's own volume shows the mask, and the values under it are the largest of that slice
+    # asked in the same view, the mask's own volume shows the mask, and the values under it are the largest of
+    # that slice
     assert np.array_equal(
         pixels(written.to_bytes(), axis=axis, slice=8, window="full range")[..., 0] > 0, mask
     )

@@ -32,7 +32,8 @@ def test_masks_of_different_shapes_are_refused():
         dice(np.zeros((4, 4), bool), np.zeros((4, 5), bool))
 
 
-# (HD95, NSD at 1 px, NSD at 2 px) by MONAI 1.6.1: compute_hausdorff_distance(percentile=95) and compute_surface_dice
+# (HD95, NSD at 1 px, NSD at 2 px) by MONAI 1.6.1: compute_hausdorff_distance(percentile=95) and
+# compute_surface_dice
 MONAI = {
     "shifted": (disc(30, 30, 12), disc(34, 33, 12), 5.0, 0.140625, 0.296875),
     "smaller": (disc(30, 30, 6), disc(30, 30, 15), 9.219544, 0.0, 0.0),

@@ -1,4 +1,7 @@
-"""`medreasoner/reasoners/embedded.py`: Auto classes load it, a question is heard alone, and the tower stays what it was."""
+"""`medreasoner/reasoners/embedded.py`:
+
+Auto classes load it, a question is heard alone, and the tower stays what it was.
+"""
 
 import pytest
 import torch
@@ -103,7 +106,9 @@ def test_the_words_of_a_question_are_heard_and_its_order_too(model, pixels):
 
 def test_generation_goes_on_from_its_cache_as_from_the_beginning(model, pixels):
     ids = ids_of("where is the kidney?")
-    written = model.generate(input_ids=ids, pixel_values=pixels[:1], max_new_tokens=5, do_sample=False, min_new_tokens=5)
+    written = model.generate(
+        input_ids=ids, pixel_values=pixels[:1], max_new_tokens=5, do_sample=False, min_new_tokens=5
+    )
     assert written.shape[1] == ids.shape[1] + 5
     whole = logits(model, written[:, :-1], pixel_values=pixels[:1])[0, ids.shape[1] - 1 :]
     end = model.config.text_config.eos_token_id
@@ -113,7 +118,9 @@ def test_generation_goes_on_from_its_cache_as_from_the_beginning(model, pixels):
 
 def test_questions_may_be_numbered_and_each_is_heard_by_itself(model):
     """Two questions in one row, as in training: each embedded as if it stood alone."""
-    ids = tiny_medreasoner.vocabulary()[0](" which organ is the kidney<|end|>", add_special_tokens=False).input_ids
+    ids = tiny_medreasoner.vocabulary()[0](
+        " which organ is the kidney<|end|>", add_special_tokens=False
+    ).input_ids
     first, second = torch.tensor([ids]), torch.tensor([ids[::-1][1:] + ids[-1:]])
     both = torch.cat([first, second], 1)
     numbers = torch.full_like(both, -1)

@@ -1,7 +1,9 @@
-"""Batches of the embedded VLM's SFT: several conversations about one image share its image tokens in one sequence.
+"""Batches of the embedded VLM's SFT: several conversations about one image share its image tokens in one
+sequence.
 
-Each conversation attends to the image and to itself only, so that the model computes the same as if it stood alone (a test), while the image,
-two thirds of a sequence, is computed once. This is not packing of unrelated sequences, which libraries do: here the prefix is shared.
+Each conversation attends to the image and to itself only, so that the model computes the same as if it stood
+alone (a test), while the image, two thirds of a sequence, is computed once. This is not packing of unrelated
+sequences, which libraries do: here the prefix is shared.
 """
 
 import itertools
@@ -25,7 +27,8 @@ class ConversationTokens:
     Args:
         ids: of question and completion.
         question_length: how many of `ids` are the question's.
-        coordinates: for each token its index among the coordinates of the answer (0..7: x1 y1 x2 y2, then x y of each point), else -1.
+        coordinates: for each token its index among the coordinates of the answer (0..7: x1 y1 x2 y2, then x y
+            of each point), else -1.
     """
 
     ids: list[int]
@@ -43,10 +46,10 @@ class SharedImageCollator:
         coordinates (B, L) int, index of the coordinate that the label is, or -1.
         attention_mask (B, 1, L, L) bool.
         stage_3 (B, 32, 32, 384) float, the view of the image that a row shows; kinds (B, 256) int.
-        row (N,) int, the sequence a conversation is in; question_end and answer_start (N,) int, the columns of the last token before the
-        completion and of "<answer>".
-        box01 (N, 4) float, xyxy as shares of the sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked.
-        questions (B, L) int, number of the question that a token belongs to, else -1.
+        row (N,) int, the sequence a conversation is in; question_end and answer_start (N,) int, the columns
+        of the last token before the completion and of "<answer>". box01 (N, 4) float, xyxy as shares of the
+        sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked. questions (B,
+        L) int, number of the question that a token belongs to, else -1.
     """
 
     def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor, maps: Stage3Cache):
@@ -88,7 +91,9 @@ class SharedImageCollator:
         } | self._locate(ids, labels, conversation, len(conversations))
 
     def _sequence(self, conversations: list[dict]) -> tuple[list[int], ...]:
-        """(ids, positions, labels, numbers of the conversations, coordinates) of one image and its conversations."""
+        """(ids, positions, labels, numbers of the conversations, coordinates) of one image and its
+        conversations.
+        """
         head, tokenized = None, []
         for each in conversations:
             head, tokens = self._tokenize(each)
@@ -141,7 +146,9 @@ class SharedImageCollator:
 
 
 def attention_mask(conversation: torch.Tensor) -> torch.Tensor:
-    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in its own conversation."""
+    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in its
+    own conversation.
+    """
     queries, keys = conversation[:, :, None], conversation[:, None, :]
     causal = torch.ones(conversation.shape[1], conversation.shape[1], dtype=torch.bool).tril()
     return (causal & ((queries == keys) | (keys == PREFIX)))[:, None]
@@ -150,7 +157,10 @@ def attention_mask(conversation: torch.Tensor) -> torch.Tensor:
 def questions_of(
     ids: torch.Tensor, labels: torch.Tensor, conversation: torch.Tensor, end: int
 ) -> torch.Tensor:
-    """(B, L) int: for the words of a question the number of its conversation, -1 for every other token. `end` closes the question."""
+    """(B, L) int: for the words of a question the number of its conversation, -1 for every other token.
+
+    `end` closes the question.
+    """
     before = (labels == IGNORED) & (conversation >= 0)
     ended = torch.zeros_like(ids)
     for number in range(int(conversation.max()) + 1):

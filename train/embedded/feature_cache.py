@@ -17,7 +17,9 @@ MAPS = ("high0", "high1", "low")  # what the mask decoder reads
 
 
 def content_key(pixel_values: torch.Tensor) -> str:
-    """Name of one processed image, (3, 512, 512) float: a hash of every eighth pixel, equal wherever the pixels are equal."""
+    """Name of one processed image, (3, 512, 512) float: a hash of every eighth pixel, equal wherever the
+    pixels are equal.
+    """
     return hashlib.blake2b(
         pixel_values[:, ::8, ::8].contiguous().float().numpy().tobytes(), digest_size=16
     ).hexdigest()
@@ -29,7 +31,8 @@ class FeatureCache:
     `keys.txt` is written last, so that a row is whole or absent after a kill.
 
     Args:
-        names: of SHAPES, the arrays that `append` writes. A folder that was begun with others is refused (ValueError).
+        names: of SHAPES, the arrays that `append` writes. A folder that was begun with others is refused
+            (ValueError).
     """
 
     def __init__(self, folder: str | Path, names: tuple[str, ...]):

@@ -1,12 +1,16 @@
-"""Cached outputs of the frozen SAM 2 image encoder, so that training never encodes an image twice, and the command that fills the cache.
+"""Cached outputs of the frozen SAM 2 image encoder, so that training never encodes an image twice, and the
+command that fills the cache.
 
-    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --stage-3                  # for the VLM
-    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --stage-3 --mask-inputs    # for both
+    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --stage-3
+    # for the VLM
+    python -m train.embedded.features --images DIR --sam2 FILE --out runs/features --stage-3 --mask-inputs
+    # for both
 
-Per image, fp16, at 512 px: with --stage-3 `stage3` (32, 32, 384), the output of the encoder's third stage, 0.8 MB; with
---mask-inputs `high0` (32, 128, 128), `high1` (64, 64, 64) and `low` (256, 32, 32), the three maps the mask decoder reads
-(after its own 1x1 convolutions and the no-memory embedding), 1.7 MB. Both together take about 0.5 s an image on 2 CPU
-cores, --stage-3 alone a quarter less. A fill that was killed goes on where it stopped. Inference never reads the cache.
+Per image, fp16, at 512 px: with --stage-3 `stage3` (32, 32, 384), the output of the encoder's third stage,
+0.8 MB; with --mask-inputs `high0` (32, 128, 128), `high1` (64, 64, 64) and `low` (256, 32, 32), the three
+maps the mask decoder reads (after its own 1x1 convolutions and the no-memory embedding), 1.7 MB. Both
+together take about 0.5 s an image on 2 CPU cores, --stage-3 alone a quarter less. A fill that was killed goes
+on where it stopped. Inference never reads the cache.
 """
 
 import argparse
@@ -36,7 +40,8 @@ class CachedFeatures:
 
     Args:
         folders: caches that the command of this file filled.
-        new_maps: folder of a cache that takes in what the segmenter's encoder makes of images that are in none of `folders`.
+        new_maps: folder of a cache that takes in what the segmenter's encoder makes of images that are in
+            none of `folders`.
     """
 
     def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None):
@@ -48,7 +53,8 @@ class CachedFeatures:
             self._with_maps.append(self._new)
 
     def attach(self, model: PreTrainedModel) -> None:
-        """Let the model's frozen vision tower answer from the caches; images that are not in them are encoded.
+        """Let the model's frozen vision tower answer from the caches; images that are not in them are
+        encoded.
 
         A model of another architecture, which reads another layer than the third stage, encodes every image.
         """
@@ -104,7 +110,9 @@ class Stage3Cache:
 
 
 def stage_3_of(tower: Sam2VisionModel, pixel_values: torch.Tensor) -> torch.Tensor:
-    """The tower's map after its third stage, (B, 32, 32, 384), of pixel_values (B, 3, 512, 512); the rest of it is not run."""
+    """The tower's map after its third stage, (B, 32, 32, 384), of pixel_values (B, 3, 512, 512); the rest of
+    it is not run.
+    """
     backbone = tower.backbone
     states = backbone.patch_embed(pixel_values)
     states = states + backbone._get_pos_embed(states.shape[1:3])

@@ -1,4 +1,6 @@
-"""The weights an embedded VLM starts from: a pretrained sentence encoder, an earlier model, or smooth random numbers."""
+"""The weights an embedded VLM starts from: a pretrained sentence encoder, an earlier model, or smooth random
+numbers.
+"""
 
 from pathlib import Path
 
@@ -14,7 +16,10 @@ from train.embedded.vocabulary import BLANK, NUMBERS
 def load_sentence_encoder(
     model: MedReasonerForConditionalGeneration, folder: Path, pieces: list[str], encoder: dict[str, int]
 ) -> None:
-    """Give the question encoder pretrained weights; `pieces` names for each of our tokens the row of its word embeddings."""
+    """Give the question encoder pretrained weights;
+
+    `pieces` names for each of our tokens the row of its word embeddings.
+    """
     state = load_file(next(folder.rglob("*.safetensors")))
     state = {name.removeprefix("bert."): value.float() for name, value in state.items()}
     rows = torch.tensor([encoder[piece] for piece in pieces])
@@ -31,7 +36,9 @@ def load_sentence_encoder(
 def continue_from(
     model: MedReasonerForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> None:
-    """Start decoder and image projector from an earlier embedded model: a token's embedding is the mean of what its text was there."""
+    """Start decoder and image projector from an earlier embedded model: a token's embedding is the mean of
+    what its text was there.
+    """
     old, old_tokenizer = (
         AutoModelForImageTextToText.from_pretrained(folder),
         AutoTokenizer.from_pretrained(folder),

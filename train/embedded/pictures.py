@@ -1,4 +1,5 @@
-"""Training images with their targets and what was measured of them, read from sets that `medreasoner data build` wrote.
+"""Training images with their targets and what was measured of them, read from sets that `medreasoner data
+build` wrote.
 
 The facts are in `stages/1_regions.jsonl` of a set.
 """
@@ -43,7 +44,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Picture:
-    """One image with its targets, () where it shows none that can be asked for; `classes` are the names its class mask holds."""
+    """One image with its targets, () where it shows none that can be asked for;
+
+    `classes` are the names its class mask holds.
+    """
 
     path: str
     dataset: str
@@ -88,7 +92,9 @@ def _target(folder: Path, row: dict, target: dict, table: dict[str, Category]) -
 
 
 def kinds_of(targets: Sequence[Target], view: View = UNCHANGED) -> np.ndarray:
-    """(16, 16) int: the category that covers each image token of a view, 0 for none, else 1 + its index in the table; small ones on top."""
+    """(16, 16) int: the category that covers each image token of a view, 0 for none, else 1 + its index in
+    the table; small ones on top.
+    """
     order = {name: i + 1 for i, name in enumerate(categories())}
     kinds = np.zeros((GRID, GRID), np.int64)
     for target in sorted(targets, key=lambda each: -each.coverage.sum()):

@@ -1,9 +1,11 @@
-"""Supervised fine-tuning of the embedded VLM: TRL's SFTTrainer with the dense losses of `train/embedded/losses.py`, on cached features.
+"""Supervised fine-tuning of the embedded VLM: TRL's SFTTrainer with the dense losses of
+`train/embedded/losses.py`, on cached features.
 
     python -m train.embedded.sft --recipe train/recipes/embedded_sft.yaml
 
-The data must be sets that `medreasoner data build` wrote (they hold the measured facts the reasoning is written from). The loss adds heads
-to the model that exist in training only. A run that was killed goes on from its newest whole checkpoint.
+The data must be sets that `medreasoner data build` wrote (they hold the measured facts the reasoning is
+written from). The loss adds heads to the model that exist in training only. A run that was killed goes on
+from its newest whole checkpoint.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""What a training row shows of its image: a window of it, mirrored or not, and what follows for boxes, masks and features."""
+"""What a training row shows of its image: a window of it, mirrored or not, and what follows for boxes, masks
+and features.
+"""
 
 from dataclasses import dataclass
 
@@ -34,7 +36,9 @@ UNCHANGED = View()
 
 
 def coverage_of(mask: np.ndarray, grid: int = GRID, view: View = UNCHANGED) -> np.ndarray:
-    """(grid, grid) float32: the mean of a mask (H, W), 0..1, over each cell of a grid laid over the view; the grid need not divide it."""
+    """(grid, grid) float32: the mean of a mask (H, W), 0..1, over each cell of a grid laid over the view; the
+    grid need not divide it.
+    """
     height, width = mask.shape
     x1, y1, x2, y2 = view.window
     sums = np.pad(mask.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
@@ -50,7 +54,9 @@ def coverage_of(mask: np.ndarray, grid: int = GRID, view: View = UNCHANGED) -> n
 
 
 def shown(stage_3: torch.Tensor, view: View) -> torch.Tensor:
-    """The part of a map (32, 32, C) that a view shows, at its own size: what the tower would make of it, nearly, and free."""
+    """The part of a map (32, 32, C) that a view shows, at its own size: what the tower would make of it,
+    nearly, and free.
+    """
     x1, y1, x2, y2 = view.window
     if view.window != WHOLE:
         size = stage_3.shape[0]

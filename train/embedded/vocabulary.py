@@ -1,8 +1,10 @@
-"""The tokenizer of the embedded VLM: whole words of the reasonings, coordinates, and the word pieces of the sentence encoder.
+"""The tokenizer of the embedded VLM: whole words of the reasonings, coordinates, and the word pieces of the
+sentence encoder.
 
-The first tokens are those the decoder writes: tags, the numbers 0..255, the words of every reasoning. The others only occur in questions,
-which the sentence encoder reads: they are the lower-case pieces of its own WordPiece vocabulary, so that its pretrained embeddings fit.
-A word's first piece carries the blank before it ("\u2581liver"), any further piece does not.
+The first tokens are those the decoder writes: tags, the numbers 0..255, the words of every reasoning. The
+others only occur in questions, which the sentence encoder reads: they are the lower-case pieces of its own
+WordPiece vocabulary, so that its pretrained embeddings fit. A word's first piece carries the blank before it
+("\u2581liver"), any further piece does not.
 """
 
 import random
@@ -80,11 +82,12 @@ def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
 
 
 def build(encoder: Mapping[str, int], rarest: int = 1) -> tuple[PreTrainedTokenizerFast, int, list[str]]:
-    """The tokenizer, how many of its first tokens the decoder writes, and for every token the piece of the sentence encoder's vocabulary
-    whose embedding fits it.
+    """The tokenizer, how many of its first tokens the decoder writes, and for every token the piece of the
+    sentence encoder's vocabulary whose embedding fits it.
 
     Args:
-        encoder: the sentence encoder's WordPiece vocabulary, piece -> id, lower case, "##" before a piece that continues a word.
+        encoder: the sentence encoder's WordPiece vocabulary, piece -> id, lower case, "##" before a piece
+            that continues a word.
         rarest: words of the reasonings that occur less often are written in pieces.
     """
     split = _pre_tokenizer()

@@ -156,7 +156,9 @@ class Builder:
         return {"id": line["id"], "samples": samples, "rejects": rejects}
 
     def _same(self, line: dict, target: dict, other: dict) -> bool:
-        """Whether two targets are the same, or one is the pair that the other belongs to: boxes do not tell these apart."""
+        """Whether two targets are the same, or one is the pair that the other belongs to: boxes do not tell
+        these apart.
+        """
         if target["called"] == other["called"]:
             return True
         first, second = (self.table.get(each["name"]) for each in (target, other))
@@ -165,7 +167,9 @@ class Builder:
         return bool({*first.targets.get(line["dataset"], [])} & {*second.targets.get(line["dataset"], [])})
 
     def _absent(self, line: dict) -> list[dict]:
-        """A line of samples.jsonl about what this image does not show, or none; always none for an unknown source."""
+        """A line of samples.jsonl about what this image does not show, or none; always none for an unknown
+        source.
+        """
         scene, rng = scene_of(line["dataset"]), random.Random(f"{self.seed}/{line['id']}/absent")
         if not line.get("image") or not scene.phrases or rng.random() > ABSENT_SHARE:
             return []

@@ -1,10 +1,12 @@
 """Automatic checks of one sample: what would make it wrong whatever its writer meant.
 
-Is: the leak of the target's name, claims of side, place and size against the mask, box and points against the mask, and questions that
-could not be told apart. Is not: a judge of style, of medicine, or of whether the mask is right; people do that in the review.
+Is: the leak of the target's name, claims of side, place and size against the mask, box and points against the
+mask, and questions that could not be told apart. Is not: a judge of style, of medicine, or of whether the
+mask is right; people do that in the review.
 
-Duplicates: a question is one of those asked before in the same image, letter case and punctuation aside; nobody could tell which target it
-means. The same wording about another image is no duplicate: the answer is another.
+Duplicates: a question is one of those asked before in the same image, letter case and punctuation aside;
+nobody could tell which target it means. The same wording about another image is no duplicate: the answer is
+another.
 """
 
 import re
@@ -31,7 +33,7 @@ _TAG = re.compile(r"</?(?:think|answer)\b", re.IGNORECASE)
 _PART = r"(?:side|half|part|portion|quadrant|corner|third|edge|border|margin|area|region)"
 _WHOLE = r"(?:image|picture|film|photograph|scan|slice|frame|screen|radiograph|x-ray|view)"
 _OF_IMAGE = re.compile(
-    rf"\b(?:(upper|top|lower|bottom)[ -])?(left|right)(?:[ -]hand)?(?: {_PART})? (?:of|on|in) (?:the|this) {_WHOLE}\b"
+    rf"\b(?:(upper|top|lower|bottom)[ -])?(left|right)(?:[ -]hand)?(?: {_PART})? (?:of|on|in) (?:the|this) {_WHOLE}\b"  # noqa: E501
 )
 _IMAGES = re.compile(rf"\b(?:{_WHOLE}|viewer)[’']s (?:(upper|lower)[ -])?(left|right)\b")
 
@@ -50,7 +52,8 @@ def problems(
     """Everything that is wrong with one sample.
 
     Args:
-        target: `name`, `box`, `points` in pixels of the image. mask: (H, W) bool. asked: `plain` forms of the image's earlier questions.
+        target: `name`, `box`, `points` in pixels of the image. mask: (H, W) bool. asked: `plain` forms of the
+            image's earlier questions.
     """
     box, size = tuple(target["box"]), (mask.shape[1], mask.shape[0])
     found = list(_of_geometry(target, mask))
@@ -90,9 +93,11 @@ def plain(question: str) -> str:
 
 
 def wrong_side(text: str, box: tuple[float, float, float, float], image_wh: tuple[int, int]) -> str | None:
-    """The first claim of a half of the image ("right side of the image", "the picture's left") that the box's centre is not in, or None.
+    """The first claim of a half of the image ("right side of the image", "the picture's left") that the box's
+    centre is not in, or None.
 
-    A centre within TOLERANCE of the middle is in both halves. "The left lung" is no such claim: sides of the patient are not of the image.
+    A centre within TOLERANCE of the middle is in both halves. "The left lung" is no such claim: sides of the
+    patient are not of the image.
     """
     x, y = (box[0] + box[2]) / 2 / image_wh[0], (box[1] + box[3]) / 2 / image_wh[1]
     for pattern in (_OF_IMAGE, _IMAGES):

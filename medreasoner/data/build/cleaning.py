@@ -1,8 +1,8 @@
 """Stage 1 of a build for one image: its class mask to measured regions with a tight box and two points each.
 
-Is: one function of one item, which needs no other item, so that it can be mapped over workers and machines (Ray Data, `datasets`); what
-concerns several images, copies and patients in two splits, `build.Builder` decides afterwards, from the lines alone.
-Is not: a writer of words.
+Is: one function of one item, which needs no other item, so that it can be mapped over workers and machines
+(Ray Data, `datasets`); what concerns several images, copies and patients in two splits, `build.Builder`
+decides afterwards, from the lines alone. Is not: a writer of words.
 
     lines = [clean(item, out, categories()) for item in open_source(source, out, options)]
 """
@@ -29,14 +29,16 @@ from medreasoner.imaging import ImageError, load_image
 
 
 def clean(item: Item, out: Path, table: dict[str, Category]) -> dict:
-    """One image as a line of stage 1. Its picture and the masks of its regions are written to `out/images` and `out/masks`.
+    """One image as a line of stage 1. Its picture and the masks of its regions are written to `out/images`
+    and `out/masks`.
 
     Args:
         table: the categories with wordings, as `taxonomy.categories` gives them.
 
-    Returns: `id`, `modality`, `dataset`, `case`, `split`, `licence`, `source`, `targets` (each with `mask`, `box` half-open xyxy and
-    `points` xy in pixels of the image, what was measured) and `rejects` (`target`, `reason`); `spacing_mm`, where known; `hash`, `wh` and
-    `image` where the image could be used. A picture or mask that cannot be read is a reject, not an error.
+    Returns: `id`, `modality`, `dataset`, `case`, `split`, `licence`, `source`, `targets` (each with `mask`,
+    `box` half-open xyxy and `points` xy in pixels of the image, what was measured) and `rejects` (`target`,
+    `reason`); `spacing_mm`, where known; `hash`, `wh` and `image` where the image could be used. A picture or
+    mask that cannot be read is a reject, not an error.
     """
     kind = modality_of(item.modality) or item.modality
     line = {"id": item.id, "modality": kind, "dataset": item.dataset, "case": item.case, "split": item.split}
@@ -89,7 +91,9 @@ def forget(line: dict, out: Path) -> None:
 
 
 def _keep(item: Item, changed: Image.Image | None, out: Path) -> str:
-    """Copy the picture file as it is, or write `changed` as PNG (turned upright, or no picture file before); returns its name."""
+    """Copy the picture file as it is, or write `changed` as PNG (turned upright, or no picture file before);
+    returns its name.
+    """
     name = f"images/{item.stem}{item.image.suffix if changed is None else '.png'}"
     (out / "images").mkdir(parents=True, exist_ok=True)
     if changed is not None:
@@ -129,7 +133,9 @@ def _region(item: Item, target: Target, grey: np.ndarray, targets: Sequence[Targ
 
 
 def _same(one: Target, other: Target) -> bool:
-    """Whether two targets are one organ: the same, or one of a pair and the pair; neither is the other's neighbour."""
+    """Whether two targets are one organ: the same, or one of a pair and the pair; neither is the other's
+    neighbour.
+    """
     first, second = (target.category.name.rstrip("s") for target in (one, other))
     apart = one.region.side != other.region.side and one.category is other.category
     return first == second and not apart or "both" in (one.category.region, other.category.region)

@@ -1,7 +1,8 @@
-"""What is measured of a target in its image: place, size, shape, brightness, margin, and its neighbours among the other targets.
+"""What is measured of a target in its image: place, size, shape, brightness, margin, and its neighbours among
+the other targets.
 
-Everything here is a fact of the mask and the pixels, in the words of `text/places.py` and below. Directions are those of the image as
-displayed: "left" is the image's left.
+Everything here is a fact of the mask and the pixels, in the words of `text/places.py` and below. Directions
+are those of the image as displayed: "left" is the image's left.
 """
 
 from collections.abc import Sequence
@@ -30,8 +31,8 @@ class Measured:
     """Facts of one target in one image, each as a word or phrase.
 
     Args:
-        neighbours: up to two (relation, name) of other targets: the relation is "inside", "around" or a direction such as "above" or
-            "below and to the left of", from the neighbour to this target.
+        neighbours: up to two (relation, name) of other targets: the relation is "inside", "around" or a
+            direction such as "above" or "below and to the left of", from the neighbour to this target.
     """
 
     side: str
@@ -46,8 +47,8 @@ class Measured:
 def measure(
     grey: np.ndarray, mask: np.ndarray, box: Box, others: Sequence[tuple[str, np.ndarray]] = ()
 ) -> Measured:
-    """Measure a target. `grey` (H, W) 0..255, `mask` (H, W) bool, `box` xyxy in the same pixels; `others`: (name, mask) of the image's
-    other targets."""
+    """Measure a target. `grey` (H, W) 0..255, `mask` (H, W) bool, `box` xyxy in the same pixels; `others`:
+    (name, mask) of the image's other targets."""
     height, width = mask.shape
     side, level = place_words(box, (width, height))
     ratio = (box[2] - box[0]) / (box[3] - box[1])
@@ -91,10 +92,11 @@ def _compared(difference: float) -> str:
 
 
 def against_other_side(grey: np.ndarray, mask: np.ndarray) -> str | None:
-    """How bright the target is against the same place mirrored left to right, as one of BRIGHTNESS; None where that says nothing.
+    """How bright the target is against the same place mirrored left to right, as one of BRIGHTNESS; None
+    where that says nothing.
 
-    It says nothing when the picture is not like its own mirror image (correlation of 32 x 32 means under SYMMETRIC), or when the target
-    lies across the middle. `grey` (H, W) 0..255, `mask` (H, W) bool.
+    It says nothing when the picture is not like its own mirror image (correlation of 32 x 32 means under
+    SYMMETRIC), or when the target lies across the middle. `grey` (H, W) 0..255, `mask` (H, W) bool.
     """
     mirrored = mask[:, ::-1]
     if (mask & mirrored).sum() > 0.05 * mask.sum():
@@ -106,7 +108,9 @@ def against_other_side(grey: np.ndarray, mask: np.ndarray) -> str | None:
 
 
 def neighbours_of(mask: np.ndarray, others: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, str], ...]:
-    """Up to two (relation, name): what the target lies in or around, else its nearest neighbours, nearest first."""
+    """Up to two (relation, name): what the target lies in or around, else its nearest neighbours, nearest
+    first.
+    """
     area, found = mask.sum(), []
     away = ndimage.distance_transform_edt(~mask)  # pixels from the target
     for name, other in others:

@@ -1,7 +1,8 @@
 """From a class mask to the regions that can be asked for.
 
-Which part of a class is one target (`Category.region`), on which side of the patient it lies, and what is left out, with its reason.
-What is known of a source's images (turned, mirrored, masks not to be trusted) comes from `data/scenes.py`.
+Which part of a class is one target (`Category.region`), on which side of the patient it lies, and what is
+left out, with its reason. What is known of a source's images (turned, mirrored, masks not to be trusted)
+comes from `data/scenes.py`.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from medreasoner.data.scenes import Scene, scene_of, scenes
 from medreasoner.data.taxonomy import Category, find, modality_of
 from medreasoner.geometry import mask_to_box
 
-SINGLE = 1.5  # the asked region must be so many times larger than the next of its class: else nobody could tell which is meant
+SINGLE = 1.5  # the asked region must be so many times larger than the next of its class: else nobody could tell which is meant  # noqa: E501
 BESIDE = 0.05  # of the image's longer side: what of a vertebra or disc is smaller was cut beside the midline
 MIN_SIDE = 8  # pixels of the box, in images of at most 640 px
 SIDES = ("left", "right")
@@ -24,7 +25,10 @@ LEVELS = ("S1", "L5", "L4", "L3", "L2", "L1", "T12")  # of the spine, from below
 
 @dataclass(frozen=True)
 class Region:
-    """One region of a class. `mask` (H, W) bool; `side` of the patient and `image_side` of the image are "left", "right" or ""."""
+    """One region of a class.
+
+    `mask` (H, W) bool; `side` of the patient and `image_side` of the image are "left", "right" or "".
+    """
 
     mask: np.ndarray
     side: str = ""
@@ -40,7 +44,10 @@ class Target:
 
     @property
     def name(self) -> str:
-        """As an answer names it: "left kidney"; where the patient's side is not known "hippocampus, left of the image"."""
+        """As an answer names it:
+
+        "left kidney"; where the patient's side is not known "hippocampus, left of the image".
+        """
         if self.region.image_side and not self.region.side:
             return f"{self.category.name}, {self.region.image_side} of the image"
         return self.category.called(self.region.side)
@@ -83,8 +90,9 @@ def pair(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | str:
 def regions(classes: dict[str, np.ndarray], kind: str, scene: Scene) -> list[Region] | str:
     """The asked regions of a category's classes, name -> mask (H, W) bool, or the reason why there is none.
 
-    kind "largest": the largest connected region. "whole": everything, holes filled. "sides": each organ of a pair: classes named left and
-    right, or the two parts of one class. "both": the pair together, holes filled.
+    kind "largest": the largest connected region. "whole": everything, holes filled. "sides": each organ of a
+    pair: classes named left and right, or the two parts of one class. "both": the pair together, holes
+    filled.
     """
     union = np.any(list(classes.values()), axis=0)
     if not union.any():
@@ -109,7 +117,9 @@ def regions(classes: dict[str, np.ndarray], kind: str, scene: Scene) -> list[Reg
 
 
 def targets_of(item: Item, mask: np.ndarray, table: dict[str, Category]) -> Iterator[Target | Reject]:
-    """Every usable target of one image with class mask (H, W), and what is not usable, in the order of the table."""
+    """Every usable target of one image with class mask (H, W), and what is not usable, in the order of the
+    table.
+    """
     scene = scene_of(item.dataset)
     if scene.lowest_part:
         yield from _stacked(item, mask, scene, table)
@@ -144,7 +154,9 @@ def _usable(category: Category, region: Region) -> Target | Reject:
 def _stacked(
     item: Item, mask: np.ndarray, scene: Scene, table: dict[str, Category]
 ) -> Iterator[Target | Reject]:
-    """The vertebrae of one class, told apart by counting its connected parts up from the lowest, whose level the scene names."""
+    """The vertebrae of one class, told apart by counting its connected parts up from the lowest, whose level
+    the scene names.
+    """
     labels, count = ndimage.label(mask > 0, structure=np.ones((3, 3)))
     centres = ndimage.center_of_mass(mask > 0, labels, range(1, count + 1)) if count else []
     upwards = sorted(range(count), key=lambda part: -centres[part][0])
@@ -155,10 +167,13 @@ def _stacked(
 
 
 def classes_of(item: Item, table: dict[str, Category]) -> list[tuple[Category, list[tuple[int, str]]]]:
-    """The categories that the classes of `item` are, each with the (mask value, class name) that belong to it.
+    """The categories that the classes of `item` are, each with the (mask value, class name) that belong to
+    it.
 
-    A set that the table names (`Category.targets`) means what is said there, and its other classes are not asked for. In any other set a
-    class is the category of the same name. A known source (`data/scenes.py`) whose classes no category takes has no target; a name that the taxonomy does not hold becomes a category of its own.
+    A set that the table names (`Category.targets`) means what is said there, and its other classes are not
+    asked for. In any other set a class is the category of the same name. A known source (`data/scenes.py`)
+    whose classes no category takes has no target; a name that the taxonomy does not hold becomes a category
+    of its own.
     """
     known = [c for c in table.values() if item.dataset in c.targets]
     if known or item.dataset in scenes():

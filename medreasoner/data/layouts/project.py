@@ -1,10 +1,10 @@
 """The project's own rows: a line of samples.jsonl, or a row of parquet with the same fields.
 
 Fields: `id`, `image`, `mask`, `question`, `modality`, `category`, `case`; optional `split`, `supercategory`,
-`box`, `points`, `think`, `others`, `target`, `side`, `image_side`. With `box` and `points` the mask may be left
-out; where `absent` is true there is none of the three. `image` and `mask` are paths relative to the set's
-folder, or in parquet `{"bytes", "path"}`, as the feature `Image` of `datasets` stores them. Coordinates are in
-pixels of the image.
+`box`, `points`, `think`, `others`, `target`, `side`, `image_side`. With `box` and `points` the mask may be
+left out; where `absent` is true there is none of the three. `image` and `mask` are paths relative to the
+set's folder, or in parquet `{"bytes", "path"}`, as the feature `Image` of `datasets` stores them. Coordinates
+are in pixels of the image.
 """
 
 from pathlib import Path

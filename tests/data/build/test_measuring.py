@@ -1,4 +1,6 @@
-"""What is measured is true of the mask and the picture: size, shape, brightness, margin, the other side and the neighbours."""
+"""What is measured is true of the mask and the picture: size, shape, brightness, margin, the other side and
+the neighbours.
+"""
 
 import numpy as np
 import pytest

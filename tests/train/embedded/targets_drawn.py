@@ -12,14 +12,20 @@ SIZE = (200, 100)  # pixels of the images
 
 
 def target(
-    name: str = "colorectal polyp", box=(20.0, 10.0, 60.0, 50.0), side: str = "", image_side: str = "", neighbours=()
+    name: str = "colorectal polyp",
+    box=(20.0, 10.0, 60.0, 50.0),
+    side: str = "",
+    image_side: str = "",
+    neighbours=(),
 ) -> Target:
     """A rectangle of an image of SIZE, seen in its upper left."""
     mask = np.zeros(SIZE[::-1], bool)
     x1, y1, x2, y2 = map(int, box)
     mask[y1:y2, x1:x2] = True
     middle = [(x1 + x2) / 2, (y1 + y2) / 2]
-    measured = Measured("left", "upper", "small", "about as wide as tall", "brighter than", "even", tuple(neighbours))
+    measured = Measured(
+        "left", "upper", "small", "about as wide as tall", "brighter than", "even", tuple(neighbours)
+    )
     return Target(
         categories()[name],
         side,

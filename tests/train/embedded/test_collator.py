@@ -1,4 +1,6 @@
-"""`train/embedded/collator.py`: several conversations about one picture in one sequence, and nothing of one reaches another."""
+"""`train/embedded/collator.py`: several conversations about one picture in one sequence, and nothing of one
+reaches another.
+"""
 
 import numpy as np
 import pytest
@@ -30,7 +32,10 @@ def spec(tmp_path_factory) -> ModelSpec:
 @pytest.fixture(scope="module")
 def rows(spec) -> list[dict]:
     """Four rows of two conversations; in at least one of them nothing is to be marked."""
-    kidneys = target("kidney", (20.0, 40.0, 60.0, 70.0), "right", "left"), target("kidney", (140.0, 40.0, 180.0, 70.0), "left", "right")
+    kidneys = (
+        target("kidney", (20.0, 40.0, 60.0, 70.0), "right", "left"),
+        target("kidney", (140.0, 40.0, 180.0, 70.0), "left", "right"),
+    )
     pictures = [picture(*kidneys, dataset="ct_abdomen_btcv", path="a"), picture(target(), path="bb")]
     series = Rows(pictures, spec.prompt, spec.frame, turns=2)
     drawn = [series[n] for n in range(40)]
@@ -46,7 +51,9 @@ def collate(spec) -> SharedImageCollator:
 
 def test_a_conversation_among_others_is_what_it_is_alone(spec, rows, collate):
     batch, model = collate(rows), tiny_medreasoner.model()
-    given = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask", "stage_3", "questions")}
+    given = {
+        name: batch[name] for name in ("input_ids", "position_ids", "attention_mask", "stage_3", "questions")
+    }
     with torch.no_grad():
         together = model(**given, use_cache=False).logits
     for number, one in enumerate(each for row in rows for each in row["conversations"]):
@@ -88,7 +95,9 @@ def test_the_words_of_a_question_are_marked_and_nothing_else(spec, rows, collate
 
 
 def test_only_numbers_of_the_answer_are_coordinates(spec, collate):
-    ids = dict(zip("12345678", (spec.processor.tokenizer.convert_tokens_to_ids(n) for n in "12345678"), strict=True))
+    ids = dict(
+        zip("12345678", (spec.processor.tokenizer.convert_tokens_to_ids(n) for n in "12345678"), strict=True)
+    )
     ids |= {"(": spec.processor.tokenizer.convert_tokens_to_ids("("), "<answer>": collate.answer}
     text = ["1", "(", "2", "<answer>", *"123", "(", *"45678"]
     found = collate._coordinates([ids[token] for token in text])
@@ -112,7 +121,11 @@ def test_a_word_sees_its_own_conversation_and_the_picture():
 
 
 def test_a_question_ends_where_its_turn_ends():
-    ids = torch.tensor([[9, 5, 6, 1, 8, 7, 1, 5, 1, 8, 7, 1]])  # 1 closes a turn, 8 opens the answer, 7 is learnt
+    ids = torch.tensor(
+        [[9, 5, 6, 1, 8, 7, 1, 5, 1, 8, 7, 1]]
+    )  # 1 closes a turn, 8 opens the answer, 7 is learnt
     labels = torch.tensor([[IGNORED] * 5 + [7, 1] + [IGNORED] * 3 + [7, 1]])
     conversation = torch.tensor([[PREFIX] + [0] * 6 + [1] * 5])
-    assert questions_of(ids, labels, conversation, end=1).tolist() == [[-1, 0, 0, -1, -1, -1, -1, 1, -1, -1, -1, -1]]
+    assert questions_of(ids, labels, conversation, end=1).tolist() == [
+        [-1, 0, 0, -1, -1, -1, -1, 1, -1, -1, -1, -1]
+    ]

@@ -22,7 +22,9 @@ def test_a_conversation_is_that_of_inference_and_its_answer_is_the_box(direct):
     parsed = parse(made["completion"])
     assert parsed.reason is None and not parsed.absent and made["present"]
     found = to_image(parsed.answer.bbox, parsed.answer.points, EMBEDDED, (200, 100))
-    assert np.allclose(found.box, (20, 10, 60, 50), atol=0.5) and np.allclose(found.points[0], (40, 30), atol=0.5)
+    assert np.allclose(found.box, (20, 10, 60, 50), atol=0.5) and np.allclose(
+        found.points[0], (40, 30), atol=0.5
+    )
     assert made["prompt"].endswith("Answer only.") == (parsed.think is None) == direct
     assert sum(made["coverage"]) / 256 == pytest.approx(40 * 40 / 20000, abs=1e-6)
 
@@ -34,13 +36,17 @@ def test_in_a_window_every_claim_is_true_of_what_is_shown(mirrored):
         made = conversation(target(), view, PROMPT, EMBEDDED, False, random.Random(seed))
         parsed = parse(made["completion"])
         box = tuple(value / 255 for value in parsed.answer.bbox)
-        assert np.allclose(box, view.box(target().box), atol=0.003) and np.allclose(box, made["box01"], atol=0.003)
+        assert np.allclose(box, view.box(target().box), atol=0.003) and np.allclose(
+            box, made["box01"], atol=0.003
+        )
         assert claimed_place(parsed.think) == place_words(made["box01"], (1, 1))
         assert claimed_size(parsed.think) == size_word(made["box01"], (1, 1)) == "mid-sized"
 
 
 def test_a_mirror_exchanges_left_and_right_in_question_and_answer():
-    one = target("kidney", side="left", image_side="left", neighbours=[("to the left of", "the right kidney")])
+    one = target(
+        "kidney", side="left", image_side="left", neighbours=[("to the left of", "the right kidney")]
+    )
     assert seen_in(one, View(mirrored=True)).neighbours == (("to the right of", "the left kidney"),)
     for seed in range(20):
         made = conversation(one, View(mirrored=True), PROMPT, EMBEDDED, False, random.Random(seed))

@@ -34,10 +34,14 @@ def test_a_row_is_the_same_whenever_it_is_asked_for():
 
 def test_all_targets_of_a_picture_take_turns():
     series = rows(picture(*SPINE, dataset="mri_spine_spider_t2"))
-    asked = [tuple(each["box01"]) for n in range(60) for each in series[n]["conversations"] if each["present"]]
+    asked = [
+        tuple(each["box01"]) for n in range(60) for each in series[n]["conversations"] if each["present"]
+    ]
     assert len(asked) > 120 and len({len(series[n]["conversations"]) for n in range(20)}) == 1
     names = [len({tuple(c["box01"]) for c in series[n]["conversations"] if c["present"]}) for n in range(20)]
-    assert all(found == sum(c["present"] for c in series[n]["conversations"]) for n, found in enumerate(names))
+    assert all(
+        found == sum(c["present"] for c in series[n]["conversations"]) for n, found in enumerate(names)
+    )
 
 
 def test_about_as_many_ask_for_what_is_not_there_as_is_said():

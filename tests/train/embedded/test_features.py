@@ -65,7 +65,9 @@ def test_a_tower_answers_from_the_cache_for_the_images_in_it(tmp_path, monkeypat
         stage_3 = tower(pixels, output_hidden_states=True).hidden_states[STAGE_3]
         tokens = model.model.image_tokens(stage_3)
     set_shapes(monkeypatch, {STAGE_3_NAME: tuple(stage_3.shape[1:])})
-    FeatureCache(tmp_path / "cache", (STAGE_3_NAME,)).append(content_key(pixels[0]), {STAGE_3_NAME: stage_3[0]})
+    FeatureCache(tmp_path / "cache", (STAGE_3_NAME,)).append(
+        content_key(pixels[0]), {STAGE_3_NAME: stage_3[0]}
+    )
     calls = tower.forward = Calls(tower.forward)
     CachedFeatures([tmp_path / "cache"]).attach(model)
     with torch.no_grad():
@@ -76,7 +78,9 @@ def test_a_tower_answers_from_the_cache_for_the_images_in_it(tmp_path, monkeypat
 
 
 def test_a_model_of_another_architecture_encodes_every_image(tmp_path):
-    FeatureCache(tmp_path / "cache", (STAGE_3_NAME,)).append("a", {STAGE_3_NAME: torch.zeros(SHAPES[STAGE_3_NAME])})
+    FeatureCache(tmp_path / "cache", (STAGE_3_NAME,)).append(
+        "a", {STAGE_3_NAME: torch.zeros(SHAPES[STAGE_3_NAME])}
+    )
     model = AutoModelForImageTextToText.from_pretrained(tiny.embedded(tmp_path / "m"))
     encode = model.model.vision_tower.forward
     CachedFeatures([tmp_path / "cache"]).attach(model)
@@ -97,7 +101,16 @@ def fill(monkeypatch, tmp_path, *options: str) -> None:
     torch.manual_seed(0)
     sam2 = Sam2Model(sam2_config()).eval()
     monkeypatch.setattr(features, "load_sam2", lambda path: sam2)
-    command = ["features", "--images", tmp_path / "images", "--sam2", "weights", "--out", tmp_path / "cache", *options]
+    command = [
+        "features",
+        "--images",
+        tmp_path / "images",
+        "--sam2",
+        "weights",
+        "--out",
+        tmp_path / "cache",
+        *options,
+    ]
     monkeypatch.setattr(sys, "argv", [str(part) for part in command])
     features.main()
 

@@ -1,4 +1,6 @@
-"""`train/embedded/pictures.py`: images with targets as a build left them, and which of them covers an image token."""
+"""`train/embedded/pictures.py`: images with targets as a build left them, and which of them covers an image
+token.
+"""
 
 import json
 
@@ -17,7 +19,9 @@ def test_a_built_set_is_read_with_its_measured_facts(built_set):
     assert first.dataset == "kvasir_seg" and first.scene.body == ("bowel",) and first.classes == ("polyp",)
     (found,) = first.targets
     assert found.category.name == "colorectal polyp" and found.measured.size == "small"
-    assert np.allclose(found.box * 64, [8, 10, 40, 30]) and found.coverage.mean() == np.float32(20 * 32 / 64**2)
+    assert np.allclose(found.box * 64, [8, 10, 40, 30]) and found.coverage.mean() == np.float32(
+        20 * 32 / 64**2
+    )
     assert load_pictures([built_set], "validation") == []
 
 
@@ -34,7 +38,10 @@ def test_images_that_were_left_out_and_unknown_categories_are_passed_over(built_
 
 
 def test_small_targets_lie_on_top_of_large_ones():
-    small, large = target("optic cup", (40.0, 20.0, 80.0, 60.0)), target("optic disc", (20.0, 0.0, 140.0, 90.0))
+    small, large = (
+        target("optic cup", (40.0, 20.0, 80.0, 60.0)),
+        target("optic disc", (20.0, 0.0, 140.0, 90.0)),
+    )
     kinds = kinds_of([small, large])
     inside = kinds[5, 5]
     assert len(np.unique(kinds)) == 3 and inside != kinds[1, 3] and inside == kinds_of([small]).max()

@@ -92,7 +92,9 @@ def test_images_without_cached_maps_are_refused(tmp_path, built_set, features):
         open_rows(short_run(Options, tmp_path, built_set, 1), None, Stage3Cache([tmp_path / "empty"]))
 
 
-def test_a_batch_in_which_nothing_is_to_be_marked_has_a_finite_loss(tmp_path, built_set, features, monkeypatch):
+def test_a_batch_in_which_nothing_is_to_be_marked_has_a_finite_loss(
+    tmp_path, built_set, features, monkeypatch
+):
     """Means over no target are nan, and one such step would lose the whole run."""
     monkeypatch.setattr("train.embedded.endless_rows.ABSENT_SHARE", 1.0)
     losses = []

@@ -33,9 +33,14 @@ def drawn_answer(rng: random.Random) -> str:
         think = absent_question(scene, (), ("the left kidney",), TABLE, True, rng).think
         return render(Absence(think if rng.random() < 0.8 else None))
     category = rng.choice(list(TABLE.values()))
-    side, shown = rng.choice([("", ""), ("left", "right"), ("", "left")]) if category.region == "sides" else ("", "")
+    side, shown = (
+        rng.choice([("", ""), ("left", "right"), ("", "left")]) if category.region == "sides" else ("", "")
+    )
     words = [rng.choice(each) for each in (SIDES, HEIGHTS, SIZES, SHAPES, BRIGHTNESS, MARGINS)]
-    near = tuple((rng.choice(RELATIONS), rng.choice(list(TABLE.values())).with_article()) for _ in range(rng.randrange(3)))
+    near = tuple(
+        (rng.choice(RELATIONS), rng.choice(list(TABLE.values())).with_article())
+        for _ in range(rng.randrange(3))
+    )
     think = reasoning(category, Measured(*words, near), rng, side, shown) if rng.random() < 0.8 else None
     box, points = [[float(rng.randrange(256)) for _ in range(size)] for size in (4, 4)]
     return render(Answer(tuple(box), (tuple(points[:2]), tuple(points[2:])), think))
@@ -70,6 +75,11 @@ def test_any_question_can_be_read(tokenizer):
 
 def test_tokens_start_from_the_sentence_encoders_pieces():
     encoder = {"liver": 0, "##ing": 1, "s": 2, "[UNK]": 3}
-    assert [piece_of(token, encoder) for token in (f"{BLANK}Liver", "ing", "s", f"{BLANK}ing")] == ["liver", "##ing", "s", "[UNK]"]
+    assert [piece_of(token, encoder) for token in (f"{BLANK}Liver", "ing", "s", f"{BLANK}ing")] == [
+        "liver",
+        "##ing",
+        "s",
+        "[UNK]",
+    ]
     tokenizer, written, pieces = vocabulary()
     assert len(pieces) == len(tokenizer) > written

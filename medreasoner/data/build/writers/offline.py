@@ -1,6 +1,8 @@
-"""The offline writer: an implicit question from the category table, and a reasoning that is true of the image.
+"""The offline writer: an implicit question from the category table, and a reasoning that is true of the
+image.
 
-It uses no language model: it says what was measured (`build/measuring.py`) and what the table knows, so it never contradicts the mask.
+It uses no language model: it says what was measured (`build/measuring.py`) and what the table knows, so it
+never contradicts the mask.
 """
 
 import random
@@ -32,7 +34,9 @@ _SMALL = frozenset("a an the of in on at to for by is are that this which it its
 
 
 def vary(question: str, rng: random.Random) -> str:
-    """The same question as another hand would type it: a lead or tail, lower case, lost punctuation, a small word lost. Training only."""
+    """The same question as another hand would type it: a lead or tail, lower case, lost punctuation, a small
+    word lost. Training only.
+    """
     lead = rng.choice(_LEADS)
     if lead:
         question = lead + question[0].lower() + question[1:]

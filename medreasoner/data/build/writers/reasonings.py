@@ -1,7 +1,8 @@
-"""Reasonings of the offline writer: whole English sentences, each either knowledge of its category or a measured fact of the image.
+"""Reasonings of the offline writer: whole English sentences, each either knowledge of its category or a
+measured fact of the image.
 
-A reasoning says what is asked for and names the target, how it looks or where it lies, which neighbours it has in this
-image, what was measured, and what else it could be: 35 to 80 words.
+A reasoning says what is asked for and names the target, how it looks or where it lies, which neighbours it
+has in this image, what was measured, and what else it could be: 35 to 80 words.
 """
 
 import random
@@ -48,8 +49,8 @@ def reasoning(
 ) -> str:
     """The chain of thought for one target.
 
-    A sentence of the table that speaks of a side which is not known is never drawn. What does not fit into MOST words is left
-    out, the least needed first; what was measured always stays.
+    A sentence of the table that speaks of a side which is not known is never drawn. What does not fit into
+    MOST words is left out, the least needed first; what was measured always stays.
 
     Args:
         side: of the patient. image_side: of the image. Each "left", "right" or "" where it is not known.

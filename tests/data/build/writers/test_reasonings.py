@@ -1,4 +1,6 @@
-"""Reasonings are whole, true of what was measured, name their target, and keep to 35 to 80 words, whatever is drawn."""
+"""Reasonings are whole, true of what was measured, name their target, and keep to 35 to 80 words, whatever is
+drawn.
+"""
 
 import random
 import re

@@ -1,0 +1,1 @@
+"""What writes the words of a set: questions and reasonings."""
