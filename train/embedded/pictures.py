@@ -1,5 +1,4 @@
-"""Training images with their targets and what was measured of them, read from sets that `medreasoner data
-build` wrote.
+"""Training images with their targets and what was measured of them, read from built sets.
 
 The facts are in `stages/1_regions.jsonl` of a set.
 """
