@@ -9,23 +9,23 @@ NAME, LABEL, DIGEST = 18, 28, 16  # characters
 def lines(summary: Summary) -> list[str]:
     """Model and data, every column of the model and of its controls, and what failed."""
     run = summary.run
-    said = [
+    text = [
         f"{run.model} with segmenter {run.segmenter}: {summary.n} samples, means with 95 % intervals",
         f"on {summary.set or summary.data}, digest {summary.data_sha256[:DIGEST]}",
     ]
     if run.frame != run.writes:
-        said.append(f"numbers were read as {run.frame!r}; the model writes {run.writes!r}")
-    said += _row("model", OVERALL, summary.overall)
-    said += _row("model", ANSWERS, summary.answers)
-    said += _row("model", PRESENCE, summary.presence or {})
+        text.append(f"numbers were read as {run.frame!r}; the model writes {run.writes!r}")
+    text += _row("model", OVERALL, summary.overall)
+    text += _row("model", ANSWERS, summary.answers)
+    text += _row("model", PRESENCE, summary.presence or {})
     for name, control in summary.controls.items():
-        said += _row(name, OVERALL, control.row)
+        text += _row(name, OVERALL, control.row)
     if summary.failures:
-        said.append(f"failed: {', '.join(f'{why} {number}' for why, number in summary.failures.items())}")
+        text.append(f"failed: {', '.join(f'{why} {number}' for why, number in summary.failures.items())}")
     if summary.unanswered:
         lost = f"{len(summary.unanswered)} questions got no answer and are in no mean"
-        said.append(f"{lost}: {summary.unanswered[0]}; run this again")
-    return said
+        text.append(f"{lost}: {summary.unanswered[0]}; run this again")
+    return text
 
 
 def _row(name: str, part: str, row: Row) -> list[str]:

@@ -13,6 +13,7 @@ from PIL import Image
 from medreasoner.answer import Answer, render
 from medreasoner.data.sample import Sample
 from medreasoner.evaluation.controls import Prior, centre_box
+from medreasoner.evaluation.record import Record
 from medreasoner.geometry import THOUSAND, Grounding, mask_to_box, mask_to_points
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import Completion, EncodedImage, PairedSegmenter
@@ -171,3 +172,12 @@ class Adopter(BoxFiller):
 
 def records_in(out: Path) -> list[dict]:
     return [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+
+
+TRUTH = Grounding((0.0, 0.0, 10.0, 10.0), ((2.0, 2.0), (8.0, 8.0)))
+
+
+def record(number: int, **values: object) -> Record:
+    """Of an answer that overlaps its target by half; `values` change fields."""
+    given = {"truth": TRUTH, "found": True, "box": TRUTH.box, "box_iou": 0.5, "well_formed": True}
+    return Record(id=str(number), question="?", case=f"case {number}", **given | values)

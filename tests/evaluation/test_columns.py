@@ -8,20 +8,12 @@ import pytest
 from medreasoner.evaluation import columns
 from medreasoner.evaluation.aggregate import interval, summarise
 from medreasoner.evaluation.columns import BY_KEY, COLUMNS, CONTROLS, HUB, OVERALL, PRESENCE, TERMINAL, Column
-from medreasoner.evaluation.record import Record
 from medreasoner.evaluation.report.results import results
 from medreasoner.evaluation.report.runs import Run
 from medreasoner.evaluation.summary import Control, Summary
 from medreasoner.evaluation.terminal import lines
-from medreasoner.geometry import Grounding
 from medreasoner.hub import card_tables, metadata
-
-TRUTH = Grounding((0.0, 0.0, 10.0, 10.0), ((2.0, 2.0), (8.0, 8.0)))
-
-
-def record(number: int, **values: object) -> Record:
-    given = {"truth": TRUTH, "found": True, "box": TRUTH.box, "box_iou": 0.5, "well_formed": True}
-    return Record(id=str(number), question="?", case=f"case {number}", **given | values)
+from tests.evaluation.fakes import record
 
 
 def test_a_new_column_is_one_line(monkeypatch):
@@ -47,35 +39,6 @@ def test_keys_are_unique_and_every_column_is_shown():
 @pytest.mark.parametrize(("iou", "right"), [(0.4999, 0.0), (0.5, 1.0), (0.5001, 1.0)])
 def test_a_box_is_right_from_half_an_overlap_on(iou, right):
     assert interval([record(0, box_iou=iou)], BY_KEY["acc_50"]).mean == right
-
-
-def test_presence_asks_for_absence_to_be_told_and_for_targets_to_be_found():
-    here = [
-        record(0),
-        record(1, box=None, found=False, box_iou=0.0),
-        record(2, box=None, found=None, box_iou=0.0),
-    ]
-    gone = {"truth": None, "box_iou": None, "well_formed": None}
-    absent = [
-        record(3, found=False, box=None, **gone),
-        record(4, found=True, **gone),
-        record(5, found=None, box=None, **gone),
-        record(6, found=None, box=None, **gone),
-    ]
-    summary = summarise([*here, *absent])
-    assert summary.presence["sensitivity"].mean == pytest.approx(1 / 3)
-    assert summary.presence["specificity"].mean == 0.25, (
-        "an answer that cannot be read does not tell an absence"
-    )
-    assert summary.answers["refused"].mean == pytest.approx(1 / 3)
-    assert summary.overall["box_iou"].n == summary.answers["well_formed"].n == 3
-    assert summarise(here).presence is None and summarise(absent).overall["box_iou"] is None
-
-
-def test_the_cumulative_iou_is_a_sum_over_a_sum():
-    listed = [record(0, overlap=(1, 1)), record(1, overlap=(0, 9)), record(2)]
-    found = interval(listed, BY_KEY["mask_ciou"])
-    assert (found.mean, found.n) == (0.1, 2)
 
 
 def test_controls_are_rows_under_the_same_columns():

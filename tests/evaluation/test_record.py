@@ -6,10 +6,8 @@ readable.
 
 import json
 
-from medreasoner.evaluation.record import Record, RunInfo, Scores
-from medreasoner.evaluation.summary import Control, Cost, Summary
+from medreasoner.evaluation.record import Record, Scores
 from medreasoner.geometry import Grounding
-from medreasoner.metrics import Interval
 
 TRUTH = {"box": [1.0, 2.0, 30.0, 40.0], "points": [[5.0, 6.0], [7.0, 8.0]]}
 RUN = {
@@ -26,7 +24,6 @@ OLD = {
     "mask_score": 0.9, "coordinate_probability": None, "notes": [], "timings_s": {"total": 0.5},
     "tokens_per_s": 9.0, "seconds": 0.5, "wall_s": 0.6, "run": RUN,
 }  # fmt: skip
-INTERVAL = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 4, "clusters": 2}
 
 
 def test_a_line_of_an_older_run_is_read_and_written_again_as_it_was():
@@ -52,39 +49,3 @@ def test_masks_of_other_prompts_keep_their_own_scores():
     assert record.drawn == {"oracle": Scores(mask_dice=0.9, overlap=(9, 10), nsd=1.0)}
     other = record.scored(record.drawn["oracle"])
     assert (other.id, other.mask_dice, other.box_iou) == ("a", 0.9, None)
-
-
-def test_a_summary_is_read_back_the_same():
-    value = Interval(**INTERVAL)
-    summary = Summary(
-        run=RunInfo(format=2, model="m", answers="runs/other"),
-        data="here",
-        n=4,
-        overall={"box_iou": value, "mask_dice": None},
-        groups={"modality": {"CT": {"box_iou": value}}, "size": {}},
-        answers={"well_formed": value, "fits_best": None, "place_agrees": None, "refused": None},
-        presence={"sensitivity": value, "specificity": None},
-        as_published={"iou": value},
-        published_by_supercategory={"lung": value},
-        failures={"model": 1},
-        unanswered=("a: lost",),
-        cost=Cost(counted=3, tokens_out=9),
-        controls={
-            "prior": Control(row={"box_iou": value}, model_minus_this=value, kinds_not_in_training=("CT a",))
-        },
-    )
-    assert Summary.from_json(json.loads(json.dumps(summary.to_json()))) == summary
-
-
-def test_a_summary_of_an_older_version_is_read_as_far_as_it_goes():
-    old = {
-        "model": "m",
-        "n": 4,
-        "overall": {"box_iou": INTERVAL},
-        "per_modality": {"CT": {"box_iou": INTERVAL}},
-    }
-    old |= {"well_formed": INTERVAL, "controls": {"prior": {"model_minus_this": INTERVAL}}, "presence": None}
-    summary = Summary.from_json(old)
-    assert summary.run.model == "m" and summary.groups == {"modality": {"CT": summary.overall}}
-    assert summary.answers["well_formed"] == Interval(**INTERVAL) and summary.answers["refused"] is None
-    assert summary.controls["prior"].model_minus_this == Interval(**INTERVAL)

@@ -55,7 +55,7 @@ def forest_plot(runs: Sequence[Run]) -> Part | None:
     )
 
 
-def presence(runs: Sequence[Run]) -> Part | None:
+def answers(runs: Sequence[Run]) -> Part | None:
     """Form and content of the answers, and whether absent targets are told from present ones."""
     shown = [
         column

@@ -9,7 +9,7 @@ from medreasoner.evaluation.report.confidence import answer_confidence, box_conf
 from medreasoner.evaluation.report.parts import Part, cell
 from medreasoner.evaluation.report.provenance import cost, different_data, made_with
 from medreasoner.evaluation.report.published import conversion, published
-from medreasoner.evaluation.report.results import differences, forest_plot, presence, results
+from medreasoner.evaluation.report.results import answers, differences, forest_plot, results
 from medreasoner.evaluation.report.runs import Run
 
 
@@ -21,7 +21,7 @@ def all_parts(runs: Sequence[Run], samples: Mapping[str, Sample] | None) -> list
         different_data(runs),
         results(runs),
         forest_plot(runs),
-        presence(runs),
+        answers(runs),
         differences(runs),
         conversion(runs),
         published(runs),
