@@ -8,6 +8,7 @@ a request to elsewhere.
 import os
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from medreasoner.model import MedReasoner
 from medreasoner.page.examples import Example
 from medreasoner.page.page import Page
 from medreasoner.page.serve import launch
+from medreasoner.reasoners.base import EncodedImage
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenters.base import SegmenterPrompt
 from tests import chromium
@@ -87,6 +89,18 @@ def scan(width: int, height: int) -> Image.Image:
     return image.convert("RGB")
 
 
+READING = threading.Event()  # while a test has cleared it, the model does not get beyond reading the image
+READING.set()
+
+
+class Reads(ReplayReasoner):
+    """Recorded answers, once READING is set."""
+
+    def encode(self, image: Image.Image) -> EncodedImage:
+        READING.wait()
+        return super().encode(image)
+
+
 SCANS = {"scan.png": scan(640, 480), "strip.png": scan(900, 60)}
 
 # one slice, 160 x 120, with a place in the patient
@@ -138,12 +152,13 @@ def served(files) -> Iterator[Page]:
             {**known, "question": question, "pieces": re.findall(r"\s*\S+", text)}
             for question, text in ANSWERS.items()
         ]
-    model = MedReasoner(ReplayReasoner(runs, seconds_per_piece=0.01), Oval())
-    page = Page(
-        model,
-        [Example(files / "scan.png", WHAT, "Ultrasound", "drawn for this test", "CC0", files / "truth.png")],
-    )
-    yield from serving(page)
+    model = MedReasoner(Reads(runs, seconds_per_piece=0.01), Oval())
+    credit = ("drawn for this test", "CC0")
+    examples = [
+        Example(files / "scan.png", WHAT, "Ultrasound", *credit, files / "truth.png"),
+        Example(files / "strip.png", ELSEWHERE, "X-ray", *credit),
+    ]
+    yield from serving(Page(model, examples))
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,15 @@ from medreasoner.text.places import HEIGHTS, SIDES, place_phrase
 Spacing = tuple[float, float] | None  # mm per pixel (x, y)
 
 
-def status(phase: str, text: str = "") -> dict:
-    """One line on what is happening. `phase`: empty, ready, opening, reading, thinking, outlining, sampling,
-    stopped, done, malformed or error; `waiting` is set in the browser alone."""
-    return {"phase": phase, "text": text}
+def status(phase: str, text: str = "", warning: bool = False) -> dict:
+    """One line on what is happening.
+
+    Args:
+        phase: empty, ready, opening, reading, thinking, outlining, sampling, stopped, done, malformed or
+            error; `waiting` is set in the browser alone.
+        warning: something was refused; what the page shows is as it was.
+    """
+    return {"phase": phase, "text": text, "warning": warning}
 
 
 def answer(

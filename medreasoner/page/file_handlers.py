@@ -19,49 +19,60 @@ from medreasoner.page.session import Session
 
 
 class FileHandlers:
-    """Args:
-    examples: those the page offers, in the order of their buttons.
-    """
+    """The handlers of one page; `examples` are those it offers, in the order of their buttons."""
 
     def __init__(self, layout: Layout, examples: list[Example]) -> None:
         self._layout, self._examples = layout, examples
 
-    def open_file(self, path: str) -> Iterator[dict]:
-        """Show the image in the uploaded file at `path`, then delete the file; one that is no image leaves
-        the image before in place."""
+    def open_file(self, path: str, session: Session | None, client: dict) -> Iterator[dict]:
+        """Show the image in the uploaded file at `path`, then delete the file. One that is no image leaves
+        the image before and its answer in place.
+
+        Args:
+            session: of the image before.
+            client: what the browser knew, see `RunHandlers.ask`; its task ends.
+        """
         yield self._layout.update({"status": status("opening", "Opening the image")})
         try:
-            yield self._opened(Session.of_file(Path(path)))
+            yield self._opened(Session.of_file(Path(path)), session)
         except ImageError as error:
-            yield self._layout.update({"status": status("error", str(error))})
+            yield self._refused(error, session, client)
         finally:
             Path(path).unlink(missing_ok=True)
 
-    def open_example(self, event: gr.EventData) -> dict:
+    def open_example(self, session: Session | None, event: gr.EventData) -> dict:
         """Open the example that was clicked. Its index comes from the browser, so it is looked up, not
         trusted."""
         example = dict(enumerate(self._examples)).get(event.index)
         if example is None:
             raise gr.Error("There is no such example.")
-        opened = self._opened(Session.of_example(example), event.index)
+        opened = self._opened(Session.of_example(example), session, event.index)
         return {self._layout.question: example.question, **opened}
 
-    def open_view(self, session: Session | None, event: gr.EventData) -> dict:
+    def open_view(self, session: Session | None, client: dict, event: gr.EventData) -> dict:
         """Show another slice, frame or window of the visitor's file."""
         if session is None or session.data is None:
             return self._layout.update({"status": status("error", CONNECTION_LOST)})
         try:
-            return self._opened(
-                session.with_view(ViewSelection(event.slice, event.axis, event.frame, event.window))
-            )
+            view = ViewSelection(event.slice, event.axis, event.frame, event.window)
+            return self._opened(session.with_view(view), session)
         except ImageError as error:
-            return self._layout.update({"status": status("error", str(error))})
+            return self._refused(error, session, client)
 
-    def _opened(self, session: Session, example: int | None = None) -> dict:
-        viewer = picture(session.loaded, session.credit, session.truth) | {"example": example}
+    def _opened(self, session: Session, before: Session | None, example: int | None = None) -> dict:
+        if before is not None:
+            before.closed = True
+        viewer = picture(session.loaded, session.credit, session.truth)
+        viewer |= {"image": session.id, "example": example}
         empty = {"layers": {}, "downloads": {}, "confidence": {}, "comparison": {}}
         values = {"viewer": viewer, "answer": answer(), "status": status("ready", "Ready"), **empty}
         return {self._layout.session: session, **self._layout.update(values)}
+
+    def _refused(self, error: ImageError, before: Session | None, client: dict) -> dict:
+        if before is not None:
+            before.ended.add(client.get("task"))
+        phase = "empty" if before is None else before.phase
+        return self._layout.update({"status": status(phase, str(error), warning=True)})
 
     def download(self, session: Session | None, event: gr.EventData) -> dict:
         """Hand over one of the files that are offered."""
@@ -70,7 +81,7 @@ class FileHandlers:
         try:
             file = downloads.make_file(session, event.kind)
         except ExportError as error:
-            return self._layout.update({"status": status("done", str(error))}, session.run)
+            return self._layout.update({"status": status("done", str(error), warning=True)}, session.run)
         file["id"] = uuid.uuid4().hex  # so that the browser saves a file that is asked for twice
         return self._layout.update({"downloads": downloads.offered(session) | {"file": file}}, session.run)
 

@@ -22,6 +22,7 @@ class Layout:
 
     def __init__(self, examples: list[Example], samples: bool = False, second: str | None = None) -> None:
         self.session = gr.State(None)  # the visitor's page.session.Session
+        self.client = gr.JSON({}, visible=False)  # what the browser knows: task, run and image, see page.py
         component("header")
         with gr.Row(elem_id="workspace"):
             with gr.Column(elem_id="image-column"):
@@ -45,15 +46,16 @@ class Layout:
         )
         return [part for part in parts if part is not None]
 
-    def update(self, values: Values, run: str | None = None) -> dict:
+    def update(self, values: Values, run: str | None = None, task: str | None = None) -> dict:
         """`values` as Gradio takes them from a handler; a component that this page does not have is left out.
 
         Args:
-            run: id of the run they belong to, see static/shared/follow.js; None between runs.
+            run: id of the run whose answer they are about; None between runs.
+            task: id of the click that they answer, for those that stream in. See static/shared/follow.js.
         """
         parts = {name: getattr(self, name) for name in values}
-        named = {} if run is None else {"run": run}
-        changed = {part: {**values[name], **named} for name, part in parts.items() if part is not None}
+        ids = {name: value for name, value in (("run", run), ("task", task)) if value is not None}
+        changed = {part: {**values[name], **ids} for name, part in parts.items() if part is not None}
         return changed or gr.skip()
 
     def _place_image(self, thumbnails: list[dict]) -> None:

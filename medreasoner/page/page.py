@@ -14,6 +14,16 @@ from medreasoner.page.recordings import Recording
 from medreasoner.page.run_handlers import RunHandlers
 
 RUNS_AT_ONCE = 1  # a model answers one question at a time; the next visitor waits in line, and is told so
+# Run in the browser before a handler: the last input becomes what the workspace holds (task, run, image,
+# phase). The second also forgets the task, so that nothing of it is shown any more; see
+# static/shared/follow.js.
+WITH_CLIENT = "(...inputs) => [...inputs.slice(0, -1), {...document.querySelector('#workspace').dataset}]"
+ENDING_TASK = """(...inputs) => {
+  const { dataset } = document.querySelector("#workspace");
+  const client = {...dataset};
+  dataset.task = "";
+  return [...inputs.slice(0, -1), client];
+}"""
 OPTIONS = {"show_progress": "hidden", "api_visibility": "private"}  # of every event of the page
 
 
@@ -55,29 +65,31 @@ class Page:
         self.demo.queue(default_concurrency_limit=4, max_size=64)
 
     def _connect_runs(self) -> None:
-        """Events that start, correct or end a run. The events that must end it are connected in
-        `_connect_files` too."""
+        """Events that start, correct or stop a run."""
         layout, runs = self.layout, self.runs
-        shown, question = layout.run_outputs, [layout.session, layout.question]
-        model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE, **OPTIONS}
-        self._running = [layout.ask.click(runs.ask, question, shown, **model)]
+        shown, client = layout.run_outputs, [layout.session, layout.client]
+        question = [layout.session, layout.question, layout.client]
+        model = {"concurrency_id": "model", "concurrency_limit": RUNS_AT_ONCE, "trigger_mode": "multiple"}
+        model |= {"js": WITH_CLIENT, **OPTIONS}
+        running = [layout.ask.click(runs.ask, question, shown, **model)]
         if layout.compare:
-            self._running.append(layout.compare.click(runs.compare, question, shown, **model))
+            running.append(layout.compare.click(runs.compare, question, shown, **model))
         if layout.confidence:
-            self._running.append(layout.confidence.sample(runs.sample, layout.session, shown, **model))
-        for event in self._running:
+            running.append(layout.confidence.sample(runs.sample, client, shown, **model))
+        for event in running:
             event.failure(runs.fail, layout.session, shown, **OPTIONS)
-        layout.stop.click(runs.stop, layout.session, shown, cancels=self._running, **OPTIONS)
+        layout.stop.click(runs.stop, client, shown, js=ENDING_TASK, **OPTIONS)
         layout.layers.refine(runs.refine, layout.session, shown, trigger_mode="multiple", **OPTIONS)
 
     def _connect_files(self) -> None:
-        """Events that open an image, which ends a run on the one before, and downloads."""
+        """Events that open an image, which ends what runs on the one before, and downloads."""
         layout, files = self.layout, self.files
         opened = [*layout.run_outputs, layout.session, layout.viewer]
-        ending = {"cancels": self._running, **OPTIONS}
-        layout.upload.upload(files.open_file, layout.upload, opened, **ending)
-        layout.examples.pick(files.open_example, None, [*opened, layout.question], **ending)
-        layout.viewer.select_view(files.open_view, layout.session, opened, **ending)
+        client = [layout.session, layout.client]
+        ending = {"js": ENDING_TASK, "trigger_mode": "multiple", **OPTIONS}
+        layout.upload.upload(files.open_file, [layout.upload, *client], opened, **ending)
+        layout.examples.pick(files.open_example, layout.session, [*opened, layout.question], **OPTIONS)
+        layout.viewer.select_view(files.open_view, client, opened, **ending)
         layout.downloads.fetch(files.download, layout.session, [layout.downloads, layout.status], **OPTIONS)
 
     def _forget_visitor(self, request: gr.Request) -> None:

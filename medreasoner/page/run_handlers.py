@@ -1,9 +1,10 @@
-"""Event handlers that need a model: ask, compare, sample, correct the mask; and what ends a run.
+"""Event handlers that need a model: ask, compare, sample, correct the mask; and stop.
 
-A handler returns or yields new values of components; those that do not change are left out.
+A handler returns or yields new values of components; those that do not change are left out. Runs are stopped
+here and not by Gradio's `cancels`: that waits for the model's next word, and Gradio ignores every click on
+Ask meanwhile.
 """
 
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
@@ -29,9 +30,11 @@ CONNECTION_LOST = "The connection was lost, and your image was dropped with it; 
 
 
 class RunHandlers:
-    """Args:
-    first: the calls to the model. second: those to the model to compare with, if there is one.
-    recordings: (image, question) -> a recorded run, for visitors for whom no GPU is free.
+    """The handlers of one page.
+
+    Args:
+        first: the calls to the model. second: those to the model to compare with, if there is one.
+        recordings: (image, question) -> a recorded run, for visitors for whom no GPU is free.
     """
 
     def __init__(
@@ -43,26 +46,38 @@ class RunHandlers:
     ) -> None:
         self._layout, self._first, self._second, self._recordings = layout, first, second, recordings
 
-    def ask(self, session: Session | None, question: str) -> Iterator[dict]:
-        """Run the model on the visitor's image and show its events as they come."""
-        yield from self._ask(session, question, compared=False)
+    def ask(self, session: Session | None, question: str, client: dict) -> Iterator[dict]:
+        """Run the model on the visitor's image and show its events as they come.
 
-    def compare(self, session: Session | None, question: str) -> Iterator[dict]:
+        Args:
+            client: what the browser knew at the click: `task`, an id of the click, and `image`, `Session.id`.
+        """
+        yield from self._ask(session, question, client, compared=False)
+
+    def compare(self, session: Session | None, question: str, client: dict) -> Iterator[dict]:
         """The same with both models, one after the other."""
-        yield from self._ask(session, question, compared=True)
+        yield from self._ask(session, question, client, compared=True)
 
-    def _ask(self, session: Session | None, question: str, compared: bool) -> Iterator[dict]:
-        refusal = "There is no image yet; open one first." if session is None else refuse(question)
-        if refusal is not None:
-            yield self._layout.update({"status": status("error", refusal)})
+    def _ask(self, session: Session | None, question: str, client: dict, compared: bool) -> Iterator[dict]:
+        if session is None:
+            refusal = status("empty", "There is no image yet; open one first.", warning=True)
+            yield self._layout.update({"status": refusal})
             return
-        session.begin(uuid.uuid4().hex, self._first.model.provenance(question), compared)
+        task = task_of(client, session)
+        if task is None:
+            return
+        refusal = refuse(question)
+        if refusal is not None:
+            refused = status(session.phase, refusal, warning=True)
+            yield self._layout.update({"status": refused}, task=task)
+            return
+        session.begin(task, self._first.model.provenance(question), compared)
         updates = self._first_updates(session, question)
         if compared:
             events = self._second.events(session.loaded.image, question, session.second_cache)
             second = second_updates(events, session, self._second.name)
             updates = both_updates(updates, self._with_errors(second))
-        yield from self._shown(updates, session)
+        yield from self._shown(updates, session, task)
 
     def _first_updates(self, session: Session, question: str) -> Iterator[Values]:
         """The first model's answer or, where no GPU is free, its recorded answer to an example."""
@@ -78,15 +93,17 @@ class RunHandlers:
                 return
             yield from run_updates(play(recording), session)
 
-    def sample(self, session: Session | None) -> Iterator[dict]:
+    def sample(self, session: Session | None, client: dict) -> Iterator[dict]:
         """Ask the first model the same question again a few times, and show how far it agrees with itself."""
         if session is None:
             yield self._layout.update({"status": status("error", CONNECTION_LOST)})
             return
-        if session.done is None:
+        task = task_of(client, session)
+        if task is None or session.done is None:
             return
         samples = self._first.samples(session.loaded.image, session.provenance.question, session.cache)
-        yield from self._shown(self._with_errors(confidence_updates(samples, session), "done"), session)
+        updates = self._with_errors(confidence_updates(samples, session), "done")
+        yield from self._shown(updates, session, task)
 
     def refine(self, session: Session | None, event: gr.EventData) -> dict:
         """Draw the mask again for what the visitor has moved or clicked."""
@@ -99,35 +116,41 @@ class RunHandlers:
             prompt = read_prompt(event.box, event.points, event.clicks)
             refined = self._first.refine(session.loaded.image, *prompt, session.cache)
         except (GroundingError, SegmenterError) as error:
-            return self._layout.update({"status": status("done", f"{error}.")}, run)
+            return self._layout.update({"status": status("done", f"{error}.", warning=True)}, run)
         except gr.Error as error:
             message = zerogpu.error_message(error.title, error.message)
-            return self._layout.update({"status": status("done", message)}, run)
+            return self._layout.update({"status": status("done", message, warning=True)}, run)
         if session.run != run or session.done is None:  # the visitor has asked anew meanwhile
             return gr.skip()
         session.correct(refined)
         return self._layout.update(refined_values(session, refined, event.edit), run)
 
-    def stop(self, session: Session | None) -> dict:
-        """The run has been cancelled by the same click; its text stays, and an answer that was there can
-        still be corrected."""
-        answered = session is not None and session.done is not None
-        return self._layout.update({"status": status("done" if answered else "stopped", "Stopped")})
+    def stop(self, session: Session | None, client: dict) -> dict:
+        """End what the last click has started, or take it out of the line. The text so far stays, and an
+        answer that was there can still be corrected."""
+        if session is None:
+            return self._layout.update({"status": status("error", CONNECTION_LOST)})
+        session.ended.add(client.get("task"))
+        return self._layout.update(
+            {"status": status("stopped" if session.done is None else "done", "Stopped")}
+        )
 
     def fail(self, session: Session | None) -> dict:
-        """A run ended with an unforeseen error; its traceback is in the server's log. Gradio may also call
-        this for a run that was cancelled, even when the next one has begun: that one must go on."""
+        """A run ended with an unforeseen error; its traceback is in the server's log."""
         if session is None or session.failed_run is None or session.failed_run != session.run:
             return gr.skip()
         text = "Something broke on our side. Your image and question are still here."
         return self._layout.update({"status": status("error", text)}, session.run)
 
-    def _shown(self, updates: Iterator[Values], session: Session) -> Iterator[dict]:
+    def _shown(self, updates: Iterator[Values], session: Session, task: str) -> Iterator[dict]:
+        """`updates` for the browser, until the visitor stops them or opens another image."""
         with session.recording_failure(), closing(updates):
             for values in updates:
+                if session.is_over(task):
+                    return
                 if session.compared and "answer" in values:
                     values = {**values, "answer": {**values["answer"], "name": self._first.name}}
-                yield self._layout.update(values, session.run)
+                yield self._layout.update(values, session.run, task)
 
     def _with_errors(self, updates: Iterator[Values], phase: str = "error") -> Iterator[Values]:
         """`updates`, and after them one sentence about what a model or ZeroGPU refused."""
@@ -137,3 +160,10 @@ class RunHandlers:
             yield {"status": status(phase, zerogpu.error_message(error.title, error.message))}
         except ReasonerError as error:
             yield {"status": status(phase, f"{error}.")}
+
+
+def task_of(client: dict, session: Session) -> str | None:
+    """The id of the click that started a task; None where it has been stopped in line or meant an earlier
+    image."""
+    task = str(client.get("task") or "")
+    return None if client.get("image") != session.id or not task or session.is_over(task) else task

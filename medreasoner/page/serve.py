@@ -32,7 +32,7 @@ def launch(page: Page, port: int | None = None, tell: Callable[[str], None] = pr
         _, address, _ = page.demo.launch(
             server_port=asked or None,
             prevent_thread_lock=True,
-            _frontend=False,  # else a busy machine that takes 3 s to answer ends with "localhost is not accessible"  # noqa: E501
+            _frontend=False,  # else a busy machine's slow answer ends with "localhost is not accessible"
             theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
             css=style_sheet(),
             footer_links=[],

@@ -4,6 +4,7 @@ One object in the visitor's `gr.State`, in memory only; it is dropped when the v
 leaves or loses the connection.
 """
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -37,6 +38,8 @@ class Session:
         done: the end of the run, as it was corrected last. model_grounding: the model's own answer.
         clicks, corrected: the visitor's corrections.
         compared: a second model was asked too.
+        id: names the image to the browser. ended: ids of the clicks that the visitor has stopped. closed:
+            another image has been opened.
     """
 
     loaded: LoadedImage
@@ -53,6 +56,9 @@ class Session:
     clicks: tuple[Click, ...] = ()
     corrected: bool = False
     compared: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    ended: set[str] = field(default_factory=set)
+    closed: bool = False
 
     @staticmethod
     def of_file(path: Path) -> "Session":
@@ -92,6 +98,15 @@ class Session:
             notes=refined.notes,
         )
         self.clicks, self.corrected = refined.clicks, True
+
+    @property
+    def phase(self) -> str:
+        """Of the status line while nothing runs."""
+        return "ready" if self.done is None else "done"
+
+    def is_over(self, task: str) -> bool:
+        """Whether what the visitor started with the click `task` is to end, or not to begin."""
+        return self.closed or task in self.ended
 
     @contextmanager
     def recording_failure(self) -> Iterator[None]:

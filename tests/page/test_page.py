@@ -10,6 +10,7 @@ import gc
 import re
 import threading
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.visit import (
     BUG,
     ELSEWHERE,
     ENDLESS,
+    READING,
     THOUGHT,
     UNKNOWN,
     WHAT,
@@ -147,6 +149,48 @@ def test_a_visitor_in_line_can_leave_it_and_ask_again(visit, files):
     expect(reasoning(second)).to_have_text("A short second thought.")
 
 
+@pytest.fixture
+def reading_waits() -> Iterator[threading.Event]:
+    """The model reads an image only once the test has set this."""
+    READING.clear()
+    yield READING
+    READING.set()
+
+
+def test_another_example_while_the_model_still_reads_the_first_can_be_asked_about(visit, reading_waits):
+    page = visit()
+    examples = page.get_by_role("group", name="Examples")
+    examples.get_by_role("button", name="Ultrasound").click()
+    expect(status(page)).to_have_text("Ready")
+    ask(page).click()
+    expect(status(page)).to_have_text("Reading the image")
+    examples.get_by_role("button", name="X-ray").click()
+    expect(page.get_by_text("900 × 60 px")).to_be_visible()
+    expect(status(page)).to_have_text("Ready")
+    ask(page).click()
+    expect(status(page)).to_have_text("Waiting for a free place")
+    reading_waits.set()
+    finished(page)
+    expect(reasoning(page)).to_have_text("A short second thought.")
+
+
+def test_a_question_in_line_that_was_left_is_never_answered_on_the_next_image(visit, files, reading_waits):
+    first, second = visit(), visit()
+    opened(first, files / "scan.png")
+    put(first, ELSEWHERE)
+    expect(status(first)).to_have_text("Reading the image")
+    opened(second, files / "scan.png")
+    put(second, WHAT)
+    expect(status(second)).to_have_text("Waiting for a free place")
+    opened(second, files / "strip.png")
+    put(second, ELSEWHERE)
+    expect(status(second)).to_have_text("Waiting for a free place")
+    reading_waits.set()
+    finished(first)
+    finished(second)
+    expect(reasoning(second)).to_have_text("A short second thought.")
+
+
 def test_two_visitors_see_their_own_images_and_answers(visit, files):
     first, second = visit(), visit()
     opened(first, files / "scan.png")
@@ -199,6 +243,11 @@ def test_a_file_that_is_no_image_gets_one_sentence_and_the_image_before_it_stays
     expect(status(page)).to_contain_text(said)
     put(page, ELSEWHERE)
     finished(page)
+    upload(page, bad)
+    expect(status(page)).to_contain_text(said)
+    page.get_by_role("button", name="Exclude").click()
+    page.locator("#viewer .stage").click()
+    expect(status(page)).to_contain_text("Outlined again")
 
 
 def test_a_truncated_image_gets_one_sentence(visit, files, tmp_path):
@@ -216,6 +265,7 @@ def test_an_empty_question_says_what_is_missing_and_keeps_the_last_answer(visit,
     finished(page)
     put(page, "   ")
     expect(status(page)).to_contain_text("The question is empty")
+    expect(page.get_by_role("button", name="Include")).to_be_visible()
     expect(reasoning(page)).to_have_text("A short second thought.")
     put(page, "?")  # the same sentence again must not leave the line at "Waiting"
     expect(status(page)).to_contain_text("The question is empty")

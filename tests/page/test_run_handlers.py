@@ -22,6 +22,11 @@ from tests import tiny
 WHERE = Grounding((10.4, 20, 50, 80), ((20, 30), (40, 60)))
 
 
+def click(session: Session, task: str = "a click") -> dict:
+    """What the browser knows at a click."""
+    return {"task": task, "image": session.id}
+
+
 class Endless:
     """A model that speaks until it is told to stop."""
 
@@ -60,7 +65,8 @@ class Endless:
 def test_closing_a_run_tells_the_model_to_stop_first():
     model = Endless()
     page = Page(model, [])
-    run = page.runs.ask(Session(load_image(np.zeros((32, 32), np.uint8))), "Where?")
+    session = Session(load_image(np.zeros((32, 32), np.uint8)))
+    run = page.runs.ask(session, "Where?", click(session))
     for _ in range(3):
         next(run)
     assert not model.stop.is_set()
@@ -73,7 +79,7 @@ def test_closing_a_comparison_stops_the_model_that_speaks(model):
     second = Endless()
     page = Page(model, [], compare=second)
     session = Session(load_image(np.full((64, 64), 90, np.uint8)))
-    run = page.runs.compare(session, "What is bright?")
+    run = page.runs.compare(session, "What is bright?", click(session))
     shown = next(
         update
         for update in run
@@ -85,7 +91,8 @@ def test_closing_a_comparison_stops_the_model_that_speaks(model):
     assert session.done is not None and not second.stop.is_set()
     run.close()
     assert second.closed.wait()
-    assert page.runs.stop(session)[page.layout.status] == {"phase": "done", "text": "Stopped"}, (
+    stopped = page.runs.stop(session, click(session))[page.layout.status]
+    assert (stopped["phase"], stopped["text"]) == ("done", "Stopped"), (
         "the first answer is there to be corrected"
     )
 
@@ -93,10 +100,10 @@ def test_closing_a_comparison_stops_the_model_that_speaks(model):
 def test_closing_samples_tells_the_model_to_stop_first(model):
     endless = Endless()
     page, session = Page(endless, []), Session(load_image(np.full((64, 64), 90, np.uint8)))
-    assert list(page.runs.sample(session)) == [], "there is no answer yet"
+    assert list(page.runs.sample(session, click(session))) == [], "there is no answer yet"
     session.begin("a run", endless.provenance("What is bright?"))
     session.end(model.ground(session.loaded.image, "What is bright?"))
-    samples = page.runs.sample(session)
+    samples = page.runs.sample(session, click(session))
     for _ in range(3):
         shown = next(samples)
     assert (
@@ -124,22 +131,44 @@ class Breaks(Endless):
         raise AssertionError("the bug, which this test wants")
 
 
-def test_a_run_that_was_cancelled_is_never_taken_for_a_breakdown_of_the_next():
+def test_stop_ends_the_run_and_takes_what_waits_out_of_the_line():
+    model = Endless()
+    page, session = Page(model, []), Session(load_image(np.zeros((32, 32), np.uint8)))
+    run, waiting = (page.runs.ask(session, "Where?", click(session, task)) for task in ("first", "second"))
+    next(run)
+    for task in ("first", "second"):
+        page.runs.stop(session, click(session, task))
+    assert list(run) == [] and model.closed.wait()
+    assert list(waiting) == [], "it was in line when the visitor left it"
+    assert (
+        next(page.runs.ask(session, "Where?", click(session, "third")))[page.layout.status]["task"] == "third"
+    )
+
+
+def test_a_question_about_an_image_that_has_been_replaced_is_not_answered():
     page, session = Page(Endless(), []), Session(load_image(np.zeros((32, 32), np.uint8)))
-    assert page.runs.fail(session) == gr.skip()  # a new image: the end of a run on the old one came late
-    first = page.runs.ask(session, "Where?")
-    next(first)
-    second = page.runs.ask(session, "And here?")
-    next(second)
-    first.close()
-    assert page.runs.fail(session) == gr.skip()
-    second.close()
+    earlier = Session(load_image(np.zeros((32, 32), np.uint8)))
+    assert list(page.runs.ask(session, "Where?", click(earlier))) == []
+    run = page.runs.ask(earlier, "Where?", click(earlier))
+    next(run)
+    earlier.closed = True
+    assert list(run) == []
+
+
+def test_a_question_that_is_refused_leaves_the_answer_as_it_was(model):
+    page, session = Page(model, []), Session(load_image(np.full((64, 64), 90, np.uint8)))
+    list(page.runs.ask(session, "What is bright?", click(session)))
+    done = session.done
+    (refused,) = page.runs.ask(session, " ", click(session, "another"))
+    status = refused[page.layout.status]
+    assert (status["phase"], status["warning"]) == ("done", True) and "empty" in status["text"]
+    assert session.done is done
 
 
 def test_a_run_that_broke_is_reported_under_its_own_name():
     page, session = Page(Breaks(), []), Session(load_image(np.zeros((32, 32), np.uint8)))
     with pytest.raises(AssertionError):
-        list(page.runs.ask(session, "Where?"))
+        list(page.runs.ask(session, "Where?", click(session)))
     (told,) = page.runs.fail(session).values()
     assert told["phase"] == "error" and told["run"] == session.run
 
@@ -176,15 +205,15 @@ def test_without_a_gpu_an_example_plays_from_its_recording_and_says_so(
     )
     page = Page(NoQuota(), [], load_recordings(path))
     session = Session(loaded)
-    shown = list(page.runs.ask(session, "What is bright?"))
+    shown = list(page.runs.ask(session, "What is bright?", click(session, "What is bright?")))
     reading = shown[-1][page.layout.answer]
     assert reading["think"] == tiny.THOUGHT and "This is a recorded run of" in " ".join(reading["notes"])
     assert session.done.model.endswith("(recorded)") and shown[-1][page.layout.status]["phase"] == "done"
     assert np.array_equal(session.done.mask, model.ground(loaded.image, "What is bright?").mask)
-    *_, refused = page.runs.sample(session)
+    *_, refused = page.runs.sample(session, click(session))
     assert (
         refused[page.layout.status]["phase"] == "done"
         and "free GPU time" in refused[page.layout.status]["text"]
     )
-    *_, refused = page.runs.ask(session, "What was never asked?")
+    *_, refused = page.runs.ask(session, "What was never asked?", click(session, "What was never asked?"))
     assert "Your free GPU time for today is used up" in refused[page.layout.status]["text"]

@@ -2,20 +2,26 @@
 // A click on Ask is acknowledged at once; the server's first status replaces it (another visitor may be ahead).
 // Ask and Stop are enabled here, by the phase: a visitor in line can leave it, and no late update leaves a button as it should not be.
 const line = element.querySelector("[role=status]");
+const workspace = () => document.querySelector("#workspace");
 const RUNNING = ["waiting", "reading", "thinking", "outlining", "sampling"];
 
-function showStatus(phase, text) {
+function showStatus({ phase = "empty", text = "", warning = false }) {
   line.textContent = text;
   element.dataset.phase = phase;
-  document.querySelector("#workspace").dataset.phase = phase;
+  element.classList.toggle("warning", warning);
+  workspace().dataset.phase = phase;
   const running = RUNNING.includes(phase);
   document.querySelectorAll("#ask, #compare, #stop").forEach((button) => (button.disabled = running === (button.id !== "stop")));
   document.querySelectorAll("#confidence button").forEach((button) => (button.disabled = phase !== "done"));
 }
 
-function show() {
-  showStatus(props.value?.phase || "empty", props.value?.text || "");
+// Set as the value too: else the server's same sentence as before would be no change.
+function showNow(status) {
+  props.value = status;
+  showStatus(status);
 }
+
+const newTask = () => (workspace().dataset.task = crypto.getRandomValues(new Uint32Array(4)).join("-"));
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -23,13 +29,14 @@ document.addEventListener("keydown", (event) => {
   document.querySelector("#ask").click();
 });
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("#ask, #compare")) return;
-  props.value = { phase: "waiting", text: "Waiting for a free place", run: null };
-  show();
+  if (event.target.closest("#ask, #compare")) newTask();
+}, { capture: true }); // before Gradio reads it
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#ask, #compare")) showNow({ phase: "waiting", text: "Waiting for a free place" });
 });
 document.addEventListener("sample", () => {
-  props.value = { phase: "sampling", text: "Waiting for a free place", run: props.value?.run ?? null }; // belongs to the run that is shown
-  show();
+  newTask();
+  showNow({ phase: "sampling", text: "Waiting for a free place" });
 });
-follow(show);
-show();
+follow(() => showStatus(props.value || {}));
+showStatus(props.value || {});

@@ -43,6 +43,7 @@ function show() {
   });
   caption.replaceChildren(...picture.caption.map(paragraph));
   host.picture = picture;
+  Object.assign(document.querySelector("#workspace").dataset, { image: picture.image, task: "", run: "" }); // see shared/follow.js
   onPicture.forEach((call) => call(picture));
   document.dispatchEvent(new CustomEvent("picture"));
 }
