@@ -84,7 +84,7 @@ def test_ground_keeps_to_both_commits_and_writes_them_down(commits, options, tmp
 
 @pytest.mark.parametrize("family", [None, "gpt"])
 def test_evaluate_keeps_to_both_commits_also_where_the_family_is_named(commits, options, tmp_path, family):
-    reasoner, segmenter = Evaluate(data=str(tmp_path), out=tmp_path, family=family, **options).pair()
+    reasoner, segmenter = Evaluate(data=str(tmp_path), out=tmp_path, family=family, **options).models()
     assert (reasoner.revision, segmenter.revision) == commits
 
 

@@ -167,5 +167,5 @@ def test_the_deployment_accepts_it_and_it_has_written_nothing_beside_itself(
     with Hub() as hub:
         hub.connect(monkeypatch, tmp_path)
         assert deploy.main([f"{USER}/space"], between=0) == 0
-    assert f"asked {load_examples(staged / 'examples')[0].question!r}" in capsys.readouterr().out
+    assert f"asked {load_examples(staged / 'medreasoner' / 'examples')[0].question!r}" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in staged.rglob("*")} == before

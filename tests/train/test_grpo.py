@@ -124,7 +124,7 @@ def in_process(monkeypatch, model: Path, data: Path, out: Path, **options) -> Pa
 def test_an_adapter_is_trained_goes_on_and_merges_into_a_model_with_the_same_answers(
     model, data, tmp_path, monkeypatch
 ):
-    from train.compare import answers
+    from train.greedy_answers import answer
     from train.merge import merge
 
     out = tmp_path / "run"
@@ -140,9 +140,9 @@ def test_an_adapter_is_trained_goes_on_and_merges_into_a_model_with_the_same_ans
 
     from medreasoner.data.load import load
 
-    rows = [(sample, sample.question) for sample in load(data)]
-    said = answers(merge(out, tmp_path / "merged"), rows, None, True)
-    assert said == answers(out, rows, None, True) and any(said)
+    samples = list(load(data))
+    texts = answer(merge(out, tmp_path / "merged"), samples, None, think=True)
+    assert texts == answer(out, samples, None, think=True) and any(texts)
 
 
 def test_a_set_that_is_not_in_order_is_refused_by_name_or_left_out_with_a_count(

@@ -78,7 +78,7 @@ def test_the_files_that_training_names_exist(path):
     assert [name for name in NAMED.findall(path.read_text()) if not (ROOT / name).exists()] == []
 
 
-TARGETS = ("data", "features", "train", "mean", "grpo", "study", "seeds", "compare", "curves", "pack")
+TARGETS = ("features", "train", "mean", "grpo", "study", "seeds", "compare", "curves", "pack")
 
 
 @pytest.mark.parametrize("target", TARGETS)

