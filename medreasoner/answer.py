@@ -263,13 +263,9 @@ def _numbers(values: object, met: list[str]) -> tuple[float, ...] | None:
 def coordinate_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Where in `text` the eight numbers stand that `parse` reads from it: (start, end) in characters, the box
     first, then the points. () where they cannot be told, or are not eight."""
-    start = text.find(TAGS[2])
-    end = text.find("}", start)  # the object is flat
-    lists = (
-        {found["key"]: found.span("numbers") for found in _LIST.finditer(text, start, end)}
-        if 0 <= start < end
-        else {}
-    )
+    start, end = find_blocks(text).answer or (0, 0)
+    end = max(start, text.find("}", start, end))  # the object is flat
+    lists = {found["key"]: found.span("numbers") for found in _LIST.finditer(text, start, end)}
     spans = [number.span() for key in KEYS if key in lists for number in _NUMBER.finditer(text, *lists[key])]
     return tuple(spans) if len(spans) == sum(LENGTHS.values()) else ()
 

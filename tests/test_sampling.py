@@ -54,6 +54,10 @@ def qwen(tmp_path_factory):
             ANSWER.replace('"points_1"', '"bbox": [1, 2, 3, -4], "points_1"'),
             ["1", "2", "3", "-4", "5", "6", "7", "8"],
         ),  # as JSON reads it
+        (
+            f'<think>as <answer>{{"bbox": [9, 9, 9, 9]}}</answer></think>{ANSWER}',
+            ["617", "2.5", "30", "40", "5", "6", "7", "8"],
+        ),  # a draft does not count
         (ANSWER.replace("[5, 6]", "[5]"), []),
         (ANSWER.replace("points_2", "points_3"), []),
         (ANSWER.replace("<answer>", ""), []),

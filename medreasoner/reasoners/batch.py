@@ -19,9 +19,9 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from medreasoner.answer import TAGS
+from medreasoner.answer import TAGS, find_blocks
 from medreasoner.reasoners.base import Completion
-from medreasoner.reasoners.streaming import coordinate_probability
+from medreasoner.reasoners.streaming import coordinate_probability, opened_reasoning
 
 TAIL = 12  # tokens at the end of a row that are searched for the closing tag
 
@@ -50,23 +50,32 @@ class AnswersClosed(StoppingCriteria):
     Args:
         width: length of the padded prompts in tokens.
         log_probs: given to the same `generate` as a logits processor.
+        begun: what the prompts already wrote of the answers, see `streaming.opened_reasoning`.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, width: int, log_probs: BatchTokenLogProbs) -> None:
-        self._tokenizer, self._width, self._log_probs = tokenizer, width, log_probs
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        width: int,
+        log_probs: BatchTokenLogProbs,
+        begun: str = "",
+    ) -> None:
+        self._tokenizer, self._width, self._log_probs, self._begun = tokenizer, width, log_probs, begun
         self.log_p: list[torch.Tensor] = []  # (rows,) for each token
 
     def __call__(self, input_ids: torch.LongTensor, scores: object, **kwargs: object) -> torch.BoolTensor:
         self.log_p.append(self._log_probs.of(input_ids[:, -1]))
         begin = max(self._width, input_ids.shape[1] - TAIL)
         tails = self._tokenizer.batch_decode(input_ids[:, begin:], skip_special_tokens=True)
-        closed = [TAGS[3] in tail and self._opened(row) for tail, row in zip(tails, input_ids, strict=True)]
+        closed = [TAGS[3] in tail and self._answered(row) for tail, row in zip(tails, input_ids, strict=True)]
         return torch.tensor(closed, device=input_ids.device)
 
-    def _opened(self, row: torch.LongTensor) -> bool:
-        """Whether the closing tag ends an answer, and does not stand alone."""
-        text = self._tokenizer.decode(row[self._width :], skip_special_tokens=True)
-        return TAGS[2] in text and TAGS[3] in text[text.index(TAGS[2]) :]
+    def _answered(self, row: torch.LongTensor) -> bool:
+        """Whether an answer has closed that counts: none inside an open reasoning, as in `StreamParser`."""
+        read = find_blocks(
+            self._begun + self._tokenizer.decode(row[self._width :], skip_special_tokens=True)
+        )
+        return read.closed and read.cut is not None
 
 
 def generate_batch(
@@ -76,7 +85,8 @@ def generate_batch(
     started = time.perf_counter()
     width = inputs["input_ids"].shape[1]
     log_probs = BatchTokenLogProbs()
-    closed = AnswersClosed(tokenizer, width, log_probs)
+    begun = opened_reasoning(tokenizer, inputs["input_ids"][0].tolist())  # one template wrote all prompts
+    closed = AnswersClosed(tokenizer, width, log_probs, begun)
     rows = model.generate(
         **inputs,
         stopping_criteria=StoppingCriteriaList([closed]),
@@ -88,8 +98,9 @@ def generate_batch(
     completions = []
     for row, prompt_length, row_log_p in zip(rows.tolist(), prompt_lengths, log_p, strict=True):
         tokens = _without_padding(row, model.generation_config.pad_token_id)
-        text = _text(tokenizer, tokens)
-        ends = _ends(tokenizer, tokens, text)
+        written = _text(tokenizer, tokens)
+        text = begun + written if written else ""
+        ends = [len(begun) + end for end in _ends(tokenizer, tokens, written)]
         completions.append(
             Completion(
                 text,

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 import torch
 from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
 
-from medreasoner.answer import Closing, coordinate_spans
+from medreasoner.answer import THINK, Closing, coordinate_spans
 from medreasoner.answer_stream import StreamParser
 
+TAIL = 12  # tokens in which an opening tag and the blanks after it fit
 LONGEST_CHARACTER = 4  # bytes of UTF-8, and so the most byte tokens one character can be spread over
 
 
@@ -52,13 +53,17 @@ class TextListener(StoppingCriteria):
     The piece that closes the answer is an `answer.Closing`; give `generate` the `log_probs` as a logits
     processor for that. Generation ends with the token that closes the answer, or within one token of `stop`
     being set or `leave` being called.
+
+    Args:
+        begun: what the prompt already wrote of the answer, see `opened_reasoning`; it goes out with the first
+            piece.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: threading.Event) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: threading.Event, begun: str = "") -> None:
         self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._tokenizer, self._stop = tokenizer, stop
         self._abandoned = threading.Event()
-        self._answer = StreamParser()
+        self._answer, self._begun = StreamParser(), begun
         self.log_probs = TokenLogProbs()
         self._tokens: list[int] = []
         self._ends: list[int] = []  # of each token's text, in characters
@@ -69,7 +74,8 @@ class TextListener(StoppingCriteria):
     def __call__(self, input_ids: torch.LongTensor, scores: object, **kwargs: object) -> torch.BoolTensor:
         if not self.finished():
             self._tokens.append(int(input_ids[0, -1]))
-            piece = self._new_text()
+            piece = self._begun + self._new_text()
+            self._begun = ""
             self._answer.feed(piece)
             self._ends.append((self._ends[-1] if self._ends else 0) + len(piece))
             self._log_p.append(self.log_probs.of(self._tokens[-1]))
@@ -106,6 +112,16 @@ class TextListener(StoppingCriteria):
         return self._tokenizer.decode(
             self._tokens[begin:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+
+
+def opened_reasoning(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int]) -> str:
+    """The opening tag of the reasoning if the prompt ends with it, else "".
+
+    Chat templates of reasoning models (Qwen3-VL Thinking among them) write the tag themselves, so that the
+    model begins inside its reasoning.
+    """
+    tail = tokenizer.decode(prompt[-TAIL:], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return THINK[0] if tail.rstrip().endswith(THINK[0]) else ""
 
 
 def coordinate_probability(text: str, ends: Sequence[int], log_p: Sequence[float]) -> float | None:

@@ -43,7 +43,7 @@ from medreasoner.reasoners.generation import (
     without_control_tokens,
 )
 from medreasoner.reasoners.image_size import DEFAULT_SIZE, InputSize
-from medreasoner.reasoners.streaming import TextListener
+from medreasoner.reasoners.streaming import TextListener, opened_reasoning
 
 
 class VlmReasoner:
@@ -157,7 +157,8 @@ class VlmReasoner:
 
     def _pieces(self, inputs: dict, stop: threading.Event, temperature: float | None) -> Iterator[str]:
         """The text of one run, piece by piece, while `generate` runs in a thread of its own."""
-        listener = TextListener(self._processor.tokenizer, stop)
+        tokenizer = self._processor.tokenizer
+        listener = TextListener(tokenizer, stop, opened_reasoning(tokenizer, inputs["input_ids"][0].tolist()))
         with ThreadPoolExecutor(1, "generate") as thread:
             run = thread.submit(self._generate, inputs, listener, temperature)
             run.add_done_callback(lambda _: listener.end())

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from medreasoner.answer import parse
+from medreasoner.answer_stream import StreamParser
 from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND
 from medreasoner.prompts import Prompt, messages
 from medreasoner.reasoners.base import ReasonerError
@@ -194,3 +195,42 @@ def test_qwen3_vl_keeps_the_aspect_and_large_images_are_scaled_down(load):
 def test_an_image_too_narrow_for_the_model_is_refused_in_one_sentence(load):
     with pytest.raises(ReasonerError, match="cannot take in this 6000 x 16 image"):
         load("qwen3_vl").encode(picture(6000, 16))
+
+
+def thinking_template(folder):
+    """Make the chat template of a tiny model's folder write the reasoning's opening tag, as those of reasoning
+    models do.
+    """
+    path = folder / "chat_template.jinja"
+    path.write_text(path.read_text().replace("<|im_start|>assistant\n", "<|im_start|>assistant\n<think>\n"))
+    assert "<think>" in path.read_text()
+    return folder
+
+
+@pytest.mark.parametrize("family", BUILDERS)
+def test_a_reasoning_that_the_chat_template_opened_is_streamed_as_reasoning(tmp_path, family):
+    written = tiny.SCRIPT.removeprefix("<think>")
+    reasoner = load_reasoner(
+        thinking_template(BUILDERS[family](tmp_path / "m", script=written)), device="cpu"
+    )
+    encoded = reasoner.encode(picture())
+    parser, shown = StreamParser(), []
+    for piece in reasoner.stream(encoded, QUESTION):
+        shown.append((parser.feed(piece), "</think>" in parser.text))
+    before = "".join(text for text, closed in shown if not closed)
+    assert before.strip() and tiny.THOUGHT.startswith(before.strip()[:30])  # while it thinks, not afterwards
+    assert parser.finish().think == tiny.THOUGHT and parser.finish().answer.bbox == (64, 32, 192, 128)
+    (batched,) = reasoner.answer_batch([encoded], [QUESTION])
+    assert batched.text.strip() == tiny.SCRIPT and batched.coordinate_probability is not None
+
+
+def test_a_draft_in_a_reasoning_that_the_template_opened_ends_neither_stream_nor_batch(tmp_path):
+    draft = 'It goes into <answer>{"bbox": [1, 2, 3, 4]}</answer> then. '
+    written = draft + tiny.SCRIPT.removeprefix("<think>")
+    folder = tiny.embedded(tmp_path / "m", script=written, max_new_tokens=128)
+    reasoner = load_reasoner(thinking_template(folder), device="cpu")
+    encoded = reasoner.encode(picture())
+    streamed = "".join(reasoner.stream(encoded, QUESTION))
+    (batched,) = reasoner.answer_batch([encoded], [QUESTION])
+    assert streamed == batched.text == "<think>" + written
+    assert parse(streamed).answer.bbox == (64, 32, 192, 128)
