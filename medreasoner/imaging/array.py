@@ -15,6 +15,7 @@ from medreasoner.imaging.types import (
 )
 from medreasoner.imaging.windowing import Windowed, window_values
 
+LAID_ON_BLACK = "Transparent parts were laid on black."
 GRAY_AXES = 2
 COLOR_AXES = 3
 
@@ -81,4 +82,4 @@ def lay_on_black(image: Image.Image, notes: tuple[str, ...] = ()) -> tuple[Image
     layer = image.convert("RGBA")
     flat = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), layer).convert("RGB")
     lowest, _ = layer.getextrema()[CHANNELS]
-    return flat, notes if lowest == WHITE else (*notes, "Transparent parts were laid on black.")
+    return flat, notes if lowest == WHITE else (*notes, LAID_ON_BLACK)

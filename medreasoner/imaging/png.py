@@ -1,8 +1,12 @@
-"""PNG files without the chunks that have nothing to do with their pixels, and whether all pixels are there."""  # noqa: E501
+"""PNG files beyond Pillow: without the chunks that have nothing to do with their pixels, whether all pixels are
+there, and 16-bit grey with opacity, of which Pillow keeps 8 bits.
+"""
 
 import struct
 import zlib
 from collections.abc import Iterator
+
+import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Texts and colour profiles. Pillow refuses a whole file for one that is long or damaged.
@@ -11,6 +15,8 @@ EXIF_TEXT = b"Raw profile type exif\0"  # ImageMagick's way to write EXIF, and w
 LONGEST_EXIF = 1 << 16
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+HEADER_END = 21  # of the first chunk's bytes, its checksum left out
+DEEP, GRAY_WITH_OPACITY = 16, 4  # depth in bits, colour type
 BLOCK = 1 << 20  # bytes unpacked at once
 
 
@@ -28,14 +34,34 @@ def lacks_rows(data: bytes) -> bool:
     A file that is damaged otherwise lacks none: its decoder says what is wrong.
     """
     chunks = list(_chunks(data))
-    header = chunks[0][1] if chunks else b""
     try:
-        expected = _unpacked_bytes(*struct.unpack(">IIBBxxB", header[8:21]))
+        expected = _unpacked_bytes(*_header(chunks))
         return (
             _count_unpacked((chunk[8:-4] for name, chunk in chunks if name == b"IDAT"), expected) < expected
         )
     except (struct.error, zlib.error, KeyError):
         return False
+
+
+def gray_with_opacity(data: bytes) -> np.ndarray | None:
+    """The pixels (H, W, 2) uint16, grey and opacity, of a PNG file that holds 16 bits of both; None of any other.
+
+    Errors: ValueError for damage.
+    """
+    chunks = list(_chunks(data))
+    if len(chunks[0][1]) < HEADER_END or _header(chunks)[2:4] != (DEEP, GRAY_WITH_OPACITY):
+        return None
+    from imagecodecs import PngError, png_decode  # takes a while to import
+
+    try:
+        return png_decode(data)
+    except PngError as error:
+        raise ValueError(str(error)) from error
+
+
+def _header(chunks: list[tuple[bytes, bytes]]) -> tuple[int, ...]:
+    """(width, height, depth, colour type, interlaced). struct.error where the first chunk is too short."""
+    return struct.unpack(">IIBBxxB", (chunks[0][1] if chunks else b"")[8:HEADER_END])
 
 
 def _unpacked_bytes(width: int, height: int, depth: int, color: int, interlaced: int) -> int:

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from PIL import ExifTags, Image
 
-from medreasoner.imaging.array import lay_on_black, refuse_window
-from medreasoner.imaging.png import SIGNATURE, without_texts
+from medreasoner.imaging.array import LAID_ON_BLACK, lay_on_black, refuse_window
+from medreasoner.imaging.png import SIGNATURE, gray_with_opacity, lacks_rows, without_texts
 from medreasoner.imaging.types import (
     MAX_PIXELS,
     ImageError,
@@ -26,6 +26,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF
 EXPECTED = "expected PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, AVIF, DICOM or NIfTI"
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+OPACITY = "opacity"  # a key of Pillow's `info`: an image of floats, 0..1
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
 # EXIF orientation -> how the picture is turned; 1 is upright, anything else has no meaning
@@ -50,7 +51,26 @@ _EXIF_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.er
 
 def read_raster(data: bytes, view: ViewSelection) -> LoadedImage:
     """The contents of a file in one of FORMATS. Errors: ImageError."""
-    return read_pil(_open(data), view)
+    image = _open(data)
+    if image.format == "PNG":
+        check_size(*image.size)
+        if lacks_rows(data):
+            raise damaged("PNG", ValueError("its data ends before its last row"))
+        image = _with_deep_gray(image, without_texts(data))
+    return read_pil(image, view)
+
+
+def _with_deep_gray(image: Image.Image, data: bytes) -> Image.Image:
+    """A PNG of 16-bit grey with opacity as grey alone, its opacity in `info[OPACITY]`; any other as it is."""
+    try:
+        samples = gray_with_opacity(data)
+    except ValueError as error:
+        raise damaged("PNG", error) from error
+    if samples is None or _frames(image) > 1:
+        return image
+    gray = Image.fromarray(np.ascontiguousarray(samples[..., 0]))
+    gray.format, gray.info = "PNG", {**image.info, OPACITY: Image.fromarray(samples[..., 1] / 65535)}
+    return gray
 
 
 def _open(data: bytes) -> Image.Image:
@@ -124,7 +144,14 @@ def _decode(image: Image.Image, frame: int, frames: int) -> tuple[Image.Image, t
         )
     if orientation not in TURNS:
         return image, ()
-    return image if stored else image.transpose(TURNS[orientation]), (TURNED,)
+    return image if stored else _turned(image, TURNS[orientation]), (TURNED,)
+
+
+def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
+    turned = image.transpose(turn)
+    if OPACITY in image.info:
+        turned.info[OPACITY] = image.info[OPACITY].transpose(turn)
+    return turned
 
 
 def _orientation(image: Image.Image) -> int | None:
@@ -138,10 +165,26 @@ def _orientation(image: Image.Image) -> int | None:
 def _windowed(image: Image.Image, window: str | None) -> Windowed:
     """An image of any mode as RGB or grey of 8 bits."""
     if image.mode in DEEP_MODES:
-        return window_values(np.asarray(image), window)
+        return _deep_gray(image, window)
     refuse_window(window, "has 8 bits a channel, which need none")
     if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
         opaque, notes = lay_on_black(image)
         return Windowed(np.asarray(opaque), notes=notes)
     notes = ("CMYK colours were converted to RGB.",) if image.mode == "CMYK" else ()
     return Windowed(np.asarray(image.convert("RGB")), notes=notes)
+
+
+def _deep_gray(image: Image.Image, window: str | None) -> Windowed:
+    """Grey values deeper than 8 bits. Where they are transparent they are black, and no part of the automatic
+    window.
+    """
+    values, opacity = np.asarray(image), image.info.get(OPACITY)
+    if isinstance(image.info.get("transparency"), int):  # one grey value that means it
+        share = (values != image.info["transparency"]).astype(float)
+    else:
+        share = np.ones(values.shape) if opacity is None else np.asarray(opacity)
+    if share.min() == 1:
+        return window_values(values, window)
+    windowed = window_values(values, window, padding=share == 0)
+    pixels = np.rint(windowed.pixels * share).astype(np.uint8)
+    return windowed._replace(pixels=pixels, notes=(*windowed.notes, LAID_ON_BLACK))
