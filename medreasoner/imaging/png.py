@@ -1,5 +1,5 @@
-"""PNG files beyond Pillow: without the chunks that have nothing to do with their pixels, whether all pixels are
-there, and 16-bit grey with opacity, of which Pillow keeps 8 bits.
+"""PNG files beyond Pillow: without the chunks that have nothing to do with their pixels, whether all pixels
+are there, and 16-bit grey with opacity, of which Pillow keeps 8 bits.
 """
 
 import struct
@@ -44,7 +44,7 @@ def lacks_rows(data: bytes) -> bool:
 
 
 def gray_with_opacity(data: bytes) -> np.ndarray | None:
-    """The pixels (H, W, 2) uint16, grey and opacity, of a PNG file that holds 16 bits of both; None of any other.
+    """The pixels (H, W, 2) uint16 of a PNG file that holds grey and opacity in 16 bits; None of any other.
 
     Errors: ValueError for damage.
     """
