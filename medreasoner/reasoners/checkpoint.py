@@ -157,11 +157,6 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     return adapted.merge_and_unload().eval().requires_grad_(False)
 
 
-def shares_vision_tower(config: PreTrainedConfig) -> bool:
-    """Whether the model's vision tower is SAM 2's image encoder, whose maps a segmenter can use."""
-    return config.model_type == "llava" and config.vision_config.model_type == "sam2_vision_model"
-
-
 def processed_wh(pixels: BatchFeature, processor: ProcessorMixin) -> tuple[int, int]:
     """(width, height) of an image as it enters the vision tower, from what the image processor made of it."""
     if "image_grid_thw" in pixels:

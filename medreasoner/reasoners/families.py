@@ -9,7 +9,7 @@ of its own, a function in `dialects.py`.
 
 from dataclasses import dataclass
 
-from medreasoner.geometry import INPUT_PIXELS, THOUSAND, THOUSAND_YX, Frame
+from medreasoner.geometry import EMBEDDED, INPUT_PIXELS, THOUSAND, THOUSAND_YX, Frame
 
 # The published scoring of all baselines: numbers taken as pixels of the set's own 840 x 840 images, whatever
 # the model meant by them (upstream eval/vllm_eval.py:140, where the only conversion is commented out).
@@ -71,6 +71,12 @@ FAMILIES = {
         THOUSAND,
         "assumed: LLaVA was trained on 0..1; the prompt declares 0..1000",
         ("json", "list"),
+        max_pixels=4096 * 4096,
+    ),
+    # a smaller bound would resize twice: the segmenter, which shares the tower, would see another picture
+    "medreasoner": Family(
+        EMBEDDED,
+        "train/embedded/create.py makes these models and writes this frame into their medreasoner.json",
         max_pixels=4096 * 4096,
     ),
     "llava_next": Family(

@@ -21,10 +21,10 @@ from medreasoner.reasoners.checkpoint import (
     open_model,
     open_processor,
     processed_wh,
-    shares_vision_tower,
 )
 from medreasoner.reasoners.families import ANY_OTHER, FAMILIES, Family
 from medreasoner.reasoners.image_size import InputSize
+from medreasoner.reasoners.shared_tower import shares_vision_tower
 from medreasoner.reasoners.vlm import VlmReasoner
 
 

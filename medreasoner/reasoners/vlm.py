@@ -6,8 +6,8 @@ One class serves every family; what differs between families is data (`families.
     reasoner = load_reasoner("lingshu-medical-mllm/Lingshu-7B")
     for piece in reasoner.stream(reasoner.encode(image), "What explains the bright focus?"): ...
 
-A LLaVA model whose vision tower is SAM 2's (`sam2_vision_model`) shares it with the segmenter: `encode` runs
-it once, and the maps that a SAM 2 mask decoder reads come out of the same pass as `EncodedImage.features`.
+A model whose vision tower is SAM 2's shares it with the segmenter (see `shared_tower.py`): `encode` runs it
+once, and the maps that a SAM 2 mask decoder reads come out of the same pass as `EncodedImage.features`.
 """
 
 import threading
@@ -34,7 +34,7 @@ from medreasoner.messages import first_line
 from medreasoner.prompts import Prompt, messages
 from medreasoner.reasoners.base import Completion, EncodedImage, PairedSegmenter, ReasonerError
 from medreasoner.reasoners.batch import generate_batch, shared_inputs
-from medreasoner.reasoners.checkpoint import processed_wh, shares_vision_tower
+from medreasoner.reasoners.checkpoint import processed_wh
 from medreasoner.reasoners.dialects import in_our_format
 from medreasoner.reasoners.generation import (
     control_tokens,
@@ -43,6 +43,7 @@ from medreasoner.reasoners.generation import (
     without_control_tokens,
 )
 from medreasoner.reasoners.image_size import DEFAULT_SIZE, InputSize
+from medreasoner.reasoners.shared_tower import shares_vision_tower
 from medreasoner.reasoners.streaming import TextListener, opened_reasoning
 
 
