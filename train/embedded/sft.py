@@ -106,6 +106,8 @@ def main(options: Options) -> Path:
     maps = Stage3Cache(options.features)
     rows = open_rows(options, spec, maps)
     model = open_model(options, spec.folder, newest)
+    # words that no training question holds keep their pretrained place among the others
+    model.model.question_encoder.embeddings.word_embeddings.requires_grad_(False)
     vocabulary = add_heads(model, spec, options, newest)
     saver = Checkpoints(spec.folder, open_samples(options), options)
     count = options.max_steps * options.per_device_train_batch_size * options.gradient_accumulation_steps

@@ -8,6 +8,7 @@ from train.embedded.collator import IGNORED, SharedImageCollator
 from train.embedded.features import Stage3Cache
 from train.embedded.losses import Vocabulary, completion_losses
 from train.embedded.sft_options import Options
+from train.embedded.shared_attention import NAME, spans_of
 
 
 class GroundingTrainer(SFTTrainer):
@@ -18,6 +19,7 @@ class GroundingTrainer(SFTTrainer):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.options, self.vocabulary = options, vocabulary
+        self.model.model.language_model.set_attn_implementation(NAME)
         self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers, maps)
         self._logged: dict[str, list[float]] = {}
 
@@ -41,7 +43,13 @@ class GroundingTrainer(SFTTrainer):
         given = {name: inputs[name] for name in ("attention_mask", "position_ids", "stage_3", "questions")}
         # the Trainer puts its autocast on model.forward, which is not called here
         with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):
-            output = model.model(input_ids=ids, **given, output_hidden_states=True, use_cache=False)
+            output = model.model(
+                input_ids=ids,
+                **given,
+                spans=spans_of(inputs["conversation"]),
+                output_hidden_states=True,
+                use_cache=False,
+            )
         states = output.hidden_states
         last = states[-1].float()
         rows, columns = (inputs["labels"][:, 1:] != IGNORED).nonzero(as_tuple=True)
@@ -83,6 +91,7 @@ class GroundingTrainer(SFTTrainer):
             lr=o.learning_rate,
             betas=(o.adam_beta1, o.adam_beta2),
             weight_decay=o.weight_decay,
+            fused=True,
         )
         return self.optimizer
 

@@ -1,11 +1,13 @@
 """`train/embedded/pack.py`: the shipped folder answers as its parts did."""
 
+import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText
 
 from medreasoner import MedReasoner
-from tests import tiny
-from train.embedded.pack import pack
+from tests import tiny, tiny_medreasoner
+from train.embedded.pack import pack, stored
 
 
 def test_a_packed_folder_answers_as_its_parts_did(tmp_path, built_set):
@@ -23,3 +25,17 @@ def test_a_packed_folder_answers_as_its_parts_did(tmp_path, built_set):
     before = MedReasoner.from_pretrained(tmp_path / "crm").ground(image, "Where is it?")
     after = MedReasoner.from_pretrained(tmp_path / "packed").ground(image, "Where is it?")
     assert after.answer_text == before.answer_text == tiny.SCRIPT and after.grounding == before.grounding
+
+
+def test_the_sentence_encoder_is_stored_in_8_bits_and_loads_as_any_other_weight(tmp_path):
+    """Its matrices are off by a sixteenth of each value at most, everything else by what bf16 leaves out."""
+    folder = tiny_medreasoner.folder(tmp_path / "crm")
+    before = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).state_dict()
+    packed = {key: stored(key, value) for key, value in load_file(folder / "model.safetensors").items()}
+    save_file(packed, folder / "model.safetensors", {"format": "pt"})
+    after = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).state_dict()
+    assert torch.float8_e4m3fn in {value.dtype for value in packed.values()}
+    for key, value in before.items():
+        matrix = "question_encoder." in key and value.ndim == 2
+        assert after[key].dtype == torch.float32
+        assert torch.allclose(after[key], value, rtol=1 / 16 if matrix else 1 / 256, atol=2**-10), key
