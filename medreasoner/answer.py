@@ -1,10 +1,11 @@
-"""The output format, and nothing else knows it: prompts, rendering, parsing, parsing while it streams.
+"""The output format in both directions, whole texts: rendering an answer, and parsing what a model wrote.
 
-Is: `<think>…</think><answer>{"bbox": […], "points_1": […], "points_2": […]}</answer>` in both directions.
-Numbers stay in the model's own frame here; `geometry.to_image` turns them into pixels. Is not: a judge.
-Whether the box makes sense in an image is `geometry.repair`'s business.
+    <think>…</think><answer>{"bbox": […], "points_1": […], "points_2": […]}</answer>
 
-Tags and keys are those of the published system (arXiv 2508.08177); its single-quoted dicts parse too.
+Tags and keys are those of the published system (arXiv 2508.08177), whose single-quoted dicts parse too. The
+tags are found by `answer_blocks.py`, a text that still arrives is read by `answer_stream.py`. Numbers stay in
+the model's own frame: `geometry.to_image` turns them into pixels, and `geometry.repair` says whether the box
+makes sense in an image.
 """
 
 import json
@@ -13,16 +14,16 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from medreasoner.answer_blocks import ANSWER, THINK, find_blocks, visible_reasoning
+
 KEYS = ("bbox", "points_1", "points_2")
-THINK, ANSWER = ("<think>", "</think>"), ("<answer>", "</answer>")  # opening and closing tag
 LENGTHS = {"bbox": 4, "points_1": 2, "points_2": 2}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Numbers exactly as the model wrote them, in its own frame:
-
-    `bbox` (4,), two `points` (2,), and the reasoning before them.
+    """Numbers exactly as the model wrote them, in its own frame: `bbox` (4,), two `points` (2,), and the
+    reasoning before them.
     """
 
     bbox: tuple[float, float, float, float]
@@ -60,17 +61,16 @@ class Parsed:
 
 
 def render(answer: Answer | Absence) -> str:
-    """The text a model should write for `answer`;
-
-    `parse` reads the same from it. Whole numbers are written without a decimal point.
+    """The text a model should write for `answer`; `parse` reads the same from it. Whole numbers are written
+    without a decimal point.
     """
     if isinstance(answer, Absence):
         text = json.dumps(dict.fromkeys(KEYS))
     else:
         values = (answer.bbox, *answer.points)
         text = json.dumps({key: [_plain(v) for v in row] for key, row in zip(KEYS, values, strict=True)})
-    head = "" if answer.think is None else f"<think>{answer.think}</think>"
-    return f"{head}<answer>{text}</answer>"
+    head = "" if answer.think is None else f"{THINK[0]}{answer.think}{THINK[1]}"
+    return f"{head}{ANSWER[0]}{text}{ANSWER[1]}"
 
 
 def _plain(value: float) -> float | int:
@@ -81,98 +81,11 @@ EXAMPLE = render(
     Answer((120, 80, 310, 260), ((200, 150), (240, 200)), think="what you see, and why it is this place")
 )
 
-TAGS = (*THINK, *ANSWER)
-_TAG = re.compile("|".join(TAGS))
 _FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*|\s*```\s*$")
 _COMMA = re.compile(r",\s*(?=[\]}])")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _LIST = re.compile(rf"""["'](?P<key>{"|".join(KEYS)})["']\s*:\s*\[(?P<numbers>[^\[\]]*)\]""")
 MAX_BODY = 4000  # characters of an answer that are looked at; a true one has about 90
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Where the parts of a text lie, as (start, end) in characters.
-
-    Args:
-        reasoning: the inside of the first reasoning block; an open one ends with the text. None where there
-            is none.
-        answer: the inside of the block that counts. cut: where the text may end, after that block's closing
-            tag; None without one.
-        closed: whether the reasoning was closed. outside: whether other text stands outside the blocks.
-            blocks: how many answer blocks follow the reasoning.
-    """
-
-    reasoning: tuple[int, int] | None = None
-    answer: tuple[int, int] | None = None
-    cut: int | None = None
-    closed: bool = True
-    outside: bool = False
-    blocks: int = 0
-
-
-def find_blocks(text: str) -> Blocks:
-    """Find reasoning and answer. Only an answer block that follows the reasoning counts, and of several the
-    first that holds an object.
-
-    A chat template may have written the opening tag of the reasoning itself: then everything before a lone
-    `</think>` is the reasoning. Reading only goes forward, so that a text read in pieces ends where the whole
-    text would.
-    """
-    at, reasoning, blocks, outside = 0, None, [], False
-    while (tag := _TAG.search(text, at)) is not None:
-        kind = tag.group()
-        closing = {THINK[0]: THINK[1], ANSWER[0]: ANSWER[1]}.get(kind)
-        if closing is None:
-            if kind == THINK[1] and reasoning is None and not blocks:
-                reasoning, outside = (0, tag.start()), False
-            at = tag.end()
-            continue
-        outside = outside or bool(text[at : tag.start()].strip())
-        end = text.find(closing, tag.end())
-        if end < 0:
-            if kind == THINK[0] and reasoning is None:
-                return _unclosed(text, tag.end(), outside)
-            return Blocks(reasoning, *_chosen(text, blocks), outside=outside, blocks=len(blocks))
-        if kind == THINK[0]:
-            reasoning = reasoning or (tag.end(), end)
-        else:
-            blocks.append((tag.end(), end))
-        at = end + len(closing)
-    outside = outside or bool(text[at:].strip())
-    return Blocks(reasoning, *_chosen(text, blocks), outside=outside, blocks=len(blocks))
-
-
-def _chosen(text: str, blocks: list[tuple[int, int]]) -> tuple[tuple[int, int] | None, int | None]:
-    """(the block that counts, where the text may end): the first that holds an object, else the first; no end
-    where none holds one.
-    """
-    for start, end in blocks:
-        if "{" in text[start:end]:
-            return (start, end), end + len(ANSWER[1])
-    return (blocks[0] if blocks else None), None
-
-
-def _unclosed(text: str, start: int, outside: bool) -> Blocks:
-    """The reading of a text whose reasoning, from `start`, never closes: the last answer block inside that
-    holds an object is the answer.
-    """
-    blocks, at = [], start
-    while (begin := text.find(ANSWER[0], at)) >= 0 and (end := text.find(ANSWER[1], begin)) >= 0:
-        blocks.append((begin + len(ANSWER[0]), end))
-        at = end + len(ANSWER[1])
-    holding = [block for block in blocks if "{" in text[slice(*block)]]
-    answer = (holding or blocks or [None])[-1]
-    return Blocks((start, len(text)), answer, closed=False, outside=outside, blocks=len(blocks))
-
-
-def visible_reasoning(reasoning: str) -> str:
-    """A reasoning without the answer blocks and tags that are written in it."""
-    parts, at = [], 0
-    while (begin := reasoning.find(ANSWER[0], at)) >= 0 and (end := reasoning.find(ANSWER[1], begin)) >= 0:
-        parts.append(reasoning[at:begin])
-        at = end + len(ANSWER[1])
-    return _TAG.sub("", "".join(parts) + reasoning[at:])
 
 
 def parse(text: str) -> Parsed:

@@ -5,7 +5,8 @@ Whole texts: `answer.parse`.
 
 from dataclasses import dataclass, field
 
-from medreasoner.answer import ANSWER, TAGS, Blocks, Parsed, find_blocks, parse, visible_reasoning
+from medreasoner.answer import Parsed, parse
+from medreasoner.answer_blocks import ANSWER, TAGS, Blocks, find_blocks, visible_reasoning
 
 
 @dataclass

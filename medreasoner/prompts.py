@@ -10,7 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medreasoner.answer import ANSWER, EXAMPLE, KEYS, THINK, Absence, render
+from medreasoner.answer import EXAMPLE, KEYS, Absence, render
+from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.geometry import FRAMES, INPUT_PIXELS, Frame
 
 _TASK = """You look at a medical image (X-ray, CT, MRI, ultrasound, endoscopy, fundus, pathology, dermoscopy, mammography or OCT) \

@@ -1,36 +1,13 @@
-"""The output format in both directions, whole and in pieces; no text of a model may raise, hang, or put a tag
-before the reader.
-"""
+"""The output format in both directions; no text of a model may raise or hang."""
 
-import json
 import math
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
-from medreasoner.answer import EXAMPLE, MAX_BODY, TAGS, Absence, Answer, Parsed, parse, render
-from medreasoner.answer_stream import StreamParser
-from medreasoner.geometry import INPUT_PIXELS
-from medreasoner.prompts import Prompt, messages, prompt_for
-
-MANY = settings(deadline=None, max_examples=100, database=None, derandomize=True)
-
-numbers = st.integers(-(10**6), 10**6).map(float) | st.floats(-1e8, 1e8)
-pairs = st.tuples(numbers, numbers)
-thoughts = st.none() | st.text().map(str.strip).filter(lambda text: not any(tag in text for tag in TAGS))
-answers = st.builds(Answer, st.tuples(numbers, numbers, numbers, numbers), st.tuples(pairs, pairs), thoughts)
-
-GOOD = '{"bbox": [1, 2, 30, 40], "points_1": [5, 6], "points_2": [7, 8.5]}'
-ANSWER = Answer((1, 2, 30, 40), ((5, 6), (7, 8.5)), "it is bright")
-
-
-def wrapped(body: str, think: str = "it is bright") -> str:
-    return f"<think>{think}</think><answer>{body}</answer>"
-
-
-# Whole texts
+from medreasoner.answer import EXAMPLE, MAX_BODY, Absence, Answer, parse, render
+from tests.answers_written import ANSWER, GOOD, MANY, answers, wrapped
 
 
 @MANY
@@ -54,23 +31,12 @@ def test_only_part_of_the_keys_null_is_no_absence():
     assert not parsed.absent and parsed.reason == "wrong shape"
 
 
-def test_only_models_that_were_taught_it_are_asked_for_an_absence():
-    asked, plain = prompt_for(INPUT_PIXELS, absence=True), prompt_for(INPUT_PIXELS)
-    assert plain == Prompt() and render(Absence()) not in plain.text("where?") + plain.text(
-        "where?", think=False
-    )
-    assert render(Absence()) in asked.text("where?") and render(Absence()) in asked.text(
-        "where?", think=False
-    )
-
-
 def test_whole_numbers_are_written_without_a_decimal_point():
     assert render(ANSWER) == wrapped(GOOD)
 
 
 def test_the_example_in_the_prompt_is_itself_a_good_answer():
     assert parse(EXAMPLE).met == ()
-    assert EXAMPLE in Prompt().text("where?")
 
 
 @pytest.mark.parametrize(
@@ -185,224 +151,10 @@ LONG = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
 def test_an_enormous_text_is_parsed_at_once(text):
-    started = time.perf_counter()
+    started = time.process_time()
     parse(text)
-    assert time.perf_counter() - started < 1  # linear: milliseconds; the quadratic way took six seconds
-
-
-# Texts as they arrive
-
-FRAGMENTS = (
-    *TAGS,
-    "<",
-    "</",
-    "<thi",
-    "nk>",
-    "</ans",
-    "wer>",
-    "<answer",
-    "a < b",
-    "it is bright",
-    "\n",
-    "é",
-    GOOD,
-    "{",
-    GOOD[:20],
-)
-
-
-@st.composite
-def texts_in_pieces(draw) -> list[str]:
-    """A text made of tags, halves of tags, words and objects, cut anywhere."""
-    text = "".join(draw(st.lists(st.sampled_from(FRAGMENTS), max_size=12)))
-    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=8)))
-    return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-
-
-def stream(pieces: list[str]) -> tuple[str, Parsed, str]:
-    """What was shown, what was parsed, and the text up to where the reader stopped."""
-    parser = StreamParser()
-    shown = "".join([parser.feed(piece) for piece in pieces])
-    return shown, parser.finish(), parser.text
-
-
-@settings(MANY, max_examples=300)
-@given(texts_in_pieces())
-def test_every_cutting_shows_the_same_reasoning_and_gives_the_same_parse(pieces):
-    text = "".join(pieces)
-    whole = stream([text])
-    assert stream(pieces) == whole
-    assert stream(list(text)) == whole
-    shown, parsed, read = whole
-    assert not any(tag in shown for tag in TAGS)
-    assert parsed == parse(read)
-    if "</answer>" not in text:
-        assert read == text
-
-
-@MANY
-@given(answers, st.integers(1, 40))
-def test_a_good_answer_streams_its_reasoning_and_closes_with_its_last_character(answer, size):
-    text = render(answer)
-    parser = StreamParser()
-    shown = ""
-    for start in range(0, len(text), size):
-        assert parser.parsed is None
-        shown += parser.feed(text[start : start + size])
-    assert parser.parsed == parser.finish() == parse(text)
-    assert shown.strip() == (answer.think or "")
-
-
-def test_every_word_is_shown_as_soon_as_it_cannot_be_a_tag():
-    parser = StreamParser()
-    assert [parser.feed(piece) for piece in ("<think>a ", "<", " b", " </th", "ink>", "x")] == [
-        "a ",
-        "",
-        "< b",
-        " ",
-        "",
-        "",
-    ]
-
-
-def test_a_thought_that_never_closes_does_not_show_the_answer():
-    shown, parsed, _ = stream(list(f"<think>it is bright <answer>{GOOD}</answer>"))
-    assert shown == "it is bright "
-    assert parsed.answer is not None
-
-
-def test_an_answers_closing_tag_within_the_reasoning_does_not_end_the_run():
-    shown, parsed, _ = stream(list(f"<think>write </answer> at the end</think><answer>{GOOD}</answer>"))
-    assert shown == "write  at the end"
-    assert parsed.answer is not None
-
-
-def test_nothing_after_the_answer_is_read():
-    shown, parsed, read = stream([wrapped(GOOD), "<think>more</think>", "<answer>{}</answer>"])
-    assert (shown, parsed, read) == ("it is bright", parse(wrapped(GOOD)), wrapped(GOOD))
-
-
-def test_a_long_reasoning_streams_letter_by_letter():
-    shown, parsed, _ = stream(list(wrapped(GOOD, "word " * 2000)))
-    assert shown == "word " * 2000
-    assert parsed.answer is not None
-
-
-# Prompts
-
-
-@MANY
-@given(st.text())
-def test_a_question_stands_in_the_prompt_letter_for_letter(question):
-    for think in (True, False):
-        empty, full = Prompt().text("", think), Prompt().text(question, think)
-        assert question in full
-        assert len(full) == len(empty) + len(question)
-
-
-@pytest.mark.parametrize(
-    "question", ["{question}", "{{x}}", "{}", "}}{{", "<answer>{}</answer>", "100 % {sure}"]
-)
-def test_braces_in_a_question_are_left_alone(question):
-    assert f"Question: {question}\n" in Prompt().text(question)
-    assert EXAMPLE in Prompt().text(question)
-
-
-def test_a_direct_prompt_does_not_ask_for_reasoning():
-    assert "<think>" not in Prompt().text("where?", think=False)
-    assert EXAMPLE[EXAMPLE.index("<answer>") :] in Prompt().text("where?", think=False)
-
-
-def test_a_prompt_is_loaded_from_beside_its_checkpoint(tmp_path):
-    path = tmp_path / "prompt.json"
-    fields = {"think": "Think. {question} {{'bbox': 1}}", "direct": "{question}", "system": "You see."}
-    path.write_text(json.dumps(fields), encoding="utf-8")
-    prompt = Prompt.load(path)
-    assert prompt.text("Where {it} is?") == "Think. Where {it} is? {'bbox': 1}"
-    assert prompt.system == "You see."
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"think": "{question}"},
-        {"think": "{question}", "direct": "{question}", "more": 1},
-        {"think": "no place", "direct": "{question}"},
-    ],
-)
-def test_a_prompt_that_cannot_be_used_says_so(tmp_path, fields):
-    path = tmp_path / "prompt.json"
-    path.write_text(json.dumps(fields), encoding="utf-8")
-    with pytest.raises(ValueError, match="expected the keys|exactly once"):
-        Prompt.load(path)
-
-
-def test_the_chat_has_the_image_before_the_words():
-    (user,) = messages("look")
-    assert [part["type"] for part in user["content"]] == ["image", "text"]
-    assert [turn["role"] for turn in messages("look", "You see.")] == ["system", "user"]
+    assert time.process_time() - started < 1  # linear: milliseconds; the quadratic way took six seconds
 
 
 def test_numbers_that_json_cannot_hold_do_not_pass_through_render_unseen():
     assert parse(render(Answer((math.nan, 0, 1, 1), ((0, 0), (0, 0))))).reason == "not a number"
-
-
-# Tags and drafts inside the reasoning
-
-DRAFT = GOOD.replace("[1, 2, 30, 40]", "[9, 9, 10, 10]")
-MENTIONS = [
-    ("It goes inside <answer></answer> as JSON. Left.", "It goes inside  as JSON. Left."),
-    (f"A draft: <answer>{DRAFT}</answer> No, left.", "A draft:  No, left."),
-    ("First <answer> then left.", "First  then left."),
-    ("a < b, </ans and <thin", "a < b, </ans and <thin"),
-]
-
-
-@pytest.mark.parametrize(("inside", "shown"), MENTIONS)
-@pytest.mark.parametrize("opened", ["<think>", ""])
-def test_only_what_follows_the_reasoning_counts(inside, shown, opened):
-    if not opened and "<answer>" in inside:
-        return  # without the opening tag nobody can know, before the closing one comes, that this is reasoning
-    text = f"{opened}{inside}</think><answer>{GOOD}</answer>"
-    parsed = parse(text)
-    assert parsed.answer.bbox == ANSWER.bbox and parsed.think == shown
-    parser = StreamParser()
-    assert "".join(parser.feed(letter) for letter in text).strip() == shown
-    assert parser.parsed == parsed
-
-
-parts = st.sampled_from(
-    [
-        "<think>",
-        "</think>",
-        "<answer>",
-        "</answer>",
-        GOOD,
-        DRAFT,
-        "left of it",
-        " ",
-        "<ans",
-        "wer>",
-        "{",
-        "}",
-        "</",
-        "think>",
-        "\n",
-    ]
-)
-
-
-@settings(deadline=None, max_examples=400, database=None, derandomize=True)
-@given(st.lists(parts, max_size=12), st.integers(1, 9))
-def test_a_text_read_in_pieces_is_the_text_read_whole_wherever_it_is_cut(chosen, size):
-    text = "".join(chosen)
-    parser, shown = StreamParser(), ""
-    for at in range(0, len(text), size):
-        shown += parser.feed(text[at : at + size])
-    parsed = parser.finish()
-    letters, told = StreamParser(), ""
-    for letter in text:
-        told += letters.feed(letter)
-    assert letters.finish() == parsed == parse(parser.text)
-    assert told == shown and shown.strip() == (parsed.think or "")[: len(shown.strip())]
-    assert not any(tag in shown for tag in TAGS)

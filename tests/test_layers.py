@@ -21,6 +21,7 @@ LAYERS = (
     {"geometry", "device"},
     {
         "answer",
+        "answer_blocks",
         "answer_stream",
         "prompts",
         "metrics",

@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from medreasoner.answer import TAGS, find_blocks
+from medreasoner.answer_blocks import TAGS, find_blocks
 from medreasoner.reasoners.base import Completion
 from medreasoner.reasoners.streaming import coordinate_probability, opened_reasoning
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from medreasoner.answer import TAGS, Answer, Closing, parse, render
+from medreasoner.answer import Answer, Closing, parse, render
+from medreasoner.answer_blocks import TAGS
 
 Pair = tuple[float, float]
 NO_POINTS = "(No points were given; the two below lie in the box.)"

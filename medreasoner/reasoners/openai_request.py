@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import httpx2
 import openai
 
-from medreasoner.answer import TAGS
+from medreasoner.answer_blocks import TAGS
 from medreasoner.answer_stream import StreamParser
 from medreasoner.messages import first_line
 from medreasoner.reasoners.base import Completion, ReasonerError

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
 
-from medreasoner.answer import THINK, Closing, coordinate_spans
+from medreasoner.answer import Closing, coordinate_spans
+from medreasoner.answer_blocks import THINK
 from medreasoner.answer_stream import StreamParser
 
 TAIL = 12  # tokens in which an opening tag and the blanks after it fit

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from medreasoner.answer import TAGS
+from medreasoner.answer_blocks import TAGS
 from medreasoner.geometry import Grounding, to_image
 from medreasoner.metrics import box_iou, dice
 from medreasoner.rewards.completion import ScoredCompletion

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from medreasoner.answer import ANSWER, THINK, Absence, render
+from medreasoner.answer import Absence, render
+from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.data.absence import texts
 from medreasoner.data.build.measuring import BRIGHTNESS, MARGINS, SHAPES, Measured
 from medreasoner.data.build.writers.reasonings import reasoning
