@@ -1,10 +1,9 @@
 """One grounding run: image and question in, events out. The page, the command line, the Python call and
 evaluation all consume this.
 
-Is: the order of things. The image is read, the reasoner thinks aloud, its answer becomes box and points in
-pixels the moment it closes, the segmenter, which took in the image meanwhile, draws the mask. Whatever goes
-wrong with the input or with a model ends as one Failed. Is not: a model, a parser or a presentation.
-Programming errors are not caught here.
+The reasoner takes in the image and thinks aloud, its answer becomes box and points in pixels the moment it
+closes, and the segmenter, which took in the image meanwhile, draws the mask. Whatever goes wrong with the
+input or with a model ends as one Failed; errors of the program are not caught.
 
     for event in ground(image, question, reasoner, segmenter): ...
 
@@ -20,15 +19,15 @@ from dataclasses import replace
 
 from PIL import Image
 
-from medreasoner.answer import Answer, Closing, Parsed
+from medreasoner.answer import Closing, Parsed
+from medreasoner.answer_in_pixels import in_pixels
 from medreasoner.answer_stream import StreamParser
 from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, Thinking
-from medreasoner.geometry import Frame, Grounding, GroundingError, repair, to_image, written_as_shares
+from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.image_cache import ImageCache
+from medreasoner.question import clean, refuse
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
-
-MAX_QUESTION = 4000  # characters
 
 
 def ground(
@@ -68,41 +67,6 @@ def ground(
         yield run.failed("empty box", f"{error}.")
     finally:
         run.pool.shutdown(wait=False)
-
-
-def refuse(question: str) -> str | None:
-    """Why `question` cannot be asked, as a sentence; None if it can."""
-    if not any(letter.isalnum() for letter in question):
-        return "The question is empty; ask about something to be seen in the image."
-    if len(question) > MAX_QUESTION:
-        return f"The question is {len(question):,} characters long; at most {MAX_QUESTION:,} are read."
-    return None
-
-
-def clean(question: str) -> str:
-    """The question without what cannot be written in UTF-8 (halves of surrogate pairs), and without blanks
-    around it.
-    """
-    return question.encode("utf-8", "replace").decode("utf-8").strip()
-
-
-def in_pixels(
-    answer: Answer, encoded: EncodedImage, frame: Frame, image_wh: tuple[int, int]
-) -> tuple[Grounding, tuple[str, ...]]:
-    """What a model wrote in `frame`, in pixels of the original image, made usable, and what had to be mended.
-
-    Errors: GroundingError.
-    """
-    notes = ()
-    if written_as_shares(answer.bbox, answer.points):
-        frame, notes = (
-            Frame("0..1", 1, frame.axes),
-            ("The coordinates lie between 0 and 1; they were read as shares of the image's sides.",),
-        )
-    grounding, mended = repair(
-        to_image(answer.bbox, answer.points, frame, image_wh, encoded.input_wh), image_wh
-    )
-    return grounding, notes + mended
 
 
 class _Run:

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from PIL import Image
 
 from medreasoner.answer import Parsed
+from medreasoner.answer_in_pixels import in_pixels
 from medreasoner.answer_stream import StreamParser
 from medreasoner.geometry import Box, Frame, Grounding, GroundingError
 from medreasoner.image_cache import ImageCache
-from medreasoner.pipeline import clean, in_pixels, refuse
+from medreasoner.question import clean, refuse
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError, SamplingReasoner
 
 SAMPLES = 5

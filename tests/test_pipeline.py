@@ -20,7 +20,8 @@ from medreasoner import GroundingFailed, MedReasoner, ReasonerError, SegmenterEr
 from medreasoner import model as model_module
 from medreasoner.events import NOTICE, Absent, Done, Failed, Located, Segmented, Thinking
 from medreasoner.imaging import ImageError
-from medreasoner.pipeline import MAX_QUESTION, ground
+from medreasoner.pipeline import ground
+from medreasoner.question import MAX_QUESTION
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenters import registry as segmenter_registry
 from medreasoner.segmenters.base import SegmenterPrompt

@@ -15,7 +15,7 @@ from trl import GRPOConfig
 
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.imaging.read import ImageError
-from medreasoner.pipeline import refuse
+from medreasoner.question import refuse
 from medreasoner.rewards import SETS
 from train.model_spec import ModelSpec
 

@@ -42,7 +42,7 @@ class Ground(Models):
         from medreasoner.imaging import load_image
         from medreasoner.output.files import JSON, save
         from medreasoner.output.grounding_json import Provenance
-        from medreasoner.pipeline import refuse
+        from medreasoner.question import refuse
 
         loaded = load_image(self.image, self.slice, self.axis, self.frame, self.window)
         if refusal := refuse(self.question):
