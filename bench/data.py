@@ -1,10 +1,10 @@
 """How fast samples are read and measured: samples per second with one and two processes, and the peak memory
 of a process.
 
-Is: every row read by `load`, its picture and mask decoded, box, points and what the words are made of
-measured by the functions of the build's first stage; on synthetic rows, written as parquet for the purpose,
-and on a set of one's own. Beside the rate stands the processor time of a sample, which other work on the
-machine changes less. Is not: a build; no word and no file comes of it.
+Every row is read by `load`, its picture and mask are decoded, and box, points and what the words are made of
+are measured by the functions of the build's first stage: on synthetic rows, written as parquet for the
+purpose, and on a set of one's own. Beside the rate stands the processor time of a sample, which other work on
+the machine changes less. No words are written.
 
     python -m bench.data [--rows 100000] [--data runs/data] [--processes 1 2]
 """

@@ -1,8 +1,8 @@
 """How fast the embedded pair answers on this machine: time to the first token, tokens per second, mask,
 memory, and what streaming costs.
 
-Is: medians over repeated runs of the library's own path at 1024 x 768, and the same answer through plain
-`generate` in turn. Is not: a test; times belong to a machine.
+Prints medians over repeated runs of the library's own path at 1024 x 768, and of the same answer through
+plain `generate` in turn.
 
     python -m bench.latency [--runs 7]
 """
@@ -17,11 +17,12 @@ from PIL import Image
 
 from medreasoner import MedReasoner
 from medreasoner.events import Done
+from medreasoner.reasoners.base import EncodedImage
 
 QUESTION = "Which part of this breast scan would you put the biopsy needle into?"
 
 
-def plain_seconds(pair: MedReasoner, encoded) -> tuple[float, int]:
+def plain_seconds(pair: MedReasoner, encoded: EncodedImage) -> tuple[float, int]:
     """(seconds, tokens) of the same answer through `generate` alone, the image already encoded; the same
     number of tokens as streamed.
     """
@@ -33,7 +34,7 @@ def plain_seconds(pair: MedReasoner, encoded) -> tuple[float, int]:
     return time.perf_counter() - started, out.shape[1] - inputs["input_ids"].shape[1]
 
 
-def streamed_seconds(pair: MedReasoner, encoded) -> tuple[float, int]:
+def streamed_seconds(pair: MedReasoner, encoded: EncodedImage) -> tuple[float, int]:
     started, count = time.perf_counter(), 0
     for _ in pair.reasoner.stream(encoded, QUESTION):
         count += 1

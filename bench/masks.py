@@ -1,8 +1,8 @@
 """What tuning the mask decoder brought: Dice with the true box and points, tuned against the best mode of the
 untuned weights.
 
-Is: a table with intervals that draw whole cases, overall and per modality, over a built set's validation
-targets. Is not: the model's own masks; those are in the evaluation.
+Prints a table with intervals that draw whole cases, overall and per modality, over a built set's validation
+targets. Masks from the model's own boxes are in the evaluation.
 
     python -m bench.masks --data runs/data --untuned sam2_hiera_tiny.safetensors [--out runs/bench_masks.json]
 """

@@ -106,12 +106,25 @@ def parse(text: str) -> Parsed:
     return _parse_body(text[slice(*read.answer)], think, met)
 
 
-def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
-    def failed(reason: str, detail: str) -> Parsed:
-        return Parsed(None, think, reason, detail, tuple(met))
+class _Unreadable(ValueError):
+    """(reason, sentence), see `Parsed`."""
 
+
+def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
+    try:
+        fields = _fields(body, met)
+        if all(fields[key] is None for key in KEYS):
+            return Parsed(None, think, met=tuple(met), absent=True)
+        bbox, first, second = (_numbers(key, fields[key], met) for key in KEYS)
+    except _Unreadable as why:
+        return Parsed(None, think, *why.args, tuple(met))
+    return Parsed(Answer(bbox, (first, second), think), think, met=tuple(dict.fromkeys(met)))
+
+
+def _fields(body: str, met: list[str]) -> dict[str, object]:
+    """The object in an answer's block, with all KEYS. Errors: _Unreadable."""
     if len(body) > MAX_BODY:
-        return failed(
+        raise _Unreadable(
             "not JSON", f"The answer is {len(body)} characters long; a box and two points need about 90."
         )
     bare = _FENCE.sub("", _FENCE.sub("", body))
@@ -119,29 +132,18 @@ def _parse_body(body: str, think: str | None, met: list[str]) -> Parsed:
         met.append("code fence")
     start, end = bare.find("{"), bare.find("}")  # the object is flat: it ends at its first closing brace
     if start < 0 or end < start:
-        return failed("not JSON", f"The answer holds no object: {body.strip()[:80]!r}.")
+        raise _Unreadable("not JSON", f"The answer holds no object: {body.strip()[:80]!r}.")
     literal = bare[start : end + 1]
     if literal != bare.strip():
         met.append("text around the object")
     try:
         fields = json.loads(_plain_json(literal, met))
     except (ValueError, RecursionError) as error:
-        return failed("not JSON", f"The answer is not valid JSON ({error}).")
+        raise _Unreadable("not JSON", f"The answer is not valid JSON ({error}).") from error
     missing = [key for key in KEYS if key not in fields]
     if missing:
-        return failed("missing key", f"The answer lacks {', '.join(missing)}.")
-    if all(fields[key] is None for key in KEYS):
-        return Parsed(None, think, met=tuple(met), absent=True)
-    read = {key: _numbers(fields[key], met) for key in KEYS}
-    for key in KEYS:
-        if not isinstance(fields[key], list) or len(fields[key]) != LENGTHS[key]:
-            return failed(
-                "wrong shape", f"{key} must be {LENGTHS[key]} numbers, got {str(fields[key])[:60]}."
-            )
-        if read[key] is None:
-            return failed("not a number", f"{key} must hold finite numbers, got {str(fields[key])[:60]}.")
-    bbox, first, second = (read[key] for key in KEYS)
-    return Parsed(Answer(bbox, (first, second), think), think, met=tuple(dict.fromkeys(met)))
+        raise _Unreadable("missing key", f"The answer lacks {', '.join(missing)}.")
+    return fields
 
 
 def _plain_json(literal: str, met: list[str]) -> str:
@@ -160,15 +162,17 @@ def _plain_json(literal: str, met: list[str]) -> str:
     return plain
 
 
-def _numbers(values: object, met: list[str]) -> tuple[float, ...] | None:
-    """The numbers of a list, also where they are written as text; None where one is no finite number."""
+def _numbers(key: str, values: object, met: list[str]) -> tuple[float, ...]:
+    """The numbers of the list `values` of `key`, also where they are written as text. Errors: _Unreadable."""
+    if not isinstance(values, list) or len(values) != LENGTHS[key]:
+        raise _Unreadable("wrong shape", f"{key} must be {LENGTHS[key]} numbers, got {str(values)[:60]}.")
     found = []
-    for value in values if isinstance(values, list) else ():
+    for value in values:
         if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
             met.append("numbers as text")
             value = float(value)
         if not _is_number(value):
-            return None
+            raise _Unreadable("not a number", f"{key} must hold finite numbers, got {str(values)[:60]}.")
         found.append(float(value))
     return tuple(found)
 

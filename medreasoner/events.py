@@ -36,9 +36,8 @@ class Located:
 
 @dataclass(frozen=True)
 class Segmented:
-    """`mask` is (H, W) bool in the original image's size;
-
-    `score` the segmenter's own estimate of its IoU, 0..1.
+    """`mask` is (H, W) bool in the original image's size; `score` the segmenter's own estimate of its IoU,
+    0..1.
     """
 
     mask: np.ndarray = field(repr=False)

@@ -79,7 +79,7 @@ class _Run:
         segmenter: Segmenter,
         stop: threading.Event,
         cache: ImageCache,
-    ):
+    ) -> None:
         self.image, self.reasoner, self.segmenter, self.stop, self.cache = (
             image,
             reasoner,

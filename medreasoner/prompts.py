@@ -81,7 +81,7 @@ class Prompt:
     direct: str = DIRECT_TEMPLATE
     system: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("think", "direct"):
             if getattr(self, name).count("{question}") != 1:
                 raise ValueError(

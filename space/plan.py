@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from medreasoner.hub.errors import HubError, asking
-from medreasoner.hub.repository import CARD, MARKER, Repository, read_repository, visibility
+from medreasoner.hub.repository import CARD, Repository, read_repository, visibility
 from space.stage import Content
 
 if TYPE_CHECKING:
@@ -66,11 +66,6 @@ class SpaceState(NamedTuple):
         """Whether it holds nothing yet but what the Hub puts into every new Space; so a broken upload is
         taken up again."""
         return set(self.repository.files) <= NEVER_TOUCHED | {CARD}
-
-    @property
-    def own_card(self) -> bool:
-        """Whether its card is somebody's own text."""
-        return self.repository.card is not None and MARKER not in self.repository.card
 
 
 def check_account(api: "HfApi", order: Order) -> Iterator[str]:
@@ -159,7 +154,7 @@ def plan(
 
     Errors: HubError for a Space that is not ours, or that would be changed without `update`.
     """
-    if state is not None and state.own_card and not state.empty:
+    if state is not None and state.repository.own_card and not state.empty:
         raise HubError(
             f"the Space {order.repo_id} exists and was not made by this command; choose another name, or "
             "--delete it first"

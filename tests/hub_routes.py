@@ -1,8 +1,8 @@
 """The Hub's routes, as huggingface_hub 2.4.0 asks for them: who asks, repositories, refs, files in and out,
 Spaces.
 
-Is: one method for each route. Is not: transport and faults (`hub_wire.py`), nor what is kept
-(`hub_store.py`), nor Xet (`hub_xet.py`).
+Each route is a method. Transport and faults are in `hub_wire.py`, what is kept in `hub_store.py`, Xet in
+`hub_xet.py`.
 """
 
 import hashlib

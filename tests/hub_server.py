@@ -1,11 +1,10 @@
 """A Hugging Face Hub on loopback for tests: the real clients run against it unmodified, and it can be made to
 fail.
 
-Is: the Hub's HTTP as huggingface_hub 2.4.0 speaks it, for models, datasets and Spaces, with large files
-through LFS (directly, in parts, or behind redirects to another host name). Its routes are in `hub_routes.py`,
-what it keeps in `hub_store.py`, faults in `hub_wire.py`. With a folder for `xet` they go there through hf_xet
-instead (`hub_xet.py`); without one, clients run with HF_HUB_DISABLE_XET=1. Is not: Hugging Face's Xet server,
-nor git.
+It speaks the Hub's HTTP as huggingface_hub 2.4.0 does, for models, datasets and Spaces. Large files go
+through LFS (directly, in parts, or behind redirects to another host name); with a folder for `xet` they go
+there through hf_xet instead (`hub_xet.py`), and without one clients run with HF_HUB_DISABLE_XET=1. Routes are
+in `hub_routes.py`, what is kept in `hub_store.py`, faults in `hub_wire.py`. It does not speak git.
 
     with Hub() as hub:                                    # Hub(redirect=True), Hub(part_size=1 << 20)
         subprocess.run([...], env=hub.environment(home))  # any client in a process of its own

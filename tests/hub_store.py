@@ -1,7 +1,7 @@
 """What the loopback Hub of `tests/hub_server.py` keeps: repositories as chains of commits, in memory.
 
-Is: commits that happen whole or not at all, refs, large files by their hash, and what a Space has besides
-files. No HTTP here. Is not: git. A commit holds the full list of its files.
+Commits happen whole or not at all, and each holds the full list of its files, unlike git's. Refs, large files
+by their hash, and what a Space has besides files are kept too. HTTP is in `hub_wire.py`.
 """
 
 import base64
@@ -142,27 +142,10 @@ class Repository:
         for line in lines:
             value = line["value"]
             if line["key"] == "header":
-                title, description, parent = (
-                    value["summary"],
-                    value.get("description", ""),
-                    value.get("parentCommit"),
-                )
-            elif line["key"] == "file":
-                files[value["path"]] = File(base64.b64decode(value["content"], validate=True), lfs=False)
-            elif line["key"] == "lfsFile":
-                if value["oid"] not in large:
-                    raise Refusal(400, f"LFS pointer pointed to a file that does not exist: {value['path']}")
-                files[value["path"]] = File(large[value["oid"]], lfs=True)
-            elif line["key"] in ("deletedFile", "deletedFolder"):
-                gone = [
-                    path
-                    for path in files
-                    if path == value["path"] or path.startswith(value["path"].rstrip("/") + "/")
-                ]
-                if not gone:
-                    raise Refusal(404, "A file with this name doesn't exist", "EntryNotFound")
-                for path in gone:
-                    del files[path]
+                title, description = value["summary"], value.get("description", "")
+                parent = value.get("parentCommit")
+            else:
+                _apply(files, line["key"], value, large)
         if parent is not None and not head.oid.startswith(parent) and not create_pr:
             raise Refusal(412, "A commit has happened since. Please refresh and try again.")
         oid = _oid(head.oid, title, *(f"{path} {file.etag}" for path, file in sorted(files.items())))
@@ -236,6 +219,23 @@ def is_large(path: str, size: int) -> bool:
 
 def parse_lines(body: bytes) -> list[dict]:
     return [json.loads(line) for line in body.splitlines() if line.strip()]
+
+
+def _apply(files: dict[str, File], key: str, value: dict, large: dict[str, bytes]) -> None:
+    """Change `files` as one line of a commit request says; unknown lines change nothing. Errors: Refusal."""
+    if key == "file":
+        files[value["path"]] = File(base64.b64decode(value["content"], validate=True), lfs=False)
+    elif key == "lfsFile":
+        if value["oid"] not in large:
+            raise Refusal(400, f"LFS pointer pointed to a file that does not exist: {value['path']}")
+        files[value["path"]] = File(large[value["oid"]], lfs=True)
+    elif key in ("deletedFile", "deletedFolder"):
+        below = value["path"].rstrip("/") + "/"
+        gone = [path for path in files if path == value["path"] or path.startswith(below)]
+        if not gone:
+            raise Refusal(404, "A file with this name doesn't exist", "EntryNotFound")
+        for path in gone:
+            del files[path]
 
 
 def _oid(*parts: str) -> str:

@@ -1,8 +1,7 @@
 """The HTTP below the loopback Hub's routes: requests in, replies out, and what a test wants to go wrong on
 the way.
 
-Is: a handler that finds the method for a path, and the faults. Is not: any route; those are in
-`hub_routes.py`.
+A handler finds the method for a path, and faults are put in. The routes themselves are in `hub_routes.py`.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Xet on the loopback Hub: large files go through the real hf_xet, which keeps them in a folder instead of a
 server of its own.
 
-Is: the tokens it asks for, and the headers by which a file is found there. hf_xet 1.8 takes `local://FOLDER`
-for the address of a storage server; that is not documented. Is not: a Xet server; the Hub is told beforehand
-what will arrive (`Hub.expect`).
+Here are the tokens it asks for, and the headers by which a file is found in that folder. hf_xet 1.8 takes
+`local://FOLDER` for the address of a storage server; that is not documented. There is no Xet server, so the
+Hub is told beforehand what will arrive (`Hub.expect`).
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Small sets in every layout that `load` reads, drawn here: one grey picture, one rectangle as its mask.
-
-Is: builders for the tests of medreasoner/data. Is not: real data.
-"""
+"""Small sets in every layout that `load` reads, drawn here: one grey picture, one rectangle as its mask."""
 
 import io
 import json

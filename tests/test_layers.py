@@ -88,9 +88,8 @@ HEAVY = (
 
 @dataclass(frozen=True)
 class Import:
-    """`importer` and `imported` are dotted names, those of the package without "medreasoner.";
-
-    `late` means inside a function.
+    """`importer` and `imported` are dotted names, those of the package without "medreasoner."; `late` means
+    inside a function.
     """
 
     importer: str

@@ -1,11 +1,11 @@
 """Tiny models in exactly the folder formats of the real ones, built in well under a second each. Shared by
 the tests.
 
-Is: the embedded pair (a LLaVA model on a SAM 2 tower with a mask decoder in `segmenter/`), Qwen2.5-VL and
-Qwen3-VL, all with random weights. With `script` the language part is wired to write that text, token by
-token, whatever it is shown: attention and MLP are switched off, and the output layer maps each token's
-embedding to the next token of the script. Is not: a stand-in for `generate`, the processors or the loaders:
-those are the real ones.
+There is a pair of the embedded one's format (a LLaVA model on a SAM 2 tower with a mask decoder in
+`segmenter/`), Qwen2.5-VL and Qwen3-VL, all with random weights. With `script` the language part is wired to
+write that text, token by token, whatever it is shown: attention and MLP are switched off, and the output
+layer maps each token's embedding to the next token of the script. `generate`, the processors and the loaders
+are the real ones.
 """
 
 import json

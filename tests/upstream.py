@@ -1,10 +1,10 @@
 """Checkpoints in the file layout of the published ones, with random weights: Lingshu-7B and other Qwen2.5-VL
 models, and MedSAM2.
 
-Is: the repository files of early 2025 (sharded bf16 safetensors with an index and the tensor names of that
-time, a flat config.json, preprocessor_config.json, chat_template.json), shrunk; and MedSAM2's `.pt`, in its
-full architecture. Is not: their weights; nothing here has seen the originals. File and key names:
-transformers 4.49's Qwen2.5-VL, the `sam2` package.
+The files are those of the repositories in early 2025 (sharded bf16 safetensors with an index and the tensor
+names of that time, a flat config.json, preprocessor_config.json, chat_template.json), shrunk; MedSAM2's `.pt`
+has its full architecture. Nothing here has seen the original weights. File and key names come from
+transformers 4.49's Qwen2.5-VL and the `sam2` package.
 """
 
 import json

@@ -57,10 +57,7 @@ class Supercategory(Term):
 
 @dataclass(frozen=True)
 class Category:
-    """One target;
-
-    `categories/README.md` says what the fields hold. Known by name only, it has no wordings.
-    """
+    """One target; `categories/README.md` explains its fields. Known by name only, it has no wordings."""
 
     name: str
     supercategory: str
@@ -86,9 +83,8 @@ class Category:
             )
 
     def called(self, side: str = "") -> str:
-        """The target's name, of the patient's `side` ("left", "right") where it is one of a pair:
-
-        "left kidney".
+        """The target's name, of the patient's `side` ("left", "right") where it is one of a
+        pair: "left kidney".
         """
         return f"{side} {self.name}" if side else self.name
 
@@ -171,9 +167,8 @@ def modality_of(text: str) -> str | None:
 
 
 def supercategory_of(text: str) -> str | None:
-    """Which of the fifteen super-categories a source means by `text`, or None:
-
-    "non-neoplasm" is non-neoplastic lesion.
+    """Which of the fifteen super-categories a source means by `text`, or None: "non-neoplasm" is
+    non-neoplastic lesion.
     """
     return _named_in(supercategories(), text)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from medreasoner.hub.errors import HubError
-from medreasoner.hub.repository import CARD, Repository, is_ours, visibility
+from medreasoner.hub.repository import CARD, Repository, visibility
 
 
 class PushOrder(NamedTuple):
@@ -60,8 +60,7 @@ def compare(folder: Path, names: Sequence[str], remote: Remote, prune: Sequence[
     if there is None:
         return Changes(tuple(sorted(names)), (), (), ())
     same = {name for name in names if there.holds(name, folder / name)}
-    own_card = there.card is not None and not is_ours(there.card)
-    kept = {name for name in names if name == CARD and own_card} - same
+    kept = {name for name in names if name == CARD and there.own_card} - same
     extra = there.files.keys() - set(names)
     removed = {path for path in extra if any(fnmatch.fnmatch(path, pattern) for pattern in prune)}
     return Changes(*(tuple(sorted(group)) for group in (set(names) - same - kept, same, removed, kept)))

@@ -33,6 +33,11 @@ class Repository:
     private: bool
     card: str | None
 
+    @property
+    def own_card(self) -> bool:
+        """Whether its card is somebody's own text, which is never overwritten."""
+        return self.card is not None and not is_ours(self.card)
+
     def holds(self, name: str, path: Path) -> bool:
         """Whether its file `name` has the content of `path`."""
         content = self.files.get(name)

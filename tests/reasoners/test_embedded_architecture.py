@@ -1,6 +1,5 @@
-"""`medreasoner/reasoners/embedded.py`:
-
-Auto classes load it, a question is heard alone, and the tower stays what it was.
+"""`medreasoner/reasoners/embedded.py`: Auto classes load it, a question is heard alone, and the tower stays
+what it was.
 """
 
 import pytest

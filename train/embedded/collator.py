@@ -52,7 +52,7 @@ class SharedImageCollator:
         L) int, number of the question that a token belongs to, else -1.
     """
 
-    def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor, maps: Stage3Cache):
+    def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor, maps: Stage3Cache) -> None:
         """`numbers` (n,) int: token ids of "0".."n-1"; `maps` of the rows' images."""
         self.maps = maps
         self.end = processor.tokenizer.convert_tokens_to_ids("<|end|>")

@@ -56,9 +56,8 @@ def configuration(
     layers: int,
     inner: int,
 ) -> MedReasonerConfig:
-    """`written`: how many tokens the decoder can write;
-
-    `hidden`, `layers`, `inner` are the decoder's width, depth and feed-forward width.
+    """`written`: how many tokens the decoder can write; `hidden`, `layers`, `inner` are the decoder's width,
+    depth and feed-forward width.
     """
     pad, image, end = (tokenizer.convert_tokens_to_ids(token) for token in ("<pad>", "<image>", "<|end|>"))
     ends = {"pad_token_id": pad, "eos_token_id": end}

@@ -35,7 +35,7 @@ class FeatureCache:
             (ValueError).
     """
 
-    def __init__(self, folder: str | Path, names: tuple[str, ...]):
+    def __init__(self, folder: str | Path, names: tuple[str, ...]) -> None:
         self.folder, self.names = Path(folder), names
         self.folder.mkdir(parents=True, exist_ok=True)
         keys_file = self.folder / "keys.txt"

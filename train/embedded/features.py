@@ -44,7 +44,7 @@ class CachedFeatures:
             none of `folders`.
     """
 
-    def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None):
+    def __init__(self, folders: Sequence[str | Path], new_maps: Path | None = None) -> None:
         caches = [FeatureCache(folder, ()) for folder in folders]
         self._with_stage_3 = [cache for cache in caches if cache.holds(STAGE_3_NAME)]
         self._with_maps = [cache for cache in caches if cache.holds(MAPS[0])]
@@ -84,7 +84,7 @@ class Stage3Cache:
     A path's key is computed once and kept in `paths.json` in the first folder.
     """
 
-    def __init__(self, folders: Sequence[str | Path]):
+    def __init__(self, folders: Sequence[str | Path]) -> None:
         self.caches = [FeatureCache(folder, (STAGE_3_NAME,)) for folder in folders]
         self._index = Path(folders[0]) / "paths.json"
         self._keys: dict[str, str] = json.loads(self._index.read_text()) if self._index.exists() else {}
@@ -128,7 +128,7 @@ def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> Non
     """
     encode = tower.forward
 
-    def forward(pixel_values, **kwargs):
+    def forward(pixel_values: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
         keys = [content_key(p) for p in pixel_values]
         homes = [next((c for c in caches if key in c), None) for key in keys]
         if any(home is None for home in homes):

@@ -16,9 +16,8 @@ from train.embedded.vocabulary import BLANK, NUMBERS
 def load_sentence_encoder(
     model: MedReasonerForConditionalGeneration, folder: Path, pieces: list[str], encoder: dict[str, int]
 ) -> None:
-    """Give the question encoder pretrained weights;
-
-    `pieces` names for each of our tokens the row of its word embeddings.
+    """Give the question encoder pretrained weights; `pieces` names for each of our tokens the row of its word
+    embeddings.
     """
     state = load_file(next(folder.rglob("*.safetensors")))
     state = {name.removeprefix("bert."): value.float() for name, value in state.items()}

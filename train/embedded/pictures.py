@@ -43,9 +43,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Picture:
-    """One image with its targets, () where it shows none that can be asked for;
-
-    `classes` are the names its class mask holds.
+    """One image with its targets, () where it shows none that can be asked for; `classes` are the names its
+    class mask holds.
     """
 
     path: str

@@ -1,8 +1,8 @@
 """Automatic checks of one sample: what would make it wrong whatever its writer meant.
 
-Is: the leak of the target's name, claims of side, place and size against the mask, box and points against the
-mask, and questions that could not be told apart. Is not: a judge of style, of medicine, or of whether the
-mask is right; people do that in the review.
+Checked are the leak of the target's name, claims of side, place and size against the mask, box and points
+against the mask, and questions that could not be told apart. Style, medicine, and whether the mask is right,
+are judged by people in the review.
 
 Duplicates: a question is one of those asked before in the same image, letter case and punctuation aside;
 nobody could tell which target it means. The same wording about another image is no duplicate: the answer is
@@ -10,6 +10,7 @@ another.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ def problems(
     return found
 
 
-def _of_geometry(target: dict, mask: np.ndarray):
+def _of_geometry(target: dict, mask: np.ndarray) -> Iterator[Problem]:
     box = tuple(target["box"])
     if not mask.any() or box != mask_to_box(mask):
         yield Problem(

@@ -1,8 +1,8 @@
 """Stage 1 of a build for one image: its class mask to measured regions with a tight box and two points each.
 
-Is: one function of one item, which needs no other item, so that it can be mapped over workers and machines
-(Ray Data, `datasets`); what concerns several images, copies and patients in two splits, `build.Builder`
-decides afterwards, from the lines alone. Is not: a writer of words.
+`clean` looks at one item and needs no other, so that it can be mapped over workers and machines (Ray Data,
+`datasets`). What concerns several images (copies, and patients in two splits) is decided afterwards by
+`builder.Builder`, from the lines alone. The words come later too, see `writers/`.
 
     lines = [clean(item, out, categories()) for item in open_source(source, out, options)]
 """

@@ -44,9 +44,8 @@ class Target:
 
     @property
     def name(self) -> str:
-        """As an answer names it:
-
-        "left kidney"; where the patient's side is not known "hippocampus, left of the image".
+        """As an answer names it: "left kidney"; where the patient's side is not known "hippocampus, left of
+        the image".
         """
         if self.region.image_side and not self.region.side:
             return f"{self.category.name}, {self.region.image_side} of the image"
@@ -101,10 +100,17 @@ def regions(classes: dict[str, np.ndarray], kind: str, scene: Scene) -> list[Reg
     if kind == "largest":
         found = largest(union)
         return found if isinstance(found, str) else [Region(found)]
+    if kind == "sides":
+        return _sides(union, by_name, scene)
     if kind == "both" and by_name and len(by_name) < len(SIDES):
         return "only one of the pair"
-    if kind in ("whole", "both"):
-        return [Region(ndimage.binary_fill_holes(union))]
+    return [Region(ndimage.binary_fill_holes(union))]
+
+
+def _sides(union: np.ndarray, by_name: dict[str, np.ndarray], scene: Scene) -> list[Region] | str:
+    """Each organ of a pair: as its own class says, `by_name`, else the two parts of `union`; or why there is
+    none.
+    """
     if by_name:
         named = [(side, largest(mask)) for side, mask in by_name.items()]
         return [

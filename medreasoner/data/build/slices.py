@@ -107,9 +107,8 @@ def _upright(values: np.ndarray, axis: int, number: int) -> np.ndarray:
 
 
 def _windows(values: np.ndarray, modality: str) -> WindowChoice:
-    """The windows for a volume's slices:
-
-    CT presets for Hounsfield units, else the automatic one of each slice.
+    """The windows for a volume's slices: CT presets for Hounsfield units, else the automatic one of each
+    slice.
     """
     stated_ct = modality_of(modality) == "CT"
     is_ct = may_be_hounsfield(values) if stated_ct else not modality and is_hounsfield(values)
