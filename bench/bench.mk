@@ -1,6 +1,6 @@
 # What is measured and not tested, and the pictures of the documentation.
 
-.PHONY: bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure map
+.PHONY: bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files map
 
 bench-masks: $(ALL) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
@@ -26,6 +26,9 @@ pictures: $(ALL) ## make the README's pictures from the real page (docs/)
 
 figure: $(ALL) ## draw the architecture figure with a real run in it (docs/architecture.svg)
 	$(RUN) bench.architecture
+
+odd-files: $(ALL) ## draw ten odd files beside what pydicom, SimpleITK and nibabel make of them (docs/odd-files.png)
+	$(RUN) bench.odd_files
 
 map: $(ALL) ## write the map of the tree in AGENTS.md from the docstrings
 	$(PY) -m bench.tree_map

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from medreasoner.imaging.array import LAID_ON_BLACK, lay_on_black, refuse_window
+from medreasoner.imaging.heif import is_heic, open_heic
 from medreasoner.imaging.png import SIGNATURE, gray_with_opacity, lacks_rows, without_texts
 from medreasoner.imaging.types import (
     MAX_PIXELS,
@@ -23,8 +24,7 @@ from medreasoner.imaging.types import (
 from medreasoner.imaging.windowing import Windowed, window_values
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
-EXPECTED = "expected PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, AVIF, DICOM or NIfTI"
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+EXPECTED = "expected PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, AVIF, HEIC, DICOM or NIfTI"
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 OPACITY = "opacity"  # a key of Pillow's `info`: an image of floats, 0..1
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -43,9 +43,9 @@ TURNED = "The image was turned upright, as its EXIF orientation says."
 
 # What Pillow 12 raises on damaged data, by call; found by breaking some 60,000 files of these formats at
 # random
-_OPEN_ERRORS = (OSError, ValueError, RuntimeError)
+_OPEN_ERRORS = (OSError, ValueError, RuntimeError, SyntaxError, IndexError)  # the last two: pi-heif
 _SEEK_ERRORS = (OSError, ValueError, RuntimeError, TypeError, EOFError, IndexError, SyntaxError, struct.error)
-_DECODE_ERRORS = (OSError, ValueError, RuntimeError, SyntaxError, KeyError, struct.error)
+_DECODE_ERRORS = (OSError, ValueError, RuntimeError, SyntaxError, KeyError, EOFError, struct.error)
 _EXIF_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error)
 
 
@@ -75,14 +75,12 @@ def _with_deep_gray(image: Image.Image, data: bytes) -> Image.Image:
 
 def _open(data: bytes) -> Image.Image:
     """Read the header alone; Pillow decodes when the pixels are asked for."""
-    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
-        raise ImageError("This is a HEIC image, for which no decoder is installed; export it as PNG or JPEG.")
     if data.startswith(SIGNATURE):
         data = without_texts(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `check_size` decides
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return open_heic(data) if is_heic(data) else Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
         raise ImageError(
             f"The image is larger than {MAX_PIXELS // 10**6} megapixels, which is the most that can be read."
