@@ -81,7 +81,7 @@ EXAMPLE = render(
     Answer((120, 80, 310, 260), ((200, 150), (240, 200)), think="what you see, and why it is this place")
 )
 
-_FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*|\s*```\s*$")
+_FENCE = re.compile(r"^\s*+```[a-zA-Z]*+\s*+|(?<!\s)\s*+```\s*+$")
 _COMMA = re.compile(r",\s*(?=[\]}])")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _LIST = re.compile(rf"""["'](?P<key>{"|".join(KEYS)})["']\s*:\s*\[(?P<numbers>[^\[\]]*)\]""")

@@ -3,10 +3,12 @@
 Whole texts: `answer.parse`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medreasoner.answer import Parsed, parse
 from medreasoner.answer_blocks import ANSWER, TAGS, Blocks, find_blocks, visible_reasoning
+
+MAX_TEXT = 50_000  # characters that are read; a model that writes more without an answer will give none
 
 
 @dataclass
@@ -15,7 +17,7 @@ class StreamParser:
     answer's block closes.
 
     What is shown and parsed is the same however the pieces are cut: `text` ends with the answer block that
-    counts, and what comes after is not taken in. Of the reasoning everything is shown but tags and answer
+    counts, and what comes after is not taken in, nor what comes after MAX_TEXT characters. Of the reasoning everything is shown but tags and answer
     blocks in it, and no part of a tag ever is.
     """
 
@@ -29,11 +31,13 @@ class StreamParser:
         """
         if self.parsed is not None:
             return ""
-        self.text += piece
+        self.text = (self.text + piece)[:MAX_TEXT]
         read = find_blocks(self.text)
         if read.closed and read.cut is not None:
             self.text = self.text[: read.cut]
             self.parsed = parse(self.text)
+        elif len(self.text) == MAX_TEXT:
+            self.parsed = _endless(parse(self.text))
         return self._new_thinking(read)
 
     def finish(self) -> Parsed:
@@ -53,19 +57,22 @@ class StreamParser:
         return new
 
 
+def _endless(parsed: Parsed) -> Parsed:
+    """What a text of MAX_TEXT characters comes to, with a sentence about its length where that is nothing."""
+    if parsed.reason is None:
+        return parsed
+    return replace(parsed, detail=f"The model wrote {MAX_TEXT:,} characters and gave no answer in them.")
+
+
 def _settled(reasoning: str) -> str:
     """The part of an open reasoning that further text cannot change: without an answer block that has only
     begun, or a tag.
     """
-    begun = reasoning.rfind(ANSWER[0])
-    if begun >= 0 and reasoning.find(ANSWER[1], begun) < 0:
-        # an earlier opening without an end swallows a later one
-        first = begun
-        while (earlier := reasoning.rfind(ANSWER[0], 0, first)) >= 0 and reasoning.find(
-            ANSWER[1], earlier, begun
-        ) < 0:
-            first = earlier
-        return reasoning[:first]
+    closed = reasoning.rfind(ANSWER[1])
+    # the first opening that is not closed swallows those after it
+    begun = reasoning.find(ANSWER[0], max(0, closed))
+    if begun >= 0:
+        return reasoning[:begun]
     return reasoning[: len(reasoning) - _begun(reasoning)]
 
 

@@ -24,6 +24,7 @@ BODY = (  # body regions: where a target can be seen (`Category.body`), what an 
 )
 # super-categories of what an image need not show
 FINDINGS = ("neoplasm", "non-neoplastic lesion", "infection", "skin")
+_BRACKETS_AND_DASHES = re.compile(r"\([^()]*+\)|[_-]")
 _SPELLINGS = (
     ("tumor", "tumour"),
     ("hemorrhage", "haemorrhage"),
@@ -205,7 +206,7 @@ def _plain(text: str) -> str:
     """One spelling of a name: lower case, British, without what stands in brackets, words apart by single
     spaces.
     """
-    text = re.sub(r"\(.*?\)|[_-]", " ", text.lower())
+    text = _BRACKETS_AND_DASHES.sub(" ", text.lower())
     for other, ours in _SPELLINGS:
         text = re.sub(rf"\b{other}", ours, text)
     return " ".join(text.split())

@@ -28,7 +28,7 @@ ADVICE = {
 }
 # hf_xet, which moves large files by default, says only in words what the Hub answered to its request for a
 # token
-XET = re.compile(r"HTTP status \w+ error \((\d{3})[^)]*\).*/xet-\w+-token/")
+XET = re.compile(r"HTTP status \w{1,40} error \((\d{3})[^)]{0,80}\).{0,1000}/xet-\w{1,40}-token/")
 NO_XET = f"this Hub does not store large files through Xet; set HF_HUB_DISABLE_XET=1, then {AGAIN}"
 SERVER = f"the Hub has a problem of its own (status.huggingface.co); wait, then {AGAIN}"
 

@@ -3,15 +3,15 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 
 import pydicom
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import BytesLengthException
-from pydicom.filereader import data_element_generator, read_dataset, read_preamble
-from pydicom.tag import BaseTag, Tag
+from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -21,8 +21,6 @@ from pydicom.uid import (
 from medreasoner.imaging.dicom_header import read_value
 from medreasoner.imaging.types import MAX_BYTES, ImageError, damaged
 
-META_GROUP = 2
-TRANSFER_SYNTAX = Tag("TransferSyntaxUID")
 CHUNK = 1 << 24  # bytes that are unpacked at a time
 
 # What pydicom 3 raises for bytes that are no data set; found by breaking files at random
@@ -35,8 +33,14 @@ def parse(data: bytes) -> Dataset:
     Errors: ImageError for what is no data set, for one that unpacks to more than MAX_BYTES, and for a
         DICOMDIR.
     """
-    start, deflated = _dataset_start(data)
-    dataset = _read_inflated(_inflate(data[start:])) if deflated else _read(data)
+    try:
+        dataset = read_limited(data, force=True)
+        if not dataset.file_meta.get("TransferSyntaxUID"):
+            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
+    except ImageError:
+        raise
+    except PARSE_ERRORS as error:
+        raise damaged("DICOM", error) from error
     if read_value(dataset.file_meta, "MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise ImageError(
             "This is a DICOMDIR, the table of contents of a disc; give one of the images it lists."
@@ -44,26 +48,45 @@ def parse(data: bytes) -> Dataset:
     return dataset
 
 
-def _read(data: bytes) -> Dataset:
-    try:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-        if not dataset.file_meta.get("TransferSyntaxUID"):
-            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
-    except PARSE_ERRORS as error:
-        raise damaged("DICOM", error) from error
-    return dataset
+def read_limited(data: bytes, force: bool = False, elements: Sequence[str] | None = None) -> Dataset:
+    """What `pydicom.dcmread` reads from a file, which sets no limit to what a deflated one unpacks to.
 
+    Args:
+        force: also read what has no preamble.
+        elements: the only ones that are wanted, by keyword; None for all.
 
-def _read_inflated(data: bytes) -> Dataset:
-    """The data set of a deflated file (PS3.5 A.5), after it was unpacked."""
+    Errors: ImageError for a file that unpacks to more than MAX_BYTES, and PARSE_ERRORS.
+    """
     try:
-        dataset = read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True)
-    except PARSE_ERRORS as error:
-        raise damaged("DICOM", error) from error
+        return pydicom.dcmread(_NeverInflated(data), force=force, specific_tags=elements)
+    except _Deflated as found:
+        unpacked = io.BytesIO(_inflate(data[found.start :]))
+        tags = None if elements is None else [Tag(name) for name in elements]
+        dataset = read_dataset(unpacked, is_implicit_VR=False, is_little_endian=True, specific_tags=tags)
     dataset.set_original_encoding(False, True)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return dataset
+
+
+class _Deflated(Exception):
+    """pydicom has found a deflated data set (PS3.5 A.5), which begins at the byte `start` of its file."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__(start)
+        self.start = start
+
+
+class _NeverInflated(io.BytesIO):
+    """A file for pydicom, which reads all the rest at once for one purpose alone: to inflate it without a limit.
+
+    So it is pydicom itself that says which files are deflated, whatever their headers are like.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            raise _Deflated(self.tell())
+        return super().read(size)
 
 
 def _guessed_syntax(dataset: Dataset) -> pydicom.uid.UID:
@@ -73,28 +96,10 @@ def _guessed_syntax(dataset: Dataset) -> pydicom.uid.UID:
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def _dataset_start(data: bytes) -> tuple[int, bool]:
-    """Where the data set begins, after the file's meta information, and whether it is deflated."""
-    file = io.BytesIO(data)
-    deflated = False
-    try:
-        read_preamble(file, force=True)
-        for element in data_element_generator(file, False, True, stop_when=_is_after_meta):
-            if element.tag == TRANSFER_SYNTAX:
-                deflated = element.value.rstrip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode("ascii")
-    except PARSE_ERRORS as error:
-        raise damaged("DICOM", error) from error
-    return file.tell(), deflated
-
-
-def _is_after_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return tag.group != META_GROUP
-
-
 def _inflate(packed: bytes) -> bytes:
     """What a deflate stream holds: bare as DICOM asks, or behind zlib's header as some writers put it.
 
-    pydicom would unpack it too, but sets no limit. Errors: ImageError for more than MAX_BYTES and for damage.
+    Errors: ImageError for more than MAX_BYTES and for damage.
     """
     for window_bits in (-zlib.MAX_WBITS, zlib.MAX_WBITS):
         try:
@@ -110,7 +115,7 @@ def _inflate_within_limit(packed: bytes, window_bits: int) -> bytes:
         chunks.append(stream.decompress(packed, CHUNK))
         size += len(chunks[-1])
         if size > MAX_BYTES:
-            raise ImageError(f"The DICOM file unpacks to more than {MAX_BYTES >> 30} GiB; give one image.")
+            raise ImageError(f"The DICOM file unpacks to more than {MAX_BYTES >> 20} MiB; give one image.")
         packed = stream.unconsumed_tail
     if not stream.eof:
         raise zlib.error("the stream has no end")

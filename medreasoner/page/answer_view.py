@@ -14,6 +14,9 @@ from medreasoner.text.mentions import find_mentions
 from medreasoner.text.places import HEIGHTS, SIDES, place_phrase
 
 Spacing = tuple[float, float] | None  # mm per pixel (x, y)
+_PHRASES = {
+    (side, height): re.compile(rf"\b{place_phrase(side, height)}\b") for side in SIDES for height in HEIGHTS
+}
 
 
 def status(phase: str, text: str = "", warning: bool = False) -> dict:
@@ -133,7 +136,7 @@ def places(done: Done) -> list[dict]:
     for column, side in enumerate(SIDES):
         for row, level in enumerate(HEIGHTS):
             box = [column * width / 3, row * height / 3, (column + 1) * width / 3, (row + 1) * height / 3]
-            for match in re.finditer(rf"\b{place_phrase(side, level)}\b", done.think):
+            for match in _PHRASES[side, level].finditer(done.think):
                 found.append(_place(match.start(), match.end(), box))
     for mention in find_mentions(done.think, done.frame, done.image_wh, done.input_wh) if done.frame else ():
         box = mention.box or _around(mention.point, done.grounding.box)

@@ -17,15 +17,16 @@ Pair = tuple[float, float]
 NO_POINTS = "(No points were given; the two below lie in the box.)"
 NEAR = 2000  # characters after a box in which its points are looked for
 
-_NUMBER = r"\s*(-?\d+(?:\.\d+)?)\s*"
+# Possessive, so that a hostile text costs time in proportion to its length
+_NUMBER = r"\s*+(-?\d{1,20}+(?:\.\d{1,20}+)?+)\s*+"
 _FOUR = ",".join([_NUMBER] * 4)
 _TWO = ",".join([_NUMBER] * 2)
-_JSON_BOX = re.compile(rf"""["'](?:bbox_2d|box_2d|bbox|box)["']\s*:\s*\[+{_FOUR}\]+""")
-_JSON_POINTS = re.compile(r"""["']points?(?:_2d|_\d)?["']\s*:\s*""")
+_JSON_BOX = re.compile(rf"""["'](?:bbox_2d|box_2d|bbox|box)["']\s*+:\s*+\[++{_FOUR}\]""")
+_JSON_POINTS = re.compile(r"""["']points?(?:_2d|_\d)?["']\s*+:\s*+""")
 _BRACKETED_PAIR = re.compile(rf"\[{_TWO}\]")
-_INTERNVL = re.compile(rf"<box>\s*\[+{_FOUR}\]+\s*</box>")
-_QWEN2 = re.compile(rf"\({_TWO}\)\s*,?\s*\({_TWO}\)")
-_LIST = re.compile(rf"\[+{_FOUR}\]+")
+_INTERNVL = re.compile(rf"<box>\s*+\[++{_FOUR}\]++\s*+</box>")
+_QWEN2 = re.compile(rf"\({_TWO}\)\s*+,?+\s*+\({_TWO}\)")
+_LIST = re.compile(rf"\[{_FOUR}\]")
 _ROUND_PAIR = re.compile(rf"\({_TWO}\)")
 
 
@@ -46,9 +47,8 @@ def json_boxes(text: str) -> Found | None:
     if found is None:
         return None
     following = _JSON_BOX.search(text, found.end())
-    own = text[
-        found.end() : following.start() if following else found.end() + NEAR
-    ]  # what belongs to the first box
+    end = found.end() + NEAR
+    own = text[found.end() : min(following.start(), end) if following else end]  # of the first box
     pairs = [pair for key in _JSON_POINTS.finditer(own) for pair in _pairs(_BRACKETED_PAIR, own[key.end() :])]
     return Found(_numbers(found.groups()), _two(pairs))
 

@@ -4,6 +4,9 @@ Finds `[120, 45, 300, 210]`, `(120, 45)`, `x 120, y 45`, `x from 120 to 300` and
 gives them in pixels of the original image. Nothing is scored by them: numbers in brackets may mean something
 else.
 
+A reasoning may be anything a stranger's model writes, so every pattern takes time in proportion to the text:
+repetitions that follow each other are possessive (`*+`, `?+`) and give nothing back.
+
 Not here: the answer's own coordinates (see answer.py).
 """
 
@@ -14,15 +17,16 @@ from dataclasses import dataclass, replace
 from medreasoner.geometry import Box, Frame, Point, to_image
 
 POINT = 2  # numbers
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
+MAX_TEXT = 50_000  # characters that are looked at; a true reasoning has some thousands
+_NUMBER = r"(-?\d{1,9}+(?:\.\d{1,20}+)?+)"
 # the last number ends here; it is no length, and no range begins with it
-_WHOLE = r"(?!\.?\d|\s*(?:mm|cm|%|to\b|[-–—]))"
-_IS = r"\s*(?:=|:|from|between|in)?\s*[\[(]?\s*"
-_RANGE = rf"{_IS}{_NUMBER}\s*(?:to|and|,|[-–—])\s*{_NUMBER}{_WHOLE}[\])]?"
-_THEN = r"\s*(?:,|;|and|,\s*and)?\s*"
+_WHOLE = r"(?!\.?\d|\s*+(?:mm|cm|%|to\b|[-–—]))"
+_IS = r"\s*+(?:=|:|from|between|in)?+\s*+[\[(]?+\s*+"
+_RANGE = rf"{_IS}{_NUMBER}\s*+(?:to|and|,|[-–—])\s*+{_NUMBER}{_WHOLE}[\])]?"
+_THEN = r"\s*+(?:[,;]\s*+)?+(?:and\b\s*+)?+"
 _NOT_TIMES = r"(?<!\d )\b"  # "2 x 3 to 4" is a size
 
-_BRACKETED = re.compile(rf"[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}(?:\s*,\s*{_NUMBER}\s*,\s*{_NUMBER})?\s*[\])]")
+_BRACKETED = re.compile(rf"[\[(]\s*+{_NUMBER}\s*+,\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER})?+\s*+[\])]")
 _PAIR = re.compile(rf"{_NOT_TIMES}x{_IS}{_NUMBER}{_THEN}y{_IS}{_NUMBER}{_WHOLE}", re.IGNORECASE)
 _RANGES = re.compile(
     rf"{_NOT_TIMES}(?:x{_RANGE}(?:{_THEN}y{_RANGE})?|y{_RANGE}(?:{_THEN}x{_RANGE})?)", re.IGNORECASE
@@ -50,7 +54,7 @@ def find_mentions(
     """The coordinates that `text` names, in its order.
 
     A range of one axis means that strip of the image; beside a range of the other axis the two are one box.
-    Left out are those that reach outside the image or enclose nothing.
+    Left out are those that reach outside the image or enclose nothing, and those beyond MAX_TEXT characters.
 
     Args:
         frame: in which the numbers are written; those that stand beside their x or y do not follow its order
@@ -58,7 +62,7 @@ def find_mentions(
         image_wh: (width, height) of the original image.
         input_wh: (width, height) of the resized input, for frames in its pixels.
     """
-    found, end = [], 0
+    text, found, end = text[:MAX_TEXT], [], 0
     candidates = [(match, frame, _numbers(match)) for match in _BRACKETED.finditer(text)]
     candidates += [(match, replace(frame, axes="xy"), numbers) for match, numbers in _named(text)]
     for match, number_frame, numbers in sorted(candidates, key=lambda each: each[0].start()):

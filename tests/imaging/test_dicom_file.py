@@ -4,6 +4,8 @@ python -m pytest tests/imaging/test_dicom_file.py
 """
 
 import io
+import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -34,8 +36,44 @@ def test_a_deflated_bomb_is_refused_before_it_is_unpacked(monkeypatch):
     dataset.save_as(file, enforce_file_format=True)
     assert np.array_equal(pixels(file.getvalue())[..., 0], GRAY)
     monkeypatch.setattr(dicom_file, "MAX_BYTES", 1500)
-    monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("the whole was unpacked"))
+    monkeypatch.setattr(zlib, "decompress", lambda *_, **__: pytest.fail("the whole was unpacked"))
     assert "unpacks to more than" in refusal(file.getvalue())
+
+
+def _bomb(*elements: bytes) -> bytes:
+    """The meta information `elements` before 64 MiB of pixels, deflated to some kilobytes."""
+    pixels = b"\xe0\x7f\x10\0OW\0\0" + struct.pack("<I", 64 << 20)
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return b"".join(elements) + packer.compress(pixels + bytes(64 << 20)) + packer.flush()
+
+
+DEFLATED = b"\2\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
+PREAMBLE = bytes(128) + b"DICM"
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        (PREAMBLE, DEFLATED),
+        (DEFLATED,),
+        (PREAMBLE, b"\2\0\0\0UL\4\0\4\0\0\0", DEFLATED),
+        (PREAMBLE, b"\2\0\0\0UL\4\0\xff\xff\xff\xff", DEFLATED),
+        (PREAMBLE, b"\2\0\2\1OB\0\0" + struct.pack("<I", 4000) + bytes(4000), DEFLATED),
+        (PREAMBLE, DEFLATED, b"\0\0\0\0\4\0\0\0\0\0\0\0"),
+    ],
+    ids=["no group length", "no preamble", "short length", "long length", "after 4,000 bytes", "command set"],
+)
+def test_no_header_leads_a_bomb_past_the_limit(elements, monkeypatch):
+    monkeypatch.setattr(dicom_file, "MAX_BYTES", 16 << 20)
+    bomb = _bomb(*elements)
+    assert len(bomb) < 100_000
+    tracemalloc.start()
+    try:
+        message = refusal(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 60 << 20
+    finally:
+        tracemalloc.stop()
+    assert "unpacks to more than" in message
 
 
 def without_preamble(syntax: str) -> bytes:

@@ -39,11 +39,12 @@ def read_dicom_file(path: Path, elements: Sequence[str]) -> "Dataset | None":
 
     Errors: SourceError for a damaged one.
     """
-    import pydicom
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
+    from medreasoner.imaging.dicom_file import read_limited
+
     try:
-        dataset = pydicom.dcmread(path, specific_tags=list(elements))
+        dataset = read_limited(path.read_bytes(), elements=elements)
         for _ in dataset.iterall():  # pydicom decodes an element when it is looked at
             pass
     except InvalidDicomError:

@@ -1,7 +1,6 @@
 """The files and options of a source: folders of images and masks, `metadata.csv`, class names."""
 
 import csv
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,12 +33,11 @@ class Options:
 
 def read_labels(text: str) -> dict[int, str]:
     """Class names by mask value: {1: "spleen", 2: "liver"} from "1=spleen; 2=liver". Errors: SourceError."""
-    pairs = [
-        re.fullmatch(r"\s*(\d+)\s*=\s*(.*\S)\s*", part) for part in re.split(r"[;,]", text) if part.strip()
-    ]
-    if not pairs or not all(pairs):
-        raise SourceError(f'class names are written "1=spleen; 2=liver", got {text!r}')
-    return {int(pair[1]): pair[2] for pair in pairs}
+    pairs = [part.partition("=") for part in text.replace(",", ";").split(";") if part.strip()]
+    labels = {value.strip(): name.strip() for value, _, name in pairs}
+    if not labels or not all(value.isascii() and value.isdigit() and name for value, name in labels.items()):
+        raise SourceError(f'class names are written "1=spleen; 2=liver", got {text[:200]!r}')
+    return {int(value): name for value, name in labels.items()}
 
 
 def image_and_mask_folders(source: Path) -> tuple[Path, Path]:

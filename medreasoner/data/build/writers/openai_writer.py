@@ -5,7 +5,6 @@ budget are in `chat_client.py`; the refusals of `checks.py` are told to the mode
 """
 
 import json
-import re
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -164,9 +163,9 @@ def read_object(answer: str, keys: tuple[str, ...]) -> list[str] | None:
 
     The object may stand in a code fence or between words.
     """
-    found = re.search(r"\{.*\}", answer, re.DOTALL)
+    start, end = answer.find("{"), answer.rfind("}") + 1
     try:
-        values = json.loads(found[0]) if found else {}
+        values = json.loads(answer[start:end]) if 0 <= start < end else {}
     except (ValueError, RecursionError):
         return None
     texts = [values.get(key) for key in keys]
