@@ -17,8 +17,8 @@ class StreamParser:
     answer's block closes.
 
     What is shown and parsed is the same however the pieces are cut: `text` ends with the answer block that
-    counts, and what comes after is not taken in, nor what comes after MAX_TEXT characters. Of the reasoning everything is shown but tags and answer
-    blocks in it, and no part of a tag ever is.
+    counts, and what comes after is not taken in, nor what comes after MAX_TEXT characters. Of the reasoning
+    everything is shown but tags and answer blocks in it, and no part of a tag ever is.
     """
 
     text: str = ""

@@ -13,6 +13,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from re import _constants as codes
 from re import _parser as parser
@@ -26,7 +27,7 @@ from medreasoner.reasoners.dialects import DIALECTS
 from medreasoner.text.mentions import find_mentions
 
 PACKAGE = Path(medreasoner.__file__).parent
-LENGTHS = (2_000, 8_000, 40_000, 200_000)
+LENGTHS = (2_000, 20_000, 200_000)
 SECONDS_A_LETTER, SECONDS = 4e-6, 0.05  # a linear pattern takes a tenth of it; 200,000 letters squared, minutes
 USES = {
     "search": lambda pattern, text: pattern.search(text),
@@ -35,7 +36,7 @@ USES = {
     **dict.fromkeys(("sub", "subn", "findall", "finditer", "split"), lambda pattern, text: pattern.subn("", text)),
 }
 # Built for each call from names of the project's own tables, which hold no repetition
-BUILT = {"leaks", "_plain", "_varied", "_target", "licence_id", "renamed", "rename"}
+BUILT = {"leaks", "_plain", "vary", "_target", "licence_id", "transformers_key"}
 
 
 def compiled() -> dict[str, tuple[re.Pattern, set[str]]]:
@@ -101,23 +102,23 @@ PATTERNS = compiled() | inline()
 def example(node: tuple) -> str:
     """A short text that a part of a parsed pattern matches; "" for what takes no letter."""
     kind, value = node
-    if kind is codes.LITERAL:
-        return chr(value)
-    if kind is codes.NOT_LITERAL:
-        return "a" if value != ord("a") else "b"
-    if kind is codes.ANY:
-        return "a"
-    if kind is codes.IN:
-        return _letter(value)
-    if kind is codes.BRANCH:
-        return text_of(value[1][0])
-    if kind is codes.SUBPATTERN:
-        return text_of(value[3])
-    if kind is codes.ATOMIC_GROUP:
-        return text_of(value)
-    if kind in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
-        return text_of(value[2]) * max(1, value[0])
-    return ""
+    return EXAMPLES[kind](value) if kind in EXAMPLES else ""
+
+
+def _repeated(value: tuple) -> str:
+    return text_of(value[2]) * max(1, value[0])
+
+
+EXAMPLES = {
+    codes.LITERAL: chr,
+    codes.NOT_LITERAL: lambda value: "a" if value != ord("a") else "b",
+    codes.ANY: lambda _: "a",
+    codes.IN: lambda value: _letter(value),
+    codes.BRANCH: lambda value: text_of(value[1][0]),
+    codes.SUBPATTERN: lambda value: text_of(value[3]),
+    codes.ATOMIC_GROUP: lambda value: text_of(value),
+    **dict.fromkeys((codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT), _repeated),
+}
 
 
 def _letter(choices: list) -> str:
@@ -192,13 +193,13 @@ def _in_time(work, letters: int, what: str) -> None:
 
 
 def test_the_measure_finds_patterns_that_are_not_linear():
-    for source in (r"\s*:?\s*x", r"\[+\d", r"(a|aa)+$", r"\{.*\}"):
+    for source in (r"\s*x", r"\[+\d", r"\{.*\}"):
         pattern = re.compile(source)
         with pytest.raises(AssertionError, match="took"):
             for before, again in attacks(pattern):
-                for length in (30, 2_000, 8_000, 16_000):
+                for length in (2_000, 8_000, 40_000):
                     text = f"{before}{again * (length // len(again))}\0"
-                    _in_time(lambda: pattern.subn("", text), length, "it")
+                    _in_time(partial(pattern.subn, "", text), length, "it")
 
 
 def test_patterns_that_are_built_in_a_call_are_known():

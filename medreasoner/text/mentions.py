@@ -26,7 +26,10 @@ _RANGE = rf"{_IS}{_NUMBER}\s*+(?:to|and|,|[-–—])\s*+{_NUMBER}{_WHOLE}[\])]?"
 _THEN = r"\s*+(?:[,;]\s*+)?+(?:and\b\s*+)?+"
 _NOT_TIMES = r"(?<!\d )\b"  # "2 x 3 to 4" is a size
 
-_BRACKETED = re.compile(rf"[\[(]\s*+{_NUMBER}\s*+,\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}\s*+,\s*+{_NUMBER})?+\s*+[\])]")
+_COMMA = r"\s*+,\s*+"
+_BRACKETED = re.compile(
+    rf"[\[(]\s*+{_NUMBER}{_COMMA}{_NUMBER}(?:{_COMMA}{_NUMBER}{_COMMA}{_NUMBER})?+\s*+[\])]"
+)
 _PAIR = re.compile(rf"{_NOT_TIMES}x{_IS}{_NUMBER}{_THEN}y{_IS}{_NUMBER}{_WHOLE}", re.IGNORECASE)
 _RANGES = re.compile(
     rf"{_NOT_TIMES}(?:x{_RANGE}(?:{_THEN}y{_RANGE})?|y{_RANGE}(?:{_THEN}x{_RANGE})?)", re.IGNORECASE

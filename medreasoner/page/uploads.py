@@ -1,0 +1,36 @@
+"""Uploaded files: where they lie, and that none stays."""
+
+import contextlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+AGE = 900  # seconds after which a file that nobody deleted goes: a broken-off upload, a mask that was fetched
+VARIABLE = "GRADIO_TEMP_DIR"
+
+
+def use_own_folder() -> None:
+    """Let Gradio write into a folder of this server alone, so that it may be swept."""
+    if not os.environ.get(VARIABLE):
+        os.environ[VARIABLE] = tempfile.mkdtemp(prefix="medreasoner-")
+
+
+def delete_upload(path: str) -> None:
+    """Delete an uploaded file, and the folder that Gradio made for it."""
+    Path(path).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another file came into it meanwhile
+        Path(path).parent.rmdir()
+
+
+def sweep(folder: Path, age: float = AGE) -> None:
+    """Delete the files under `folder` that have not been written to for `age` seconds, and empty folders."""
+    for where, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(where) / name
+            with contextlib.suppress(FileNotFoundError):  # somebody was quicker
+                if time.time() - path.lstat().st_mtime > age:
+                    path.unlink()
+        if Path(where) != folder:
+            with contextlib.suppress(OSError):  # it is not empty
+                Path(where).rmdir()
