@@ -35,6 +35,7 @@ LAYERS = (
         "manifest",
         "messages",
         "data.sample",
+        "data.category",
         "data.taxonomy",
         "hub.errors",
         "hub.pull",

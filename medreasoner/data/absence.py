@@ -14,8 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from medreasoner.data.category import Category
 from medreasoner.data.scenes import Scene
-from medreasoner.data.taxonomy import Category
 
 FILE = Path(__file__).parent / "absence.yaml"
 MESSAGES = {  # list of messages -> list of explanations

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from medreasoner.data.taxonomy import BODY
+from medreasoner.data.category import BODY
 
 FOLDER = Path(__file__).parent / "scenes"
 TRANSPOSE = {
@@ -34,7 +34,7 @@ class Scene:
     Args:
         source: the dataset's name.
         scene, scenes_more: noun phrases for what every image of it is.
-        body: body regions (of `taxonomy.BODY`) that an image may show in part; any other is surely not in
+        body: body regions (of `category.BODY`) that an image may show in part; any other is surely not in
             view. () where nothing is known.
         plane: axial, coronal, sagittal, projection or other.
         patient_left: where the patient's left lies on the upright image: "left", "right", "unknown", or

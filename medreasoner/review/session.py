@@ -13,10 +13,11 @@ import numpy as np
 
 from medreasoner.data.build import checks as check
 from medreasoner.data.build.writers.base import Words
+from medreasoner.data.category import Category
 from medreasoner.data.publish.agreement import agreement
 from medreasoner.data.publish.reviews import EDIT, REASONS, REJECT, VERDICTS, Ledger, ledgers
 from medreasoner.data.sample import Sample, SampleError
-from medreasoner.data.taxonomy import Category, categories, find
+from medreasoner.data.taxonomy import categories, find
 from medreasoner.imaging import ImageError
 from medreasoner.output.contours import svg_path
 from medreasoner.output.data_url import image_data_url

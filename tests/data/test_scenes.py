@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medreasoner.data.category import BODY
 from medreasoner.data.scenes import Scene, scene_of, scenes
-from medreasoner.data.taxonomy import BODY, categories
+from medreasoner.data.taxonomy import categories
 
 MANIFEST = Path(__file__).parents[3] / "shared/data/real/manifest.jsonl"
 ALL = list(scenes().values())

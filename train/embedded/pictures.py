@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.data.build.measuring import Measured
+from medreasoner.data.category import Category
 from medreasoner.data.scenes import Scene, scene_of
-from medreasoner.data.taxonomy import Category, categories
+from medreasoner.data.taxonomy import categories
 from train.embedded.views import GRID, UNCHANGED, View, coverage_of
 
 FINE = 64  # cells a side in which a target's mask is kept

@@ -19,8 +19,9 @@ from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.data.absence import texts
 from medreasoner.data.build.measuring import BRIGHTNESS, MARGINS, SHAPES, Measured
 from medreasoner.data.build.writers.reasonings import reasoning
+from medreasoner.data.category import Category
 from medreasoner.data.scenes import scenes
-from medreasoner.data.taxonomy import Category, categories
+from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import EMBEDDED
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES
 

@@ -13,36 +13,32 @@ The stages are those of the published set, where GPT-4o and a person do 2 and 3.
     python -m medreasoner data build SOURCE --out OUT
 """
 
-import random
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from medreasoner.data.absence import FILE as ABSENCE
-from medreasoner.data.absence import absent_question
-from medreasoner.data.build.assemble import absent_line, collect, sample_line
-from medreasoner.data.build.checks import plain, problems
+from medreasoner.data.build.asking import Asker
+from medreasoner.data.build.assemble import collect
 from medreasoner.data.build.cleaning import clean
 from medreasoner.data.build.manifest import Manifest
 from medreasoner.data.build.screening import Screening
 from medreasoner.data.build.stages import digest, note_made_with, read_lines, run_stage
-from medreasoner.data.build.writers.base import Description, Format, Picture, Writer, WriterError
+from medreasoner.data.build.writers.base import Picture, Writer, WriterError
 from medreasoner.data.build.writers.offline import Offline
 from medreasoner.data.scenes import FOLDER as SCENES
-from medreasoner.data.scenes import scene_of
-from medreasoner.data.taxonomy import FILE, FOLDER, Category, categories, supercategories, supercategory_of
+from medreasoner.data.taxonomy import FILE, FOLDER, categories, supercategories, supercategory_of
 
 STAGES = ("1_regions", "2_descriptions", "3_questions")
-ABSENT_SHARE = 0.6  # of the images of known sources get a question about what they do not show
 _HERE = Path(__file__).parent
 _CODE = [  # a stage is not finished by other code than it was begun with
     *(
         _HERE / f"{name}.py"
-        for name in ("builder", "assemble", "checks", "cleaning", "duplicates", "screening")
+        for name in ("builder", "asking", "assemble", "checks", "cleaning", "duplicates", "screening")
     ),
     *(_HERE / f"{name}.py" for name in ("manifest", "measuring", "pictures", "regions", "source_files")),
     *(_HERE / "writers" / f"{name}.py" for name in ("base", "offline", "reasonings")),
-    *(_HERE.parents[1] / f"{name}.py" for name in ("data/absence", "data/scenes", "data/taxonomy")),
+    *(_HERE.parent / f"{name}.py" for name in ("absence", "category", "scenes", "taxonomy")),
     *(_HERE.parents[1] / f"{name}.py" for name in ("geometry", "imaging/read", "text/places")),
 ]
 
@@ -136,77 +132,8 @@ class Builder:
         made_with = digest(self._made_with, self.writer.name, str(self.seed))
         note_made_with(self.out / "stages", STAGES[2], made_with)
         both = zip(read_lines(self.paths[0]), read_lines(self.paths[1]), strict=True)
-        run_stage(self.paths[2], both, lambda pair: self._ask(*pair), self.workers)
-
-    def _ask(self, line: dict, described: dict) -> dict:
-        picture = Picture(line, self.out)
-        samples, rejects, questions = [], [], set()
-        for number, target in enumerate(line["targets"]):
-            if "reject" in described:
-                rejects.append({"target": target["name"], "reason": described["reject"]})
-                continue
-            seed = f"{self.seed}/{line['id']}/{number}"
-            sample, wrong = self._sample(picture, target, described, seed, questions)
-            rejects += [{"target": target["name"], **problem} for problem in wrong]
-            if sample is not None:
-                questions.add(plain(sample["question"]))
-                others = [other["box"] for other in line["targets"] if not self._same(line, target, other)]
-                samples.append(sample | {"others": others})
-        samples += self._absent(line)
-        return {"id": line["id"], "samples": samples, "rejects": rejects}
-
-    def _same(self, line: dict, target: dict, other: dict) -> bool:
-        """Whether two targets are the same, or one is the pair that the other belongs to: boxes do not tell
-        these apart.
-        """
-        if target["called"] == other["called"]:
-            return True
-        first, second = (self.table.get(each["name"]) for each in (target, other))
-        if first is None or second is None or {first.region, second.region} != {"sides", "both"}:
-            return False
-        return bool({*first.targets.get(line["dataset"], [])} & {*second.targets.get(line["dataset"], [])})
-
-    def _absent(self, line: dict) -> list[dict]:
-        """A line of samples.jsonl about what this image does not show, or none; always none for an unknown
-        source.
-        """
-        scene, rng = scene_of(line["dataset"]), random.Random(f"{self.seed}/{line['id']}/absent")
-        if not line.get("image") or not scene.phrases or rng.random() > ABSENT_SHARE:
-            return []
-        seen = [
-            self.table[target["name"]].with_article(target["side"])
-            for target in line["targets"]
-            if target["name"] in self.table
-        ]
-        training = line["split"] == "train"
-        return [absent_line(line, absent_question(scene, line["classes"], seen, self.table, training, rng))]
-
-    def _sample(
-        self, picture: Picture, target: dict, described: dict, seed: str, questions: set[str]
-    ) -> tuple[dict | None, list[dict]]:
-        """The line of samples.jsonl of one target (without `others`), or what is wrong with its last try."""
-        category = self._category(target)
-        description = Description(described["short_description"], described["long_description"])
-        form = Format(**described["formats"][target["supercategory"]])
-        mask, refused = picture.mask(target), []
-        for _ in range(self.writer.tries):
-            try:
-                words = self.writer.ask(picture, target, category, description, form, seed, refused)
-            except WriterError as error:
-                return None, [{"reason": str(error)}]
-            wrong = problems(words, target, category, mask, questions)
-            if not wrong:
-                return sample_line(picture.line, target, words), []
-            refused += [f"{problem.reason} ({problem.detail})" for problem in wrong]
-        return None, [asdict(wrong[0]) | asdict(words)]
-
-    def _category(self, target: dict) -> Category:
-        known = self.table.get(target["name"])
-        if known and known.modality == target["modality"]:
-            return known
-        return Category(
-            target["name"], target["supercategory"], target["modality"], synonyms=target["synonyms"]
-        )
+        asker = Asker(self.writer, self.table, self.out, self.seed)
+        run_stage(self.paths[2], both, lambda pair: asker.ask(*pair), self.workers)
 
 
 def count_targets(out: Path) -> tuple[int, int, int]:

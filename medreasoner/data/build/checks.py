@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medreasoner.data.build.writers.base import Words
-from medreasoner.data.taxonomy import Category
+from medreasoner.data.category import Category
 from medreasoner.geometry import mask_to_box
 from medreasoner.text.places import TOLERANCE, place_agrees, size_agrees
 

@@ -22,8 +22,9 @@ from medreasoner.data.build.measuring import against_other_side, measure
 from medreasoner.data.build.pictures import read_class_mask
 from medreasoner.data.build.regions import Reject, Target, targets_of
 from medreasoner.data.build.source_files import SourceError
+from medreasoner.data.category import Category
 from medreasoner.data.scenes import scene_of
-from medreasoner.data.taxonomy import Category, modality_of
+from medreasoner.data.taxonomy import modality_of
 from medreasoner.geometry import mask_to_box, mask_to_points
 from medreasoner.imaging import ImageError, load_image
 

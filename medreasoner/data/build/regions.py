@@ -12,8 +12,9 @@ import numpy as np
 from scipy import ndimage
 
 from medreasoner.data.build.manifest import Item
+from medreasoner.data.category import Category
 from medreasoner.data.scenes import Scene, scene_of, scenes
-from medreasoner.data.taxonomy import Category, find, modality_of
+from medreasoner.data.taxonomy import find, modality_of
 from medreasoner.geometry import mask_to_box
 
 SINGLE = 1.5  # the asked region must be so many times larger than the next of its class: else nobody could tell which is meant  # noqa: E501

@@ -2,7 +2,6 @@
 SIGKILL.
 """
 
-import json
 import signal
 import subprocess
 import sys
@@ -11,77 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import ndimage
 
 from medreasoner.cli import main
-from medreasoner.data.build.builder import Builder
-from medreasoner.data.build.source_files import Options
-from medreasoner.data.build.sources import open_source
 from medreasoner.data.build.stages import StageError
-from medreasoner.data.build.writers.base import Words
-from medreasoner.data.build.writers.offline import Offline
-from medreasoner.data.load import load
-from medreasoner.data.sample import SampleError
 from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import mask_to_box
 from medreasoner.text.places import place_agrees
+from tests.data.build.source_drawn import ROWS, build, disc, lines, rewrite, source
 
 ROOT = Path(__file__).parents[3]
-
-
-def disc(wh: tuple[int, int], centre: tuple[int, int], radius: int) -> np.ndarray:
-    y, x = np.mgrid[: wh[1], : wh[0]]
-    return (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
-
-
-def source(folder, rows):
-    """Write a source of one-target images: rows of (id, dataset, target, split, centre, radius)."""
-    (folder / "images").mkdir(parents=True)
-    (folder / "masks").mkdir()
-    noise = np.random.default_rng(0)
-    with open(folder / "manifest.jsonl", "w") as file:
-        for name, dataset, target, split, centre, radius in rows:
-            mask = disc((200, 150), centre, radius)
-            texture = ndimage.gaussian_filter(noise.normal(0, 1, (150, 200)), 12)  # smooth, as anatomy is
-            shade = (80 + 30 * texture / texture.std()).clip(0, 150).astype(np.uint8)
-            shade[mask] = 220
-            Image.fromarray(shade).convert("RGB").save(folder / f"images/{name}.png")
-            Image.fromarray(mask.astype(np.uint8)).save(folder / f"masks/{name}.png")
-            row = {
-                "id": f"{dataset}/{name}",
-                "dataset": dataset,
-                "image": f"images/{name}.png",
-                "mask": f"masks/{name}.png",
-                "split": split,
-                "modality": "Endoscopy",
-                "targets": [{"index": 1, "name": target}],
-                "case": name,
-                "licence": "CC0",
-                "source": "drawn",
-            }
-            file.write(json.dumps(row) + "\n")
-
-
-def build(folder: Path, out: Path, **options) -> dict:
-    return Builder(open_source(folder, out, Options()), out, **options).run()
-
-
-def lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def rewrite(folder: Path, **changes: dict) -> None:
-    """Change rows of a manifest, by the last part of their ids."""
-    rows = [row | changes.get(row["id"].split("/")[1], {}) for row in lines(folder / "manifest.jsonl")]
-    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-ROWS = [
-    ("a", "own", "colorectal polyp", "validation", (50, 40), 20),
-    ("b", "own", "colorectal polyp", "train", (150, 100), 25),
-    ("c", "own", "colorectal polyp", "train", (100, 75), 2),
-    ("d", "mammo_mias", "mass", "train", (100, 75), 30),
-]
 
 
 def test_a_source_becomes_samples_whose_words_are_true(tmp_path):
@@ -215,24 +152,6 @@ def test_what_cannot_be_read_is_left_out_with_its_reason(tmp_path):
     assert second["reason"] == "mask of 20 x 20 pixels for an image of 200 x 150"
 
 
-def test_words_that_a_check_refuses_are_kept_with_the_reason(tmp_path):
-    class Blurting(Offline):
-        def ask(self, picture, target, *rest):
-            words = super().ask(picture, target, *rest)
-            return Words("Where is the polyp?", words.think) if picture.line["split"] == "train" else words
-
-    source(tmp_path / "src", ROWS[:2])
-    report = build(tmp_path / "src", tmp_path / "out", writer=Blurting())
-    assert report["samples"] == {"validation": 1}
-    (reject,) = lines(tmp_path / "out/rejects.jsonl")
-    assert (
-        reject["stage"] == 3
-        and reject["reason"] == "question names the target"
-        and reject["detail"] == "polyp"
-    )
-    assert reject["question"] == "Where is the polyp?" and reject["think"]
-
-
 def test_a_category_without_wordings_is_left_out_with_the_reason(tmp_path):
     source(tmp_path / "src", [("a", "own", "liver", "train", (50, 40), 20)])
     report = build(tmp_path / "src", tmp_path / "out")
@@ -252,39 +171,6 @@ def test_the_command_says_what_a_source_must_be(tmp_path, capsys):
     assert "expected manifest.jsonl, or the folders images and masks" in capsys.readouterr().err
 
 
-# --- what a known source adds ---
-
-
-def test_an_image_of_a_known_source_is_also_asked_for_what_it_does_not_show(tmp_path):
-    rows = [(f"{i}", "kvasir_seg", "polyp", "train", (40 + 9 * i, 60), 15 + i) for i in range(10)]
-    source(tmp_path / "src", [*rows, ("v", "kvasir_seg", "polyp", "validation", (60, 90), 30)])
-    build(tmp_path / "src", tmp_path / "out")
-    made = lines(tmp_path / "out/samples.jsonl")
-    absent = [sample for sample in made if sample.get("absent")]
-    assert 2 <= len(absent) < len(made) - len(absent) == 11
-    for sample in absent:
-        assert (
-            not {"mask", "box", "points"} & set(sample)
-            and sample["think"]
-            and sample["id"].endswith("_absent")
-        )
-        assert (tmp_path / "out" / sample["image"]).is_file() and sample["target"] != "colorectal polyp"
-    loaded = [sample for sample in load(tmp_path / "out", strict=True) if sample.absent]
-    assert [sample.id for sample in loaded] == [sample["id"] for sample in absent]
-    with pytest.raises(SampleError, match="asks for what is not in its image"):
-        loaded[0].truth()
-
-
-def test_an_image_without_a_target_is_kept_where_something_can_be_asked_of_it(tmp_path):
-    rows = [(f"{i}", "drive_vessels", "retinal vessels", "train", (40 + 9 * i, 60), 15 + i) for i in range(8)]
-    source(tmp_path / "src", rows)
-    report = build(tmp_path / "src", tmp_path / "out")
-    made = lines(tmp_path / "out/samples.jsonl")
-    assert (
-        made and all(sample["absent"] for sample in made) and report["supercategory"] == {"absent": len(made)}
-    )
-
-
 def test_a_stored_position_is_put_right_with_its_mask(tmp_path):
     """This set is stored head down: the pictures are written upright, and so are the masks."""
     source(tmp_path / "src", [("a", "mri_spine_spider_t2", "spinal canal", "train", (60, 120), 18)])
@@ -297,26 +183,3 @@ def test_a_stored_position_is_put_right_with_its_mask(tmp_path):
     shown = np.asarray(Image.open(tmp_path / "out" / sample["image"]).convert("L"))
     stored = np.asarray(Image.open(tmp_path / "src/images/a.png").convert("L"))
     assert np.array_equal(shown, stored[::-1]) and sample["modality"] == "MRI"
-
-
-def test_one_of_a_pair_is_asked_for_by_the_side_of_the_patient(tmp_path):
-    source(tmp_path / "src", [("a", "ct_abdomen_btcv", "left kidney", "train", (140, 75), 18)])
-    mask = disc((200, 150), (140, 75), 18).astype(np.uint8) + 2 * disc((200, 150), (60, 75), 18).astype(
-        np.uint8
-    )
-    Image.fromarray(mask).save(tmp_path / "src/masks/a.png")
-    named = [{"index": 1, "name": "left kidney"}, {"index": 2, "name": "right kidney"}]
-    rewrite(tmp_path / "src", a={"modality": "CT", "targets": named})
-    build(tmp_path / "src", tmp_path / "out")
-    found = [line for line in lines(tmp_path / "out/samples.jsonl") if line["target"].startswith("kidney")]
-    sides = {sample["category"]: (sample["side"], sample["image_side"]) for sample in found}
-    assert sides == {"left kidney": ("left", "right"), "right kidney": ("right", "left"), "kidneys": ("", "")}
-    boxes = {sample["category"]: sample["box"] for sample in found}
-    assert boxes["left kidney"][0] > boxes["right kidney"][2]
-    assert boxes["kidneys"] == [boxes["right kidney"][0], boxes["left kidney"][1], *boxes["left kidney"][2:]]
-    others = {sample["category"]: sample["others"] for sample in found}
-    assert others["left kidney"] == [boxes["right kidney"]] and others["kidneys"] == []
-    for sample in found:
-        assert (
-            sample["category"] in sample["think"] and not sample["measured"]["neighbours"] or sample["side"]
-        )

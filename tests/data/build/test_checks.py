@@ -6,7 +6,8 @@ import pytest
 from medreasoner.data.build import checks as check
 from medreasoner.data.build.checks import plain, problems, wrong_side
 from medreasoner.data.build.writers.base import Words
-from medreasoner.data.taxonomy import Category, categories
+from medreasoner.data.category import Category
+from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import mask_to_box, mask_to_points
 
 MASK = np.zeros((100, 100), bool)

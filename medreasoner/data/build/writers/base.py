@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from medreasoner.data.taxonomy import Category, Supercategory
+from medreasoner.data.category import Category, Supercategory
 from medreasoner.imaging import load_image
 
 

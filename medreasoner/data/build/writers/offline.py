@@ -11,7 +11,7 @@ import re
 from medreasoner.data.build.measuring import Measured
 from medreasoner.data.build.writers.base import Description, Format, Picture, Words, WriterError
 from medreasoner.data.build.writers.reasonings import reasoning
-from medreasoner.data.taxonomy import Category, Supercategory
+from medreasoner.data.category import Category, Supercategory
 from medreasoner.text.places import place_phrase
 
 _LEADS = [

@@ -14,7 +14,8 @@ from medreasoner.data.build.stages import digest
 from medreasoner.data.build.writers.base import Description, Format, Picture, Words, WriterError
 from medreasoner.data.build.writers.budget import IMAGE_TOKENS, estimate_tokens
 from medreasoner.data.build.writers.chat_client import ChatClient
-from medreasoner.data.taxonomy import Category, Supercategory, modalities, modality_of
+from medreasoner.data.category import Category, Supercategory
+from medreasoner.data.taxonomy import modalities, modality_of
 from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
 from medreasoner.text.places import place_phrase

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from medreasoner.data.build.measuring import Measured
-from medreasoner.data.taxonomy import Category
+from medreasoner.data.category import Category
 from medreasoner.text.places import place_phrase
 
 FEWEST, MOST = 35, 80  # words

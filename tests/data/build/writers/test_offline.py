@@ -6,7 +6,8 @@ import pytest
 
 from medreasoner.data.build.writers.base import WriterError
 from medreasoner.data.build.writers.offline import vary, wording
-from medreasoner.data.taxonomy import Category, categories
+from medreasoner.data.category import Category
+from medreasoner.data.taxonomy import categories
 
 PAIRED = ["Which one on the {side}?", "Which one in the {image_side} half?"]
 

@@ -10,7 +10,8 @@ import pytest
 
 from medreasoner.data.build.measuring import BRIGHTNESS, MARGINS, SHAPES, Measured
 from medreasoner.data.build.writers.reasonings import FEWEST, MOST, beside, reasoning, seen
-from medreasoner.data.taxonomy import Category, categories
+from medreasoner.data.category import Category
+from medreasoner.data.taxonomy import categories
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES, claimed_place, claimed_size
 
 TABLE = categories()
