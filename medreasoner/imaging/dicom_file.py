@@ -78,7 +78,7 @@ class _Deflated(Exception):
 
 
 class _NeverInflated(io.BytesIO):
-    """A file for pydicom, which reads all the rest at once for one purpose alone: to inflate it without limit.
+    """A file for pydicom, which reads all the rest at once for one purpose alone: to inflate it, unlimited.
 
     So it is pydicom itself that says which files are deflated, whatever their headers are like.
     """
