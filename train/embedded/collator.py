@@ -48,8 +48,9 @@ class SharedImageCollator:
         stage_3 (B, 32, 32, 384) float, the view of the image that a row shows; kinds (B, 256) int.
         row (N,) int, the sequence a conversation is in; question_end and answer_start (N,) int, the columns
         of the last token before the completion and of "<answer>". box01 (N, 4) float, xyxy as shares of the
-        sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked. questions (B,
-        L) int, number of the question that a token belongs to, else -1.
+        sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked; asked (N,)
+        int, number of the category that is asked for, 0 for none. questions (B, L) int, number of the
+        question that a token belongs to, else -1.
     """
 
     def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor, maps: Stage3Cache) -> None:
@@ -87,6 +88,7 @@ class SharedImageCollator:
             "present": torch.tensor([each["present"] for each in conversations]),
             "box01": torch.tensor([each["box01"] for each in conversations]),
             "coverage": torch.tensor([each["coverage"] for each in conversations]),
+            "asked": torch.tensor([each["asked"] for each in conversations]),
             "kinds": torch.tensor([example["kinds"] for example in examples]),
         } | self._locate(ids, labels, conversation, len(conversations))
 

@@ -18,7 +18,7 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import Frame, Grounding, from_image
 from medreasoner.prompts import Prompt
 from medreasoner.text.places import place_words, size_word
-from train.embedded.pictures import Picture, Target
+from train.embedded.pictures import Picture, Target, number_of
 from train.embedded.views import GRID, View, coverage_of
 
 SWAP = {"left": "right", "right": "left", "": ""}
@@ -49,7 +49,7 @@ def conversation(
     facts, coordinates in `frame`.
 
     Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the view, `coverage`
-    (256,), `present` True.
+    (256,), `present` True, `asked` the number of the category as in `pictures.kinds_of`.
     """
     side, image_side = target.side, target.image_side
     if view.mirrored:
@@ -66,6 +66,7 @@ def conversation(
         "box01": box.tolist(),
         "coverage": coverage_of(target.coverage, GRID, view).ravel().tolist(),
         "present": True,
+        "asked": number_of(target.category.name),
     }
 
 
@@ -82,6 +83,7 @@ def absent_conversation(picture: Picture, prompt: Prompt, direct: bool, rng: ran
         "box01": [0.0, 0.0, 1.0, 1.0],
         "coverage": [0.0] * GRID**2,
         "present": False,
+        "asked": number_of(drawn.name),
     }
 
 

@@ -133,7 +133,7 @@ def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> Non
         homes = [next((c for c in caches if key in c), None) for key in keys]
         if any(home is None for home in homes):
             return encode(pixel_values, **kwargs)
-        maps = [home.get(key, STAGE_3_NAME) for key, home in zip(keys, homes, strict=True)]
+        maps = [home.get(key, STAGE_3_NAME).float() for key, home in zip(keys, homes, strict=True)]
         stage_3 = torch.stack(maps).to(pixel_values.device, pixel_values.dtype)
         return BaseModelOutputWithPooling(hidden_states=(None,) * STAGE_3 + (stage_3,))
 

@@ -3,7 +3,7 @@ training-only heads.
 
 A coordinate's target is spread over the neighbouring numbers, as wide as the object allows, so that 41
 instead of 40 costs less than 90. The heads ask the image tokens which category covers them and which of them
-the question means, and the hidden state where the box is. They are
+the question means, the question which category it asks for, and the hidden state where the box is. They are
 not part of the trained model: `train/embedded/sft.py` removes them before it saves.
 """
 
@@ -70,6 +70,11 @@ class DenseHeads(nn.Module):
         weight = torch.ones(self.kind.out_features)
         weight[0] = 0.2  # most tokens hold nothing known
         return F.cross_entropy(self.kind(image_states).float().flatten(0, 1), kinds.flatten(), weight=weight)
+
+    def asked_loss(self, question_state: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of the category that a question asks for, by the weights that name the image's
+        tokens: question_state (N, H), asked (N,) int, 0 for none."""
+        return F.cross_entropy(self.kind(question_state).float(), asked)
 
     def point_loss(
         self, image_states: torch.Tensor, question_state: torch.Tensor, coverage: torch.Tensor

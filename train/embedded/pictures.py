@@ -6,6 +6,7 @@ The facts are in `stages/1_regions.jsonl` of a set.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -90,14 +91,23 @@ def _target(folder: Path, row: dict, target: dict, table: dict[str, Category]) -
     )
 
 
+@cache
+def _order() -> dict[str, int]:
+    return {name: number for number, name in enumerate(categories(), 1)}
+
+
+def number_of(name: str) -> int:
+    """1 + the index of the category `name` in the table; 0 for "", a message that asks for no target."""
+    return _order()[name] if name else 0
+
+
 def kinds_of(targets: Sequence[Target], view: View = UNCHANGED) -> np.ndarray:
     """(16, 16) int: the category that covers each image token of a view, 0 for none, else 1 + its index in
     the table; small ones on top.
     """
-    order = {name: i + 1 for i, name in enumerate(categories())}
     kinds = np.zeros((GRID, GRID), np.int64)
     for target in sorted(targets, key=lambda each: -each.coverage.sum()):
         coverage = coverage_of(target.coverage, GRID, view)
         if coverage.max() > 0:
-            kinds[coverage > min(0.3, 0.9 * coverage.max())] = order[target.category.name]
+            kinds[coverage > min(0.3, 0.9 * coverage.max())] = number_of(target.category.name)
     return kinds

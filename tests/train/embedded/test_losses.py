@@ -65,3 +65,10 @@ def test_the_box_loss_is_l1_and_generalised_iou(found, truth, giou):
     loss = heads.box_loss(torch.zeros(1, 2), torch.tensor([truth]))
     distance = np.abs(np.subtract(found, truth)).mean()
     assert float(loss) == pytest.approx(2 * distance + 1 - giou, abs=1e-3)
+
+
+def test_a_question_is_taught_the_category_it_asks_for():
+    """The state that the category's own weights point along costs least."""
+    heads, asked = DenseHeads(16, 5, 0, 0), torch.tensor([3])
+    right, wrong = (heads.kind.weight[number : number + 1] * 100 for number in (3, 1))
+    assert heads.asked_loss(right, asked) < 0.1 < heads.asked_loss(wrong, asked)
