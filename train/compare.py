@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from medreasoner.data.build.writers.offline import wording
@@ -36,12 +34,12 @@ from medreasoner.evaluation.record import Record
 from medreasoner.evaluation.scoring import score_events
 from medreasoner.metrics import Interval, paired
 from medreasoner.pipeline import ground
-from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
+from medreasoner.segmenters.base import Segmenter
 from medreasoner.segmenters.registry import load_segmenter
 from train.bf16 import usable_on_cpu
 from train.greedy_answers import answer, saved_or_new
 from train.holdout import is_dev
-from train.image_features import ImageFeatures
+from train.image_features import CachedSegmenter, ImageFeatures
 from train.model_spec import open_model_spec
 
 CONTROLS = ("none", "shuffled", "swapped", "reworded")
@@ -57,20 +55,6 @@ SHARES = (
     *(BY_KEY[key] for key in ("acc_50", "well_formed", "place_agrees")),
     Column("names_target", "Target named", names_target),
 )
-
-
-class CachedSegmenter:
-    """A segmenter whose encodings of images come from a cache of features."""
-
-    def __init__(self, segmenter: Segmenter, features: ImageFeatures) -> None:
-        self.name, self.revision = segmenter.name, segmenter.revision
-        self.segmenter, self.features = segmenter, features
-
-    def encode(self, image: Image.Image, features: object = None) -> object:
-        return self.features.encode(self.segmenter, image)
-
-    def segment(self, encoded: object, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
-        return self.segmenter.segment(encoded, prompt)
 
 
 def with_control(samples: Sequence[Sample], control: str, seed: int) -> list[Sample]:

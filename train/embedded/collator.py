@@ -13,7 +13,7 @@ import torch
 from transformers import ProcessorMixin
 
 from medreasoner.prompts import messages
-from train.embedded.features import Stage3Cache
+from train.embedded.stage_3_cache import Stage3Cache
 from train.embedded.views import shown
 
 IGNORED = -100  # label of a token that is not learnt

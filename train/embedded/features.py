@@ -14,7 +14,6 @@ on where it stopped. Inference never reads the cache.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,37 +75,6 @@ class CachedFeatures:
             home = self._new
             home.append(key, maps)
         return Encoded([home.get(key, name).float()[None] for name in MAPS], image.size)
-
-
-class Stage3Cache:
-    """The tower's stage-3 maps of image files, by path, from caches that the command of this file filled.
-
-    A path's key is computed once and kept in `paths.json` in the first folder.
-    """
-
-    def __init__(self, folders: Sequence[str | Path]) -> None:
-        self.caches = [FeatureCache(folder, (STAGE_3_NAME,)) for folder in folders]
-        self._index = Path(folders[0]) / "paths.json"
-        self._keys: dict[str, str] = json.loads(self._index.read_text()) if self._index.exists() else {}
-
-    def index(self, paths: Sequence[str]) -> list[str]:
-        """Those of `paths` whose maps are cached."""
-        new = [path for path in paths if path not in self._keys]
-        processor = image_processor(SIDE)
-        for path in tqdm(new, desc="keys", mininterval=20, disable=not new):
-            pixels = processor(Image.open(path).convert("RGB"), return_tensors="pt").pixel_values[0]
-            self._keys[path] = content_key(pixels)
-        if new:
-            self._index.write_text(json.dumps(self._keys))
-        return [path for path in paths if any(self._keys[path] in cache for cache in self.caches)]
-
-    def get(self, path: str) -> torch.Tensor:
-        """(32, 32, 384) float32. KeyError if the image was never cached."""
-        key = self._keys[path]
-        home = next((cache for cache in self.caches if key in cache), None)
-        if home is None:
-            raise KeyError(path)
-        return home.get(key, STAGE_3_NAME).float()
 
 
 def stage_3_of(tower: Sam2VisionModel, pixel_values: torch.Tensor) -> torch.Tensor:

@@ -20,10 +20,10 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES
 from train.checkpoints import Checkpoints, newest_checkpoint
 from train.embedded.endless_rows import Rows
-from train.embedded.features import Stage3Cache
 from train.embedded.losses import DenseHeads, Vocabulary, word_weights
 from train.embedded.pictures import load_pictures
 from train.embedded.sft_options import Options
+from train.embedded.stage_3_cache import Stage3Cache
 from train.embedded.trainer import GroundingTrainer
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
 from train.holdout import is_dev

@@ -5,10 +5,10 @@ from transformers import PreTrainedModel
 from trl import SFTTrainer
 
 from train.embedded.collator import IGNORED, SharedImageCollator
-from train.embedded.features import Stage3Cache
 from train.embedded.losses import Vocabulary, completion_losses
 from train.embedded.sft_options import Options
 from train.embedded.shared_attention import NAME, spans_of
+from train.embedded.stage_3_cache import Stage3Cache
 
 
 class GroundingTrainer(SFTTrainer):

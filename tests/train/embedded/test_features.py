@@ -13,8 +13,9 @@ from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny, tiny_medreasoner
 from train.embedded import feature_cache, features
 from train.embedded.feature_cache import MAPS, SHAPES, STAGE_3_NAME, FeatureCache, content_key
-from train.embedded.features import CachedFeatures, Stage3Cache
+from train.embedded.features import CachedFeatures
 from train.embedded.sam2 import sam2_config
+from train.embedded.stage_3_cache import Stage3Cache
 
 
 def set_shapes(monkeypatch, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -141,13 +142,3 @@ def test_the_command_wants_to_know_what_to_store(tmp_path, images, monkeypatch, 
     with pytest.raises(SystemExit):
         fill(monkeypatch, tmp_path)
     assert "nothing to store: give --stage-3, --mask-inputs or both" in capsys.readouterr().err
-
-
-def test_paths_are_known_by_what_they_hold(tmp_path, images, monkeypatch):
-    fill(monkeypatch, tmp_path, "--stage-3")
-    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "other.png")
-    cache = Stage3Cache([tmp_path / "cache"])
-    assert cache.index([*images, str(tmp_path / "other.png")]) == images
-    assert cache.get(images[0]).shape == SHAPES[STAGE_3_NAME] and (tmp_path / "cache/paths.json").is_file()
-    with pytest.raises(KeyError):
-        cache.get(str(tmp_path / "other.png"))

@@ -12,8 +12,8 @@ from tests.train.sets import short_run
 from train.checkpoints import newest_checkpoint
 from train.embedded import feature_cache
 from train.embedded.feature_cache import STAGE_3_NAME, FeatureCache, content_key
-from train.embedded.features import Stage3Cache
 from train.embedded.sft import Options, main, open_rows
+from train.embedded.stage_3_cache import Stage3Cache
 from train.embedded.trainer import GroundingTrainer
 from train.model_spec import open_model_spec
 from train.preflight import PreflightError
