@@ -26,7 +26,7 @@ from medreasoner.output.grounding_json import Provenance
 from medreasoner.pipeline import ground
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import Reasoner, ReasonerError, SamplingReasoner
-from medreasoner.reasoners.registry import has_files, load_reasoner
+from medreasoner.reasoners.registry import has_files, load_reasoner, usable_device
 from medreasoner.refine import Refined, refine
 from medreasoner.sampling import SAMPLES, TEMPERATURE, SampledAnswer, sample_answers
 from medreasoner.segmenters.base import Click, Segmenter
@@ -92,6 +92,7 @@ class MedReasoner:
             )
         name, folder = (EMBEDDED_NAME, EMBEDDED_FOLDER) if embedded else (str(model), None)
         if folder is None and has_files(name):
+            usable_device(device)
             try:
                 folder = fetch_folder(name, revision)
             except HubError as error:

@@ -48,6 +48,14 @@ def test_a_device_that_is_not_there_is_refused_before_a_file_is_read(machine, tm
         load_segmenter(tiny.segmenter(tmp_path / "segmenter"), device)
 
 
+def test_a_device_that_is_not_there_is_refused_before_anything_is_fetched(machine, monkeypatch):
+    for place in ("medreasoner.model", "medreasoner.reasoners.registry"):
+        monkeypatch.setattr(f"{place}.fetch_folder", lambda *_: pytest.fail("16 GB were fetched for nothing"))
+    for open_model in (load_reasoner, MedReasoner.from_pretrained):
+        with pytest.raises(ReasonerError, match="no cuda device"):
+            open_model("lingshu-medical-mllm/Lingshu-7B", device="cuda")
+
+
 def test_reasoner_and_unshared_segmenter_go_to_the_same_device(machine, tmp_path, monkeypatch):
     machine("mps")
     went, open_model, move = {}, loading.open_model, Sam2Model.to

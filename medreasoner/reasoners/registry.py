@@ -48,11 +48,8 @@ def load_reasoner(
         from medreasoner.reasoners.replay import ReplayReasoner
 
         return ReplayReasoner.load(id_or_folder)
+    device = usable_device(device)
     folder, adapter = _fetch(id_or_folder, revision)
-    try:
-        device = device if device == "auto" else pick_device(device)
-    except ValueError as error:
-        raise ReasonerError(str(error)) from error
     name = name or str(id_or_folder)
     if _model_type(folder) in SAM3:
         from medreasoner.reasoners.sam3 import Sam3Reasoner
@@ -64,6 +61,16 @@ def load_reasoner(
         reasoner = load_vlm(folder, name, device, prompt, adapter, family)
     reasoner.revision = commit_of(adapter or folder)
     return reasoner
+
+
+def usable_device(device: str | None) -> str:
+    """The device to load a model on, asked for before anything is fetched; "auto" stays, for it spreads the
+    model. Errors: ReasonerError.
+    """
+    try:
+        return device if device == "auto" else pick_device(device)
+    except ValueError as error:
+        raise ReasonerError(str(error)) from error
 
 
 def has_files(id_or_folder: str | Path) -> bool:
