@@ -3,7 +3,7 @@ installed.
 
 A file's header is read, used and dropped; see `DicomSource` for what is kept.
 
-Not here: series of files, which become volumes in data/build/series.py.
+Not here: series of files, which become volumes in data/build/dicom_series.py.
 """
 
 import numpy as np

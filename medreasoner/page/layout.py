@@ -1,4 +1,4 @@
-"""The components of the page and where they stand. What happens when they are used is in `wiring.py`."""
+"""The components of the page and where they stand. What happens when they are used is in `page.py`."""
 
 import gradio as gr
 

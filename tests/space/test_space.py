@@ -3,7 +3,7 @@ with the real clients.
 
 The page that answers the question at the end is the real one; a recorded answer stands in for its model. That
 a staged folder runs by itself, in an environment made of its own requirements, with the embedded pair, is in
-`test_space_runs.py`.
+`test_runs.py`.
 """
 
 import hashlib
