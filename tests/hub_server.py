@@ -8,8 +8,7 @@ in `hub_routes.py`, what is kept in `hub_store.py`, faults in `hub_wire.py`. It 
 
     with Hub() as hub:                                    # Hub(redirect=True), Hub(part_size=1 << 20)
         subprocess.run([...], env=hub.environment(home))  # any client in a process of its own
-        hub.connect(monkeypatch, home)                    # or the clients in this process; home keeps its
-        cache
+        hub.connect(monkeypatch, home)                    # or those in this process; home keeps their cache
         hub.fault(r"POST .*/commit/", status=503)         # the next such request fails
 """
 

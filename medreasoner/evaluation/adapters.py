@@ -24,9 +24,8 @@ class CachingReasoner:
     """A reasoner that encodes an image once, however many questions and passes over the samples are about it.
 
     It holds all of the latest encoding, and of earlier ones only what the language model needs
-    (`EncodedImage.inputs`),
-    for the first CACHED_IMAGES images: every pass takes the images in the same order, so the latest ones
-    would be gone when their turn comes.
+    (`EncodedImage.inputs`), for the first CACHED_IMAGES images: every pass takes the images in the same
+    order, so the latest ones would be gone when their turn comes.
 
     Args:
         frame: reads the model's numbers as if they were in this frame; None leaves the reasoner its own.

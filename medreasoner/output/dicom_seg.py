@@ -1,9 +1,8 @@
 """A mask as DICOM-SEG: a segmentation object that viewers lay over the image it was made on.
 
 One binary segment of one frame, tied to its image by UIDs and by the geometry of the image's header. The
-patient's
-data are not copied: name, number, dates and the like are left empty and PatientIdentityRemoved says so;
-whoever stores the object in an archive enters them there.
+patient's data are not copied: name, number, dates and the like are left empty and PatientIdentityRemoved says
+so; whoever stores the object in an archive enters them there.
 
 highdicom builds the object. It takes seconds to import, so this module is imported only when a file is asked
 for.

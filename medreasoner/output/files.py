@@ -102,8 +102,7 @@ def save(
     """Write the files into `folder`, which is made where it is missing.
 
     All are made before the first is written, so that nothing of an earlier run is lost to an error. A file of
-    another
-    run that this one does not write is taken away: it would belong to another image or question.
+    another run that this one does not write is taken away: it would belong to another image or question.
 
     Args:
         image: the picture that was asked about; as a `LoadedImage` it brings the mask in its source's own

@@ -2,8 +2,7 @@
 
 One pure function per way: text in, `Found` or None out, with the numbers exactly as the model wrote them. The
 project's own format is read by `answer.py`; `geometry.to_image` converts the numbers. Only what follows the
-reasoning
-is read, and of several boxes the first: a question has one target.
+reasoning is read, and of several boxes the first: a question has one target.
 """
 
 import re

@@ -1,10 +1,9 @@
-"""The architecture of the embedded reasoner: a LLaVA-style model that looks through SAM 2's image encoder and
-hears through a sentence encoder.
+"""The architecture of the embedded reasoner: a LLaVA-style model that sees through SAM 2's image encoder and
+reads questions through a sentence encoder.
 
-    picture  -> SAM 2 tower (frozen) -> stage 3 -> last stage, adapted by low-rank updates, plus stage 3
-    itself -> 256 image tokens question -> sentence encoder (BERT architecture, pretrained) -> one state a
-    word piece
-    both     -> Qwen3-style decoder -> reasoning and answer
+    image -> SAM 2 tower (frozen) -> stage 3 -> last stage with low-rank updates, and stage 3 -> 256 tokens
+    question -> sentence encoder (BERT architecture, pretrained) -> one state a word piece
+    both -> Qwen3-style decoder -> reasoning and answer
 
 Three parts differ from `LlavaForConditionalGeneration`. The tower stays byte for byte the segmenter's, so
 that one encoding serves both; what the reasoner sees differently is a low-rank update of the last stage's
@@ -92,10 +91,10 @@ class MedReasonerModel(LlavaModel):
         if not (questions >= 0).any():
             return embedded
         rows, columns, ids, mask = _gathered(input_ids, questions)
-        heard = self.question_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        states = self.question_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         embedded = embedded.clone()
-        embedded[rows, columns] = self.question_projector(heard[mask.bool()]).to(embedded.dtype)
-        whole = (heard * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        embedded[rows, columns] = self.question_projector(states[mask.bool()]).to(embedded.dtype)
+        whole = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         last = torch.tensor(
             [columns[rows_of].max() for rows_of in _members(questions[rows, columns])], device=ids.device
         )

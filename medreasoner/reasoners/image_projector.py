@@ -1,5 +1,5 @@
-"""The embedded reasoner's eye: image tokens from the third stage of SAM 2's encoder, through its last stage
-with low-rank updates.
+"""The embedded reasoner's image projector: image tokens from the third stage of SAM 2's encoder, through its
+last stage with low-rank updates.
 """
 
 import torch

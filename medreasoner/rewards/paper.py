@@ -2,9 +2,8 @@
 
 Formulas of `verl/utils/reward_score/med_grounding.py` of MedReasoner (arXiv 2508.08177), in pixels of an 840
 x 840 image as there; tests/rewards/test_paper.py holds its values to four decimals. Do not train with these
-without
-need: the hard set gives 5.56 of 8 to an answer on the wrong side. Where the original gives NaN or stops with
-an error on a hostile answer, the term is 0 here.
+without need: the hard set gives 5.56 of 8 to an answer on the wrong side. Where the original gives NaN or
+stops with an error on a hostile answer, the term is 0 here.
 
 Every term takes a `ScoredCompletion` and returns a number from 0 to 1.
 """

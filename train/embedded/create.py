@@ -1,9 +1,8 @@
 """Make the embedded VLM before training: tokenizer, processor, configuration and first weights, in the folder
 format of a Hub repository.
 
-    python -m train.embedded.create --sam2 sam2_hiera_tiny.safetensors --sentence-encoder MINILM_FOLDER --out
-    runs/start \
-        [--continue-from medreasoner/embedded]
+    python -m train.embedded.create --sam2 sam2_hiera_tiny.safetensors --sentence-encoder MINILM_FOLDER \\
+        --out runs/start [--continue-from medreasoner/embedded]
 
 The vision tower is SAM 2's (hiera-tiny, 512 px, frozen); the sentence encoder starts as all-MiniLM-L6-v2
 (Apache-2.0): a folder with its `config.json`, `tokenizer.json` and one `.safetensors` file, as the npm

@@ -103,12 +103,12 @@ def build(encoder: Mapping[str, int], rarest: int = 1) -> tuple[PreTrainedTokeni
     own = dict.fromkeys(
         [*SPECIAL, *WHOLE, *NUMBERS, BLANK, *words, *letters, *(BLANK + letter for letter in letters)]
     )
-    heard = (
+    read = (
         piece.removeprefix("##") if piece.startswith("##") else BLANK + piece
         for piece in encoder
         if piece.isascii() and piece[0] != "["
     )
-    pieces = [*own, *(piece for piece in dict.fromkeys(heard) if piece not in own)]
+    pieces = [*own, *(piece for piece in dict.fromkeys(read) if piece not in own)]
     raw = Tokenizer(
         models.WordPiece(
             vocab={piece: n for n, piece in enumerate(pieces)},
