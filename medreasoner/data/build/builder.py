@@ -32,11 +32,9 @@ from medreasoner.data.taxonomy import FILE, FOLDER, categories, supercategories,
 STAGES = ("1_regions", "2_descriptions", "3_questions")
 _HERE = Path(__file__).parent
 _CODE = [  # a stage is not finished by other code than it was begun with
-    *(
-        _HERE / f"{name}.py"
-        for name in ("builder", "asking", "assemble", "checks", "cleaning", "duplicates", "screening")
-    ),
-    *(_HERE / f"{name}.py" for name in ("manifest", "measuring", "pictures", "regions", "source_files")),
+    *(_HERE / f"{name}.py" for name in ("builder", "asking", "assemble", "checks", "cleaning")),
+    *(_HERE / f"{name}.py" for name in ("connected_parts", "duplicates", "manifest", "measuring")),
+    *(_HERE / f"{name}.py" for name in ("pictures", "regions", "screening", "source_files")),
     *(_HERE / "writers" / f"{name}.py" for name in ("base", "offline", "reasonings")),
     *(_HERE.parent / f"{name}.py" for name in ("absence", "category", "scenes", "taxonomy")),
     *(_HERE.parents[1] / f"{name}.py" for name in ("geometry", "imaging/read", "text/places")),

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from medreasoner.data.build.connected_parts import largest, pair
 from medreasoner.data.build.manifest import Item
 from medreasoner.data.category import Category
 from medreasoner.data.scenes import Scene, scene_of, scenes
 from medreasoner.data.taxonomy import find, modality_of
 from medreasoner.geometry import mask_to_box
 
-SINGLE = 1.5  # the asked region must be so many times larger than the next of its class: else nobody could tell which is meant  # noqa: E501
 BESIDE = 0.05  # of the image's longer side: what of a vertebra or disc is smaller was cut beside the midline
 MIN_SIDE = 8  # pixels of the box, in images of at most 640 px
 SIDES = ("left", "right")
@@ -59,32 +59,6 @@ class Reject:
 
     target: str
     reason: str
-
-
-def largest(mask: np.ndarray) -> np.ndarray | str:
-    """The largest connected region of a mask (H, W) bool, or why none stands out."""
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    order = np.argsort(sizes)[::-1]
-    if count > 1 and sizes[order[0]] < SINGLE * sizes[order[1]]:
-        return "several regions of like size"
-    return labels == order[0] + 1
-
-
-def pair(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | str:
-    """The two organs of one class (H, W) bool, that on the image's left first, or why there are not two."""
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    order = np.argsort(sizes)[::-1]
-    if (
-        count < 2
-        or sizes[order[1]] < 0.25 * sizes[order[0]]
-        or (count > 2 and sizes[order[2]] > 0.25 * sizes[order[1]])
-    ):
-        return "not two separate organs"
-    two = (labels == order[i] + 1 for i in (0, 1))
-    left, right = sorted(two, key=lambda region: np.flatnonzero(region.any(axis=0)).mean())
-    return left, right
 
 
 def regions(classes: dict[str, np.ndarray], kind: str, scene: Scene) -> list[Region] | str:
