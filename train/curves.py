@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+# Okabe and Ito: told apart by everyone
 COLOURS = (
     "#0072B2",
     "#D55E00",
@@ -22,7 +23,7 @@ COLOURS = (
     "#56B4E9",
     "#000000",
     "#F0E442",
-)  # Okabe and Ito: told apart by everyone
+)
 SMOOTH = 15  # steps of the moving mean
 MEAN = "/mean"
 

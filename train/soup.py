@@ -38,9 +38,8 @@ def soup(folders: list[Path], out: Path, only: str = "") -> Path:
                 "expected runs that went on from the first"
             )
         values = [value, *(state[name] for state in states)]
-        same = all(
-            torch.equal(value, other) for other in values
-        )  # what was frozen stays to the bit, a sum would lose the sign of zeros
+        # what was frozen stays to the bit, a sum would lose the sign of zeros
+        same = all(torch.equal(value, other) for other in values)
         if value.is_floating_point() and re.search(only, name) and not same:
             value.copy_(torch.stack(values).mean(0))
     first.save_pretrained(out)

@@ -109,9 +109,8 @@ class CachingSegmenter:
         ] = []  # at most one; shared with what `restricted` returns
 
     def encode(self, image: Image.Image, features: object = None) -> object:
-        latest = self._latest[
-            :
-        ]  # a copy: an image left behind by a failed run may still be encoded in a thread
+        # a copy: an image left behind by a failed run may still be encoded in a thread
+        latest = self._latest[:]
         if not latest or latest[0][0] is not image:
             latest = [(image, self.segmenter.encode(image, features))]
             self.remember(*latest[0])

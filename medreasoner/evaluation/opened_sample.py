@@ -9,11 +9,12 @@ from PIL import Image
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.geometry import Grounding
 
+# the target's share of the image: limit, words
 SIZES = (
     (0.01, "under 1 %"),
     (0.05, "1 to 5 %"),
     (1.01, "over 5 %"),
-)  # the target's share of the image: limit, words
+)
 
 
 @dataclass(frozen=True)

@@ -133,9 +133,8 @@ def stage(
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(
-        missing_ok=True
-    )  # a link into the user's folder is replaced, what it points to is not touched
+    # a link into the user's folder is replaced, what it points to is not touched
+    path.unlink(missing_ok=True)
     path.write_text(text, encoding="utf-8")
 
 

@@ -156,9 +156,8 @@ def read_grid(header: Header, shape: tuple[int, int, int], has_sizes: bool) -> V
         "names of axes and the sides of the picture are not certain.",
     )
     x, y, z = np.abs(header["pixdim"][1:4].astype(float)) if has_sizes else np.ones(3)
-    affine = np.diag(
-        [-x, y, z, 1.0]
-    )  # the first axis runs to the left, as NIfTI and nibabel have it by default
+    # the first axis runs to the left, as NIfTI and nibabel have it by default
+    affine = np.diag([-x, y, z, 1.0])
     return VolumeGrid(shape, affine, None, unit, has_sizes, notes)
 
 
@@ -182,11 +181,8 @@ def _qform(header: Header) -> np.ndarray | None:
         return None
     try:
         return header.get_qform()
-    except (
-        HeaderDataError,
-        ValueError,
-        np.linalg.LinAlgError,
-    ):  # what nibabel raises for an impossible rotation
+    # what nibabel raises for an impossible rotation
+    except (HeaderDataError, ValueError, np.linalg.LinAlgError):
         return np.zeros((4, 4))
 
 

@@ -36,9 +36,8 @@ def _edges(mask: np.ndarray) -> dict[Corner, list[Corner]]:
     right.
     """
     padded = np.pad(mask.astype(np.int8), 1)
-    horizontal = np.diff(padded, axis=0)[
-        :, 1:-1
-    ]  # (H + 1, W): 1 where the row above is outside, that below inside
+    # (H + 1, W): 1 where the row above is outside, that below inside
+    horizontal = np.diff(padded, axis=0)[:, 1:-1]
     vertical = np.diff(padded, axis=1)[1:-1]  # (H, W + 1)
     edges: dict[Corner, list[Corner]] = {}
     for y, x in np.argwhere(horizontal).tolist():

@@ -26,9 +26,8 @@ class ImageProjector(nn.Module):
         self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
         for name, (out, into) in _last_stage(width, config.vision_config.backbone_config.mlp_ratio).items():
             self.down[name] = nn.Parameter(torch.empty(self.rank, into))
-            self.up[name] = nn.Parameter(
-                torch.zeros(out, self.rank)
-            )  # zero: the last stage starts as the tower's
+            # zero: the last stage starts as the tower's
+            self.up[name] = nn.Parameter(torch.zeros(out, self.rank))
         self.linear_1 = nn.Linear(width[1], hidden)
         self.act = ACT2FN[config.projector_hidden_act]
         self.linear_2 = nn.Linear(hidden, hidden)

@@ -82,16 +82,14 @@ class Request:
                     piece, thinking = _piece(choice.delta, thinking)
                     if piece and self._first_token is None:
                         self._first_token = time.perf_counter()
-                    if (
-                        answer.parsed is None and piece
-                    ):  # after the answer only the count of tokens is waited for
+                    # after the answer only the count of tokens is waited for
+                    if answer.parsed is None and piece:
                         answer.feed(piece)
                         yield piece
                 if stop.is_set():
                     return
-        if (
-            not ended and answer.parsed is None
-        ):  # a server that dies closes the connection like one that is done
+        # a server that dies closes the connection like one that is done
+        if not ended and answer.parsed is None:
             raise EOFError("the stream ended before the answer did")
 
 

@@ -16,10 +16,11 @@ from medreasoner.rewards.paper_format import format_seg, format_think, places
 
 Term = Callable[[ScoredCompletion], float]
 Points = Sequence[Sequence[float]]
+# what a failed validity check multiplies by; pixels between two points that count as apart
 FLAG, SPREAD = (
     0.5,
     10,
-)  # what a failed validity check multiplies by; pixels between two points that count as apart
+)
 LOG4 = math.log(4)
 
 
@@ -81,10 +82,11 @@ def _box_term(score: Callable[[Sequence[float], Sequence[float], float], float])
         truth, _, diagonal = completion.reference.in_square
         try:
             return penalised(score(box, truth, diagonal), completion.once(_box_flags))
+        # a box without height or with swapped corners, in the scale term
         except (
             ValueError,
             ZeroDivisionError,
-        ):  # a box without height or with swapped corners, in the scale term
+        ):
             return 0.0
 
     term.__name__, term.__doc__ = score.__name__, score.__doc__

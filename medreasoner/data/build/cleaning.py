@@ -74,9 +74,8 @@ def clean(item: Item, out: Path, table: dict[str, Category]) -> dict:
         "wh": upright.size,
         "rejects": [asdict(part) for part in found if isinstance(part, Reject)],
     }
-    if (
-        targets or scene.phrases
-    ):  # a known picture without a target can still be asked for what it does not show
+    # a known picture without a target can still be asked for what it does not show
+    if targets or scene.phrases:
         changed = loaded.kind in ("DICOM", "NIfTI") or upright is not image
         line["image"] = _keep(item, upright if changed else None, out)
         grey = np.asarray(upright.convert("L"), np.float32)
