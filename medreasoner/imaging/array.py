@@ -17,6 +17,7 @@ from medreasoner.imaging.windowing import Windowed, window_values
 
 LAID_ON_BLACK = "Transparent parts were laid on black."
 GRAY_AXES = 2
+STRIP = 1 << 22  # pixels that are worked on at a time
 COLOR_AXES = 3
 
 
@@ -79,7 +80,12 @@ def _show_colors(values: np.ndarray) -> Windowed:
 
 def lay_on_black(image: Image.Image, notes: tuple[str, ...] = ()) -> tuple[Image.Image, tuple[str, ...]]:
     """An image with opacity as RGB on black, and `notes` with what was done."""
-    layer = image.convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), layer).convert("RGB")
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
+    flat, (width, height) = Image.new("RGB", image.size), image.size
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        strip = layer.crop((0, top, width, min(top + rows, height)))
+        black = Image.new("RGBA", strip.size, (0, 0, 0, WHITE))
+        flat.paste(Image.alpha_composite(black, strip).convert("RGB"), (0, top))
     lowest, _ = layer.getextrema()[CHANNELS]
     return flat, notes if lowest == WHITE else (*notes, LAID_ON_BLACK)

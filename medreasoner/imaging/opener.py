@@ -22,6 +22,7 @@ from medreasoner.imaging.types import ImageError, LoadedImage, ViewSelection
 
 SECONDS = 45  # for one image
 MEMORY = 1280 << 20  # bytes of data that the process may hold
+LARGE = 25_000_000  # pixels and bytes of a file together; after these a fresh process is started
 STRIP = 1 << 22  # pixels that pass between the processes at a time
 LENGTH = struct.Struct("<Q")
 PACKAGES = Path(__file__).parents[2]  # where the other process finds this package
@@ -69,12 +70,19 @@ class ImageOpener:
                 if isinstance(answer, str):
                     raise ImageError(answer)
                 loaded = replace(answer, image=receive_image(process.stdout, answer.image))
+                if loaded.image.width * loaded.image.height + len(rest) > LARGE:
+                    self._end(process)  # so that the system gets its memory back
                 return Opened(loaded, rest or None)
             except (EOFError, OSError) as error:
-                process.kill()
+                self._end(process)
                 raise ImageError(self._too_much(late.is_set())) from error
             finally:
                 timer.cancel()
+
+    def _end(self, process: subprocess.Popen) -> None:
+        process.kill()
+        process.wait()
+        self._running()
 
     def _too_much(self, late: bool) -> str:
         if late:

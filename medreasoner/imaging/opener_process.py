@@ -14,8 +14,6 @@ from medreasoner.imaging.opener import receive, send, send_image
 from medreasoner.imaging.read import load_image, read_bytes
 from medreasoner.imaging.types import ImageError, LoadedImage, ViewOptions, ViewSelection, has_choices
 
-LARGE = 400 << 20  # bytes; a process that holds so much makes room for a fresh one
-
 
 def open_file(source: Path | bytes, view: ViewSelection) -> tuple[LoadedImage, bytes]:
     """One image, and what its other views are made from: b"" where it has none. Errors: ImageError."""
@@ -47,18 +45,6 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             return
         send(answers, replace(loaded, image=loaded.image.size), rest)
         send_image(answers, loaded.image)
-        del data, loaded, rest
-        if _memory() > LARGE:
-            return
-
-
-def _memory() -> int:
-    """Bytes of memory that this process holds now; 0 where the system does not tell."""
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    except OSError:
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _limit(memory: int) -> None:

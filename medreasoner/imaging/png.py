@@ -23,7 +23,7 @@ BLOCK = 1 << 20  # bytes unpacked at once
 def without_texts(data: bytes) -> bytes:
     """A PNG file without its texts and colour profiles; whatever is damaged stays as it is."""
     return SIGNATURE + b"".join(
-        chunk for name, chunk in _chunks(data) if name not in DROPPED or _is_exif(chunk)
+        chunk for name, chunk in png_chunks(data) if name not in DROPPED or _is_exif(chunk)
     )
 
 
@@ -33,7 +33,7 @@ def lacks_rows(data: bytes) -> bool:
 
     A file that is damaged otherwise lacks none: its decoder says what is wrong.
     """
-    chunks = list(_chunks(data))
+    chunks = list(png_chunks(data))
     try:
         expected = _unpacked_bytes(*_header(chunks))
         return (
@@ -48,7 +48,7 @@ def gray_with_opacity(data: bytes) -> np.ndarray | None:
 
     Errors: ValueError for damage.
     """
-    chunks = list(_chunks(data))
+    chunks = list(png_chunks(data))
     if len(chunks[0][1]) < HEADER_END or _header(chunks)[2:4] != (DEEP, GRAY_WITH_OPACITY):
         return None
     from imagecodecs import PngError, png_decode  # takes a while to import
@@ -84,7 +84,7 @@ def _count_unpacked(parts: Iterator[bytes], enough: int) -> int:
     return count
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Each chunk's name and all its bytes; the last one may be cut short."""
     position = len(SIGNATURE)
     while position < len(data):

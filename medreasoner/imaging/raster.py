@@ -103,9 +103,13 @@ def read_pil(image: Image.Image, view: ViewSelection) -> LoadedImage:
     frame = select_number("frame", view.frame, frames)
     upright, turned = _decode(image, frame, frames)
     windowed = _windowed(upright, view.window)
+    picture = windowed.pixels
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture).convert("RGB")
+    picture.info = {}  # comments, EXIF and texts, which Pillow would write into copies of the picture
     notes = (f"Frame {frame} of {frames} is shown.",) if frames > 1 else ()
     return LoadedImage(
-        image=Image.fromarray(windowed.pixels).convert("RGB"),
+        image=picture,
         kind=kind,
         notes=(*notes, *turned, *windowed.notes),
         view=ViewSelection(frame=frame if frames > 1 else None, window=windowed.window),
@@ -130,12 +134,13 @@ def _decode(image: Image.Image, frame: int, frames: int) -> tuple[Image.Image, t
     except (*_SEEK_ERRORS, Image.DecompressionBombError) as error:
         raise damaged(kind, error) from error
     check_size(*image.size)
-    stored = image.format == "TIFF" and _orientation(image)  # asked first: a TIFF turns itself while it loads
+    # asked first: a TIFF turns itself while it loads
+    stored = image.format == "TIFF" and exif_orientation(image)
     try:
         image.load()
     except _DECODE_ERRORS as error:
         raise damaged(kind, error) from error
-    orientation = stored or _orientation(image)
+    orientation = stored or exif_orientation(image)
     if orientation is None:
         return image, (
             "The EXIF data is damaged; the image is shown as it is stored, which may not be upright.",
@@ -152,7 +157,7 @@ def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
     return turned
 
 
-def _orientation(image: Image.Image) -> int | None:
+def exif_orientation(image: Image.Image) -> int | None:
     """EXIF orientation of an image, 1 if it has none, None if that cannot be read."""
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -167,9 +172,9 @@ def _windowed(image: Image.Image, window: str | None) -> Windowed:
     refuse_window(window, "has 8 bits a channel, which need none")
     if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
         opaque, notes = lay_on_black(image)
-        return Windowed(np.asarray(opaque), notes=notes)
+        return Windowed(opaque, notes=notes)
     notes = ("CMYK colours were converted to RGB.",) if image.mode == "CMYK" else ()
-    return Windowed(np.asarray(image.convert("RGB")), notes=notes)
+    return Windowed(image.convert("RGB"), notes=notes)  # no array between, which is a third of the memory
 
 
 def _deep_gray(image: Image.Image, window: str | None) -> Windowed:

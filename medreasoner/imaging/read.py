@@ -9,6 +9,7 @@ Not here: resizing (a model does it for itself) and series of DICOM files (data/
 
 import gzip
 import io
+import os
 import textwrap
 import zlib
 from pathlib import Path
@@ -53,12 +54,12 @@ def load_image(
         return read_array(source, view)
     if isinstance(source, Image.Image):
         return read_pil(source, view)
-    data = _bytes(source)
-    return _read_file(_unzipped(data) if data[:2] == GZIP else data, view)
+    data = read_bytes(source)
+    return _read_file(unzipped(data) if data[:2] == GZIP else data, view)
 
 
 def _read_file(data: bytes, view: ViewSelection) -> LoadedImage:
-    if data[344:348] == b"n+1\0" or data[4:8] == b"n+2\0":
+    if is_nifti(data):
         from medreasoner.imaging.nifti import read_nifti
 
         return read_nifti(data, view)
@@ -66,19 +67,21 @@ def _read_file(data: bytes, view: ViewSelection) -> LoadedImage:
         raise ImageError(
             "This is half of a NIfTI pair (.hdr and .img); give the volume as one .nii or .nii.gz file."
         )
-    if _looks_like_dicom(data):
+    if is_dicom(data):
         from medreasoner.imaging.dicom import read_dicom
 
         return read_dicom(data, view)
     return read_tiff(data, view) if is_tiff(data) else read_raster(data, view)
 
 
-def _bytes(source: str | Path | bytes | BinaryIO) -> bytes:
+def read_bytes(source: str | Path | bytes | BinaryIO) -> bytes:
+    """What a file holds. Errors: ImageError for one that cannot be opened, is empty, or exceeds MAX_BYTES."""
     if isinstance(source, (str, Path)):
         name = repr(str(source)[-200:])
         try:
             with open(source, "rb") as file:
-                data = file.read(MAX_BYTES + 1)
+                size = os.fstat(file.fileno()).st_size  # 0 of what is no ordinary file
+                data = file.read(1 + (min(size, MAX_BYTES) or MAX_BYTES))  # room for all of it is made at once
         except FileNotFoundError:
             raise ImageError(f"There is no file at {name}.") from None
         except IsADirectoryError:
@@ -94,7 +97,8 @@ def _bytes(source: str | Path | bytes | BinaryIO) -> bytes:
     return _within_limit(data)
 
 
-def _unzipped(data: bytes) -> bytes:
+def unzipped(data: bytes) -> bytes:
+    """What a gzip file holds. Errors: ImageError."""
     try:
         return _within_limit(gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_BYTES + 1))
     except (OSError, EOFError, zlib.error) as error:
@@ -103,11 +107,16 @@ def _unzipped(data: bytes) -> bytes:
 
 def _within_limit(data: bytes) -> bytes:
     if len(data) > MAX_BYTES:
-        raise ImageError(f"The file holds more than {MAX_BYTES >> 30} GiB; give one image or one slice.")
+        raise ImageError(f"The file holds more than {MAX_BYTES >> 20} MiB; give one image or one slice.")
     return data
 
 
-def _looks_like_dicom(data: bytes) -> bool:
+def is_nifti(data: bytes) -> bool:
+    """Whether a file is a NIfTI-1 or NIfTI-2 image in one piece."""
+    return data[344:348] == b"n+1\0" or data[4:8] == b"n+2\0"
+
+
+def is_dicom(data: bytes) -> bool:
     """By the mark after the preamble, or, in old files without one, by a first tag of group 0002 or 0008."""
     little, big = data[:2] in (b"\2\0", b"\x08\0") and data[3:4] == b"\0", data[:3] == b"\0\x08\0"
     return data[PREAMBLE : PREAMBLE + 4] == DICOM_PREFIX or little or big

@@ -8,8 +8,9 @@ from PIL import Image
 MIN_SIDE = 16  # pixels; below this there is nothing to ground
 MAX_SIDE = 20_000
 MAX_PIXELS = 100_000_000
+MAX_FRAMES = 10_000  # pages, frames or moments of a file that can be chosen from
 SQUARE = 1.05  # ratio of the sides of a pixel up to which it counts as a square
-MAX_BYTES = 1 << 30  # of a file, and of what a compressed one may unpack to
+MAX_BYTES = 768 << 20  # of a file, and of what a compressed one may unpack to
 
 
 class ImageError(ValueError):
@@ -48,6 +49,11 @@ class ViewOptions:
     axes: tuple[str, ...] = ()
     frames: int = 1
     windows: tuple[str, ...] = ()
+
+
+def has_choices(options: ViewOptions) -> bool:
+    """Whether a file can be shown in another way."""
+    return options.slices > 1 or options.frames > 1 or bool(options.axes or options.windows)
 
 
 @dataclass(frozen=True)

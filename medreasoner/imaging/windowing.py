@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from medreasoner.imaging.auto_window import is_hounsfield, may_be_hounsfield, percentile_limits
 from medreasoner.imaging.types import ImageError
@@ -27,13 +28,13 @@ class Windowed(NamedTuple):
     """An image in 8 bits.
 
     Args:
-        pixels: uint8.
+        pixels: uint8; of Pillow's own images with 8 bits a channel, the image in RGB.
         window: the name it is shown in; None where the image needs none.
         windows: the names there are to choose from.
         notes: what was done, as sentences.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | Image.Image
     window: str | None = None
     windows: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -13,8 +13,10 @@ from PIL import Image
 
 from medreasoner.events import NOTICE, Absent, Done, Event, Failed, Located, Thinking
 from medreasoner.geometry import Grounding, GroundingError
-from medreasoner.imaging import ImageError, LoadedImage, load_image
+from medreasoner.imaging import ImageError, LoadedImage
+from medreasoner.imaging.opener import ImageOpener
 from medreasoner.output.grounding_json import Provenance, as_json
+from medreasoner.page.uploads import delete_upload
 from medreasoner.refine import Refined
 from medreasoner.segmenters.base import Click, SegmenterError
 
@@ -32,10 +34,13 @@ class Endpoints:
 
     Args:
         ground, refine, provenance: those of a `MedReasoner`, or calls to it on ZeroGPU.
+        opener: of the images that are sent.
     """
 
-    def __init__(self, ground: Ground, refine: Refine, provenance: Callable[[str], Provenance]) -> None:
-        self._ground, self._refine, self._provenance = ground, refine, provenance
+    def __init__(
+        self, ground: Ground, refine: Refine, provenance: Callable[[str], Provenance], opener: ImageOpener
+    ) -> None:
+        self._ground, self._refine, self._provenance, self._opener = ground, refine, provenance, opener
 
     def place(self) -> None:
         """Add the endpoints to the `gr.Blocks` around it; the components that give them their types are
@@ -62,7 +67,7 @@ class Endpoints:
             times), and the mask: 0/255 grey, in the image's size. Where `found` is false, box, points and
             mask are null.
         """
-        loaded = _open(image)
+        loaded = self._open(image)
         *_, last = self._ground(loaded.image, question)
         result = _result(last)
         mask = _grey(result.mask) if isinstance(result, Done) else None
@@ -80,7 +85,7 @@ class Endpoints:
             {"state": "thinking", "think": the reasoning so far}, then {"state": "located", "box_xyxy",
             "points_xy", "think"}, then {"state": "done", ...} with everything that `ground` gives as JSON.
         """
-        loaded, think = _open(image), ""
+        loaded, think = self._open(image), ""
         for event in self._ground(loaded.image, question):
             match event:
                 case Thinking(text):
@@ -105,7 +110,7 @@ class Endpoints:
             {"box_xyxy", "points_xy", "clicks", "mask_score", "seconds", "notes", "notice"}, and the mask:
             0/255 grey, in the image's size.
         """
-        loaded = _open(image)
+        loaded = self._open(image)
         try:
             refined = self._refine(loaded.image, *read_prompt(box, points, clicks))
         except (GroundingError, SegmenterError) as error:
@@ -120,6 +125,15 @@ class Endpoints:
         }
         return facts, _grey(refined.mask)
 
+    def _open(self, path: str) -> LoadedImage:
+        """The image in an uploaded file, which is deleted at once."""
+        try:
+            return self._opener.open(Path(path)).loaded
+        except ImageError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        finally:
+            delete_upload(path)
+
 
 def read_prompt(box: object, points: object, clicks: object) -> tuple[Grounding, tuple[Click, ...]]:
     """What a browser or a program sent, as a grounding and clicks; nothing about it is trusted. Errors:
@@ -128,19 +142,12 @@ def read_prompt(box: object, points: object, clicks: object) -> tuple[Grounding,
         x1, y1, x2, y2 = (float(value) for value in box)
         (ax, ay), (bx, by) = ((float(x), float(y)) for x, y in points)
         clicked = tuple((float(x), float(y), bool(positive)) for x, y, positive in clicks or [])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise GroundingError(
             "expected a box of four numbers [x1, y1, x2, y2], two points [[x, y], [x, y]] and clicks "
             f"[[x, y, true or false], …], got {str([box, points, clicks])[:120]}"
         ) from error
     return Grounding((x1, y1, x2, y2), ((ax, ay), (bx, by))), clicked
-
-
-def _open(path: str) -> LoadedImage:
-    try:
-        return load_image(Path(path))
-    except ImageError as error:
-        raise gr.Error(str(error), print_exception=False) from error
 
 
 def _result(event: Event) -> Done | Absent:

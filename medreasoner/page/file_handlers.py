@@ -1,13 +1,13 @@
-"""Event handlers that open an image, show another slice of it, hand over a file of the answer, and forget a
-visitor who leaves."""
+"""Event handlers that open an image, show another slice of it, and hand over a file of the answer."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
 
 from medreasoner.imaging import ImageError, ViewSelection
+from medreasoner.imaging.opener import ImageOpener
 from medreasoner.output.files import ExportError, file_names
 from medreasoner.page import downloads
 from medreasoner.page.answer_view import answer, status
@@ -16,13 +16,22 @@ from medreasoner.page.image_view import picture
 from medreasoner.page.layout import Layout
 from medreasoner.page.run_handlers import CONNECTION_LOST
 from medreasoner.page.session import Session
+from medreasoner.page.uploads import delete_upload
 
 
 class FileHandlers:
-    """The handlers of one page; `examples` are those it offers, in the order of their buttons."""
+    """The handlers of one page.
 
-    def __init__(self, layout: Layout, examples: list[Example]) -> None:
-        self._layout, self._examples = layout, examples
+    Args:
+        examples: those it offers, in the order of their buttons.
+        opener: of the files that visitors bring.
+        make_room: called with the bytes of memory that a new image takes, see `housekeeping.make_room`.
+    """
+
+    def __init__(
+        self, layout: Layout, examples: list[Example], opener: ImageOpener, make_room: Callable[[int], None]
+    ) -> None:
+        self._layout, self._examples, self._opener, self._make_room = layout, examples, opener, make_room
 
     def open_file(self, path: str, session: Session | None, client: dict) -> Iterator[dict]:
         """Show the image in the uploaded file at `path`, then delete the file. One that is no image leaves
@@ -34,11 +43,12 @@ class FileHandlers:
         """
         yield self._layout.update({"status": status("opening", "Opening the image")})
         try:
-            yield self._opened(Session.of_file(Path(path)), session)
+            opened = self._opener.open(Path(path))
+            yield self._opened(Session(opened.loaded, opened.rest), session)
         except ImageError as error:
             yield self._refused(error, session, client)
         finally:
-            Path(path).unlink(missing_ok=True)
+            delete_upload(path)
 
     def open_example(self, session: Session | None, event: gr.EventData) -> dict:
         """Open the example that was clicked. Its index comes from the browser, so it is looked up, not
@@ -55,13 +65,14 @@ class FileHandlers:
             return self._layout.update({"status": status("error", CONNECTION_LOST)})
         try:
             view = ViewSelection(event.slice, event.axis, event.frame, event.window)
-            return self._opened(session.with_view(view), session)
+            return self._opened(session.with_view(view, self._opener), session)
         except ImageError as error:
             return self._refused(error, session, client)
 
     def _opened(self, session: Session, before: Session | None, example: int | None = None) -> dict:
         if before is not None:
             before.closed = True
+        self._make_room(session.nbytes)
         viewer = picture(session.loaded, session.credit, session.truth)
         viewer |= {"image": session.id, "example": example}
         empty = {"layers": {}, "downloads": {}, "confidence": {}, "comparison": {}}
@@ -74,6 +85,12 @@ class FileHandlers:
         phase = "empty" if before is None else before.phase
         return self._layout.update({"status": status(phase, str(error), warning=True)})
 
+    def fail(self, session: Session | None) -> dict:
+        """Something else than the image was at fault; the traceback is in the server's log."""
+        text = "Something broke on our side. What was open before is still here."
+        phase = "empty" if session is None else session.phase
+        return self._layout.update({"status": status(phase, text, warning=True)})
+
     def download(self, session: Session | None, event: gr.EventData) -> dict:
         """Hand over one of the files that are offered."""
         if session is None or session.done is None or event.kind not in file_names(session.loaded):
@@ -84,11 +101,3 @@ class FileHandlers:
             return self._layout.update({"status": status("done", str(error), warning=True)}, session.run)
         file["id"] = uuid.uuid4().hex  # so that the browser saves a file that is asked for twice
         return self._layout.update({"downloads": downloads.offered(session) | {"file": file}}, session.run)
-
-
-def forget_visitor(demo: gr.Blocks, request: gr.Request) -> None:
-    """Drop what Gradio holds of a visitor who has closed the page or lost the connection. It would keep the
-    state for an hour, and what the components last showed, the picture among it, until thousands of others
-    have come."""
-    demo.state_holder.session_data.pop(request.session_hash, None)
-    demo.state_holder.time_last_used.pop(request.session_hash, None)

@@ -1,13 +1,16 @@
 """The page as one `gr.Blocks`: its components, and which event calls which handler."""
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 import gradio as gr
 
+from medreasoner.imaging.opener import ImageOpener
 from medreasoner.page.endpoints import Endpoints
 from medreasoner.page.examples import Example
-from medreasoner.page.file_handlers import FileHandlers, forget_visitor
+from medreasoner.page.file_handlers import FileHandlers
+from medreasoner.page.housekeeping import forget_visitor, make_room
 from medreasoner.page.layout import Layout
 from medreasoner.page.model_calls import Model, ModelCalls
 from medreasoner.page.recordings import Recording
@@ -55,10 +58,11 @@ class Page:
             )
             # first, so that theirs are the names `/ground` and `/refine` and not those of the page's own
             # events
-            Endpoints(first.events, first.refine, model.provenance).place()
+            opener = ImageOpener()
+            Endpoints(first.events, first.refine, model.provenance, opener).place()
             self.layout = Layout(examples, model.can_sample, second and second.name)
             self.runs = RunHandlers(self.layout, first, second, recordings)
-            self.files = FileHandlers(self.layout, examples)
+            self.files = FileHandlers(self.layout, examples, opener, partial(make_room, self.demo))
             self._connect_runs()
             self._connect_files()
             self.demo.unload(self._forget_visitor)
@@ -79,7 +83,9 @@ class Page:
         for event in running:
             event.failure(runs.fail, layout.session, shown, **OPTIONS)
         layout.stop.click(runs.stop, client, shown, js=ENDING_TASK, **OPTIONS)
-        layout.layers.refine(runs.refine, layout.session, shown, trigger_mode="multiple", **OPTIONS)
+        at_once = {"trigger_mode": "multiple", **OPTIONS}
+        refining = layout.layers.refine(runs.refine, layout.session, shown, **at_once)
+        refining.failure(self.files.fail, layout.session, layout.status, **OPTIONS)
 
     def _connect_files(self) -> None:
         """Events that open an image, which ends what runs on the one before, and downloads."""
@@ -87,10 +93,14 @@ class Page:
         opened = [*layout.run_outputs, layout.session, layout.viewer]
         client = [layout.session, layout.client]
         ending = {"js": ENDING_TASK, "trigger_mode": "multiple", **OPTIONS}
-        layout.upload.upload(files.open_file, [layout.upload, *client], opened, **ending)
-        layout.examples.pick(files.open_example, layout.session, [*opened, layout.question], **OPTIONS)
-        layout.viewer.select_view(files.open_view, client, opened, **ending)
-        layout.downloads.fetch(files.download, layout.session, [layout.downloads, layout.status], **OPTIONS)
+        fetched = [layout.downloads, layout.status]
+        for event in (
+            layout.upload.upload(files.open_file, [layout.upload, *client], opened, **ending),
+            layout.examples.pick(files.open_example, layout.session, [*opened, layout.question], **OPTIONS),
+            layout.viewer.select_view(files.open_view, client, opened, **ending),
+            layout.downloads.fetch(files.download, layout.session, fetched, **OPTIONS),
+        ):
+            event.failure(files.fail, layout.session, layout.status, **OPTIONS)
 
     def _forget_visitor(self, request: gr.Request) -> None:
-        forget_visitor(self.demo, request)
+        forget_visitor(self.demo, request.session_hash)

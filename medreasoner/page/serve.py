@@ -6,9 +6,13 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from medreasoner.page.component import style_sheet
+from medreasoner.page.guard import MAX_UPLOAD, Guard, allowed_hosts, limit_fields
+from medreasoner.page.housekeeping import lifespan
 from medreasoner.page.page import Page
+from medreasoner.page.uploads import use_own_folder
 
 FIRST_PORT = 7860  # Gradio's; where it is taken, the first free one of the next hundred is used
 
@@ -27,6 +31,9 @@ def launch(page: Page, port: int | None = None, tell: Callable[[str], None] = pr
 
     Errors: PortTaken for a port that was asked for.
     """
+    use_own_folder()
+    limit_fields()
+    connected: set[str] = set()
     asked = port if port is not None else int(os.environ.get("GRADIO_SERVER_PORT") or 0)
     try:
         _, address, _ = page.demo.launch(
@@ -40,7 +47,11 @@ def launch(page: Page, port: int | None = None, tell: Callable[[str], None] = pr
             enable_monitoring=False,
             ssr_mode=False,
             mcp_server=find_spec("mcp") is not None,
-            max_file_size="200mb",
+            max_file_size=MAX_UPLOAD,
+            app_kwargs={
+                "middleware": [Middleware(Guard, connected=connected, hosts=allowed_hosts())],
+                "lifespan": lifespan(page.demo, connected),
+            },
         )
     except OSError as error:
         if not asked:

@@ -7,7 +7,7 @@ leaves or loses the connection.
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from medreasoner.events import Done
 from medreasoner.geometry import Grounding
 from medreasoner.image_cache import ImageCache
 from medreasoner.imaging import ImageError, LoadedImage, ViewSelection, load_image
+from medreasoner.imaging.opener import ImageOpener
+from medreasoner.imaging.types import has_choices
 from medreasoner.output.grounding_json import NO_PROVENANCE, Provenance
 from medreasoner.page.examples import Example
 from medreasoner.refine import Refined
@@ -29,7 +31,8 @@ class Session:
 
     Args:
         loaded: the image as it is shown.
-        data: the file itself, kept only where another slice or window of it can be asked for.
+        data: the file without what may name a patient, kept only where another slice or window of it can be
+            asked for.
         credit: where an example comes from.
         truth: (H, W) bool, the mask an example came with.
         cache, second_cache: what each model computed from the image, for further questions and corrections.
@@ -62,9 +65,9 @@ class Session:
 
     @staticmethod
     def of_file(path: Path) -> "Session":
-        """Errors: ImageError."""
+        """A file of this server's own, such as an example. Errors: ImageError."""
         loaded = load_image(path)
-        return Session(loaded, path.read_bytes() if _has_choices(loaded) else None)
+        return Session(loaded, path.read_bytes() if has_choices(loaded.options) else None)
 
     @staticmethod
     def of_example(example: Example) -> "Session":
@@ -74,10 +77,18 @@ class Session:
             return session
         return replace(session, truth=read_truth(example.mask, session.loaded.image.size))
 
-    def with_view(self, view: ViewSelection) -> "Session":
+    def with_view(self, view: ViewSelection, opener: ImageOpener) -> "Session":
         """The same file in another slice or window; what was found in the old one is dropped. Errors:
         ImageError."""
-        return Session(load_image(self.data, **asdict(view)), self.data, self.credit)
+        return Session(opener.open(self.data, view).loaded, self.data, self.credit)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the image, its file and the masks take; Pillow holds a pixel in four."""
+        width, height = self.loaded.image.size
+        masks = [self.truth, self.done.mask if self.done is not None else None]
+        held = [mask.nbytes for mask in masks if mask is not None]
+        return 4 * width * height + len(self.data or b"") + sum(held)
 
     def begin(self, run: str, provenance: Provenance, compared: bool = False) -> None:
         """Start a run; the result of the one before is dropped."""
@@ -134,8 +145,3 @@ def read_truth(path: Path, image_wh: tuple[int, int]) -> np.ndarray:
             f"The mask {path.name} has {width} x {height} pixels, its image {image_wh[0]} x {image_wh[1]}."
         )
     return mask
-
-
-def _has_choices(loaded: LoadedImage) -> bool:
-    choices = loaded.options
-    return choices.slices > 1 or choices.frames > 1 or bool(choices.axes or choices.windows)
