@@ -81,7 +81,7 @@ def read_bytes(source: str | Path | bytes | BinaryIO) -> bytes:
         try:
             with open(source, "rb") as file:
                 size = os.fstat(file.fileno()).st_size  # 0 of what is no ordinary file
-                data = file.read(1 + (min(size, MAX_BYTES) or MAX_BYTES))  # room for all of it is made at once
+                data = file.read(1 + (min(size, MAX_BYTES) or MAX_BYTES))  # room is made for all at once
         except FileNotFoundError:
             raise ImageError(f"There is no file at {name}.") from None
         except IsADirectoryError:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
-from gradio import routes
+from gradio import route_utils, routes
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -140,7 +140,7 @@ def _limited(receive: Receive, path: str) -> Callable[[], Awaitable[MutableMappi
     return receiving
 
 
-class LimitedFields(routes.GradioMultiPartParser):
+class LimitedFields(route_utils.GradioMultiPartParser):
     """Gradio's reader of forms, which limits files alone, with a limit of the other fields."""
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -152,4 +152,4 @@ class LimitedFields(routes.GradioMultiPartParser):
 
 def limit_fields() -> None:
     """Let Gradio read forms with `LimitedFields`."""
-    routes.GradioMultiPartParser = LimitedFields
+    route_utils.GradioMultiPartParser = routes.GradioMultiPartParser = LimitedFields

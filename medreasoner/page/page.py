@@ -15,6 +15,7 @@ from medreasoner.page.layout import Layout
 from medreasoner.page.model_calls import Model, ModelCalls
 from medreasoner.page.recordings import Recording
 from medreasoner.page.run_handlers import RunHandlers
+from medreasoner.page.uploads import use_own_folder
 
 RUNS_AT_ONCE = 1  # a model answers one question at a time; the next visitor waits in line, and is told so
 # Run in the browser before a handler: the last input becomes what the workspace holds (task, run, image,
@@ -50,6 +51,7 @@ class Page:
         recordings: Mapping[tuple[str, str], Recording] = MappingProxyType({}),
         compare: Model | None = None,
     ) -> None:
+        use_own_folder()  # before the first component, which asks where to write
         first, second = ModelCalls(model), ModelCalls(compare) if compare else None
         blocks = {"title": "MedReasoner", "analytics_enabled": False, "fill_width": True}
         with gr.Blocks(delete_cache=(300, 900), **blocks) as self.demo:

@@ -12,7 +12,6 @@ from medreasoner.page.component import style_sheet
 from medreasoner.page.guard import MAX_UPLOAD, Guard, allowed_hosts, limit_fields
 from medreasoner.page.housekeeping import lifespan
 from medreasoner.page.page import Page
-from medreasoner.page.uploads import use_own_folder
 
 FIRST_PORT = 7860  # Gradio's; where it is taken, the first free one of the next hundred is used
 
@@ -31,7 +30,6 @@ def launch(page: Page, port: int | None = None, tell: Callable[[str], None] = pr
 
     Errors: PortTaken for a port that was asked for.
     """
-    use_own_folder()
     limit_fields()
     connected: set[str] = set()
     asked = port if port is not None else int(os.environ.get("GRADIO_SERVER_PORT") or 0)

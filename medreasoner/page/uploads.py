@@ -1,7 +1,9 @@
 """Uploaded files: where they lie, and that none stays."""
 
+import atexit
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -11,9 +13,10 @@ VARIABLE = "GRADIO_TEMP_DIR"
 
 
 def use_own_folder() -> None:
-    """Let Gradio write into a folder of this server alone, so that it may be swept."""
+    """Let Gradio write into a folder of this process alone, so that it may be swept; it ends with it."""
     if not os.environ.get(VARIABLE):
         os.environ[VARIABLE] = tempfile.mkdtemp(prefix="medreasoner-")
+        atexit.register(shutil.rmtree, os.environ[VARIABLE], ignore_errors=True)
 
 
 def delete_upload(path: str) -> None:
