@@ -84,7 +84,6 @@ EXAMPLE = render(
 _FENCE = re.compile(r"^\s*+```[a-zA-Z]*+\s*+|(?<!\s)\s*+```\s*+$")
 _COMMA = re.compile(r",\s*(?=[\]}])")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_LIST = re.compile(rf"""["'](?P<key>{"|".join(KEYS)})["']\s*:\s*\[(?P<numbers>[^\[\]]*)\]""")
 MAX_BODY = 4000  # characters of an answer that are looked at; a true one has about 90
 
 
@@ -177,29 +176,7 @@ def _numbers(key: str, values: object, met: list[str]) -> tuple[float, ...]:
     return tuple(found)
 
 
-def coordinate_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """Where in `text` the eight numbers stand that `parse` reads from it: (start, end) in characters, the box
-    first, then the points. () where they cannot be told, or are not eight."""
-    start, end = find_blocks(text).answer or (0, 0)
-    end = max(start, text.find("}", start, end))  # the object is flat
-    lists = {found["key"]: found.span("numbers") for found in _LIST.finditer(text, start, end)}
-    spans = [number.span() for key in KEYS if key in lists for number in _NUMBER.finditer(text, *lists[key])]
-    return tuple(spans) if len(spans) == sum(LENGTHS.values()) else ()
-
-
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return -1e9 < value < 1e9 and math.isfinite(value)
-
-
-class Closing(str):
-    """The piece of a stream that closes an answer, from a reasoner that can tell how probable the numbers in
-    it were: a string with `coordinate_probability`, 0..1, see `events.Done`."""
-
-    coordinate_probability: float | None
-
-    def __new__(cls, text: str, coordinate_probability: float | None) -> "Closing":
-        piece = super().__new__(cls, text)
-        piece.coordinate_probability = coordinate_probability
-        return piece

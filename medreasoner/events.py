@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from medreasoner.certainty import UNKNOWN, Certainty
 from medreasoner.geometry import Frame, Grounding
 
 NOTICE = "Research use only. Not for diagnosis."
@@ -49,11 +50,9 @@ class Segmented:
 class Done:
     """The whole run again, for callers that want only the end.
 
-    `coordinate_probability`, 0..1: the geometric mean, over the eight numbers of the answer as the model
-    wrote them (box, then points), of the probability it gave each number when it wrote it, which is the
-    product over the number's tokens, each given all text before it and before any temperature. It is the
-    model's own and not calibrated: how narrow its distribution is, not how often it is right. None where the
-    reasoner cannot tell: a recording, a server, or an answer in another dialect than the project's format.
+    `confidence` is the calibrated chance, 0..1, that the box overlaps the target by half (see
+    `confidence.py`), None where it is not known. `mask_score` and `certainty` are raw: not chances of being
+    right.
     """
 
     think: str
@@ -68,14 +67,12 @@ class Done:
     model: str
     segmenter: str
     notice: str = NOTICE
-    coordinate_probability: float | None = None
+    certainty: Certainty = UNKNOWN
     frame: Frame | None = (
         None  # in which the model writes coordinates, for those in `think`; None where it was not recorded
     )
     input_wh: tuple[int, int] | None = None  # of the resized input; None with `frame`
-    confidence: float | None = (
-        None  # calibrated chance, 0..1, that the box overlaps the target by half; None: not known
-    )
+    confidence: float | None = None
 
     found = True  # as `Absent.found`
 
@@ -99,6 +96,7 @@ class Absent:
     segmenter: str
     notice: str = NOTICE
     confidence: float | None = None
+    certainty: Certainty = UNKNOWN
 
     found = False
 

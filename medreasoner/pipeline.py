@@ -19,9 +19,11 @@ from dataclasses import replace
 
 from PIL import Image
 
-from medreasoner.answer import Closing, Parsed
+from medreasoner.answer import Parsed
 from medreasoner.answer_in_pixels import in_pixels
 from medreasoner.answer_stream import StreamParser
+from medreasoner.certainty import UNKNOWN, Closing
+from medreasoner.confidence import features
 from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, Thinking
 from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.image_cache import ImageCache
@@ -92,7 +94,7 @@ class _Run:
         self.started = time.perf_counter()
         self.timings: dict[str, float] = {}
         self.pieces = 0
-        self.probability: float | None = None  # of the coordinates
+        self.certainty = UNKNOWN
 
     def now(self) -> float:
         """Seconds since the run began."""
@@ -132,7 +134,7 @@ class _Run:
                 if shown:
                     yield Thinking(shown)
                 if self.parser.parsed is not None:
-                    self.probability = piece.coordinate_probability if isinstance(piece, Closing) else None
+                    self.certainty = piece.certainty if isinstance(piece, Closing) else UNKNOWN
                     break
         return self.parser.finish()
 
@@ -151,7 +153,8 @@ class _Run:
         if not mask.any():
             notes += ("The segmenter found nothing to outline in the box.",)
         yield Segmented(mask, score, total)
-        times = self.timings
+        times, calibration = self.timings, self.reasoner.calibration
+        known = features(self.certainty, grounding.box, self.image.size, score)
         seconds = {name: times[name] for name in ("read", "first_token", "located")}
         yield Done(
             think=parsed.think or "",
@@ -165,12 +168,14 @@ class _Run:
             tokens_per_s=self.tokens_per_s(),
             model=self.reasoner.name,
             segmenter=self.segmenter.name,
-            coordinate_probability=self.probability,
+            certainty=self.certainty,
             frame=self.reasoner.frame,
             input_wh=self.cache.reasoner_encoding.input_wh,
+            confidence=calibration and calibration.of_place(known),
         )
 
     def absent(self, parsed: Parsed) -> Absent:
+        calibration = self.reasoner.calibration
         return Absent(
             think=parsed.think or "",
             answer_text=self.parser.text,
@@ -180,6 +185,8 @@ class _Run:
             tokens_per_s=self.tokens_per_s(),
             model=self.reasoner.name,
             segmenter=self.segmenter.name,
+            certainty=self.certainty,
+            confidence=calibration and calibration.of_absence(features(self.certainty)),
         )
 
     def tokens_per_s(self) -> float | None:

@@ -22,7 +22,10 @@ LAYERS = (
     {
         "answer",
         "answer_blocks",
+        "answer_parts",
         "answer_stream",
+        "certainty",
+        "confidence",
         "prompts",
         "question",
         "metrics",

@@ -86,7 +86,9 @@ def test_the_wheel_is_the_library_with_its_data_and_nothing_else(wheel):
     library = {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "medreasoner").rglob("*") if path.is_file()
     }
-    notes = {name for name in library if name.endswith(".md") and not re.search("/(embedded|examples)/", name)}
+    notes = {
+        name for name in library if name.endswith(".md") and not re.search("/(embedded|examples)/", name)
+    }
     library = {name for name in library - notes if "__pycache__" not in name}
     assert {name for name in names if ".dist-info/" not in name} == library
     about = {name.partition(".dist-info/")[2] for name in names if ".dist-info/" in name}

@@ -61,12 +61,14 @@ class CompletionSheets:
         """
         truths = [columns[name] for name in ("bbox_2d", "point_2d", "image_wh")]
         masks, thinks = columns.get("mask"), columns.get("think")
-        references = read_references(*truths, masks, thinks, self.frame, self.input_wh)
+        absent = columns.get("absent")
+        references = read_references(*truths, masks, thinks, absent, self.frame, self.input_wh)
         groups = _groups(columns["image"], columns["bbox_2d"])
         rows = []
         for group in groups[:PROMPTS]:
             image, reference = columns["image"][group[0]], references[group[0]]
-            truth = reference and Grounding(reference.box, reference.points)
+            here = reference is not None and not reference.absent
+            truth = Grounding(reference.box, reference.points) if here else None
             answers = [references[i] and ScoredCompletion(texts[i], references[i]).grounding for i in group]
             rows.append([picture(image, reference, each) for each in [truth, *answers[:ANSWERS]]])
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -104,8 +104,8 @@ def main(options: Options, features: ImageFeatures | None = None) -> Path:
     """Train; returns the folder with the model."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     spec = open_model_spec(options.model)
-    # the rewards judge a place; what an image does not show is learnt by SFT
-    samples = [sample for sample in open_samples(options) if not sample.absent]
+    # a model whose prompt does not tell it that it may abstain would be paid for guessing so
+    samples = [sample for sample in open_samples(options) if spec.absence or not sample.absent]
     check_run(options, spec, len(samples) * options.wordings)
     functions, options.reward_weights = rewards_of(options, spec, features)
     sheets = CompletionSheets(

@@ -31,6 +31,7 @@ class ModelSpec:
     Args:
         folder: of the model, or of an adapter.
         size: to which images are resized before the processor.
+        absence: whether the model may answer that nothing is there; others are not asked for it.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class ModelSpec:
     prompt: Prompt
     frame: Frame
     size: InputSize
+    absence: bool = False
 
     @cached_property
     def side(self) -> int | None:
@@ -94,7 +96,8 @@ def open_model_spec(model: str | Path) -> ModelSpec:
     base = base_of(folder)
     found = open_conventions([folder] if base is None else [folder, base])
     found.processor.tokenizer.padding_side = "left"
-    return ModelSpec(folder, found.processor, found.prompt, found.frame, found.size)
+    absence = bool(found.manifest.absence)
+    return ModelSpec(folder, found.processor, found.prompt, found.frame, found.size, absence)
 
 
 def base_of(folder: Path) -> Path | None:

@@ -29,7 +29,8 @@ def prompt_rows(
     seed: int = 0,
 ) -> Dataset:
     """`wordings` rows per sample, in random order, with the columns `prompt`, `image`, `bbox_2d`, `point_2d`,
-    `image_wh` (pixels of the original), `mask`, `think`, `id` and `question`.
+    `image_wh` (pixels of the original), `mask`, `think`, `absent`, `id` and `question`. Box, points and
+    mask of what is not in its image are None.
 
     Args:
         wordings: with more than one, questions of known categories are worded anew; those of others stay.
@@ -46,12 +47,11 @@ def prompt_rows(
 
     @lru_cache(REMEMBERED)
     def truth(n: int) -> dict:
-        grounding = samples[n].truth()
-        return {
-            "bbox_2d": list(grounding.box),
-            "point_2d": [list(p) for p in grounding.points],
-            "image_wh": list(samples[n].load_image().size),
-        }
+        place = {"bbox_2d": None, "point_2d": None}
+        if not samples[n].absent:
+            grounding = samples[n].truth()
+            place = {"bbox_2d": list(grounding.box), "point_2d": [list(p) for p in grounding.points]}
+        return place | {"image_wh": list(samples[n].load_image().size), "absent": samples[n].absent}
 
     def row(n: int, think: bool, question: str) -> dict:
         return {

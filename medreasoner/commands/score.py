@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medreasoner.rewards.ours import SegmentMany
 
 COLUMNS = ("completion", "bbox_2d", "point_2d", "image_wh")
+PLACE = ("bbox_2d", "point_2d")
 DIGITS = 4
 
 
@@ -22,8 +23,9 @@ class Score:
     object a row.
 
     A row has `completion`, `bbox_2d` and `point_2d` (the truth in pixels of the original image) and
-    `image_wh`; if there are, `mask` and `image` (paths), `input_wh` and `think` (false where no reasoning was
-    asked for). A truth that cannot be used gives null.
+    `image_wh`; if there are, `mask` and `image` (paths), `input_wh`, `think` (false where no reasoning was
+    asked for) and `absent` (true where nothing is there; then without box and points). A truth that cannot be
+    used gives null.
     """
 
     set: str = option(
@@ -76,7 +78,7 @@ def scores(name: str, row: dict, frame: "Frame", segment: "SegmentMany | None") 
 
     input_wh = tuple(row["input_wh"]) if row.get("input_wh") else None
     functions, weights = reward_functions(name, frame, input_wh, segment or _no_segmenter)
-    columns = {key: [row.get(key)] for key in (*COLUMNS[1:], "mask", "image", "think")}
+    columns = {key: [row.get(key)] for key in (*COLUMNS[1:], "mask", "image", "think", "absent")}
     terms, total = {}, None
     for function, weight in zip(functions, weights, strict=True):
         if function.__name__ == "mask_dice" and (segment is None or not row.get("image")):
@@ -101,7 +103,9 @@ def rows() -> Iterator[tuple[int, dict]]:
             row = json.loads(line)
         except ValueError as error:
             raise UsageError(f"line {number} is not JSON ({error}); expected one object a line") from error
-        lacking = [key for key in COLUMNS if not isinstance(row, dict) or key not in row]
+        absent = isinstance(row, dict) and row.get("absent") is True
+        needed = [key for key in COLUMNS if not (absent and key in PLACE)]
+        lacking = [key for key in needed if not isinstance(row, dict) or key not in row]
         if lacking:
             raise UsageError(
                 f"line {number} lacks {', '.join(lacking)}; expected an object with {', '.join(COLUMNS)}"

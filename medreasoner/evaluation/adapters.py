@@ -11,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from medreasoner.certainty import UNKNOWN, Certainty, Closing
+from medreasoner.confidence import Calibration
 from medreasoner.geometry import Frame
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
@@ -34,6 +36,7 @@ class CachingReasoner:
     def __init__(self, reasoner: Reasoner, frame: Frame | None = None) -> None:
         self.name, self.revision, self.prompt = reasoner.name, reasoner.revision, reasoner.prompt
         self.frame = frame or reasoner.frame
+        self.calibration = reasoner.calibration
         self.reasoner, self.paired_segmenter = reasoner, reasoner.paired_segmenter
         self._latest: tuple[Image.Image, EncodedImage] | None = None
         self._cache: dict[bytes, EncodedImage] = {}  # by the pixels' digest
@@ -71,15 +74,25 @@ class ReplayedAnswer:
         name: of the model that gave it. frame: in which its numbers are read.
         text: what the model wrote. input_wh: (width, height) of the image as the model saw it.
         error: the message with which the model failed, None if it did not.
+        certainty, calibration: the model's, for its confidence.
     """
 
     revision, paired_segmenter, prompt = None, None, Prompt()
 
     def __init__(
-        self, name: str, frame: Frame, text: str, input_wh: tuple[int, int], error: str | None = None
+        self,
+        name: str,
+        frame: Frame,
+        text: str,
+        input_wh: tuple[int, int],
+        error: str | None = None,
+        *,
+        certainty: Certainty = UNKNOWN,
+        calibration: Calibration | None = None,
     ) -> None:
         self.name, self.frame = name, frame
         self.text, self.input_wh, self.error = text, input_wh, error
+        self.certainty, self.calibration = certainty, calibration
 
     def encode(self, image: Image.Image) -> EncodedImage:
         return EncodedImage(image, self.input_wh)
@@ -87,7 +100,7 @@ class ReplayedAnswer:
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
-        yield self.text
+        yield Closing(self.text, self.certainty)
         if self.error is not None:
             raise ReasonerError(self.error)
 

@@ -13,7 +13,7 @@ import numpy as np
 from medreasoner.evaluation.columns import ANSWERS, BY_KEY, OVERALL, PRESENCE, PUBLISHED, Column, columns
 from medreasoner.evaluation.record import Record
 from medreasoner.evaluation.summary import GROUPS, Cost, Row, Summary
-from medreasoner.metrics import Interval, ratio, summary
+from medreasoner.metrics import Interval, ratio, statistic, summary
 
 
 def summarise(records: Sequence[Record], seed: int = 0) -> Summary:
@@ -51,6 +51,9 @@ def interval(records: Sequence[Record], column: Column, seed: int = 0) -> Interv
     if not counted:
         return None
     values, cases = [float(column.value(record)) for record in counted], [record.case for record in counted]
+    if column.statistic is not None:
+        truths = [float(column.truth(record)) for record in counted]
+        return statistic(column.statistic, values, truths, cases, seed)
     if column.share_of is None:
         return summary(values, cases, seed)
     return ratio(values, [column.share_of(record) for record in counted], cases, seed)

@@ -8,8 +8,10 @@ not count.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from medreasoner.evaluation.record import Record
-from medreasoner.metrics import AGREES
+from medreasoner.metrics import AGREES, auroc, calibration_error
 
 Value = Callable[[Record], float | bool | None]
 
@@ -35,6 +37,8 @@ class Column:
         value: of one record; None where the record does not count.
         part: of the summary. shown: where.
         share_of: makes the column a ratio of sums, sum(value) / sum(share_of), instead of a mean.
+        statistic, truth: make the column `statistic` of the values and of `truth` (0 or 1) of each record,
+            instead of a mean.
         lower_is_better: of two values the lower one is better.
     """
 
@@ -45,6 +49,8 @@ class Column:
     shown: tuple[str, ...] = TABLES
     share_of: Value | None = None
     lower_is_better: bool = False
+    statistic: Callable[[np.ndarray, np.ndarray], float | None] | None = None
+    truth: Value | None = None
 
 
 def score(name: str) -> Value:
@@ -80,6 +86,20 @@ def answerable_refused(record: Record) -> bool | None:
     return None if record.truth is None else record.found is False
 
 
+def confidence_in_box(record: Record) -> float | None:
+    """Of answers that give a place."""
+    return record.confidence if record.found else None
+
+
+def confidence_in_absence(record: Record) -> float | None:
+    """Of answers that say that nothing is there."""
+    return record.confidence if record.found is False else None
+
+
+def answer_right(record: Record) -> bool | None:
+    return record.right
+
+
 # gIoU is the mean of the masks' IoUs; cIoU is a sum of intersections over a sum of unions, so large targets
 # rule it
 COLUMNS = (
@@ -98,6 +118,44 @@ COLUMNS = (
     Column("place_agrees", "Place named is the box's", score("place_agrees"), ANSWERS, WITH_CARD),
     Column(
         "refused", "Answerable, called absent", answerable_refused, ANSWERS, WITH_CARD, lower_is_better=True
+    ),
+    Column(
+        "confidence_auroc",
+        "Confidence in a box, AUROC",
+        confidence_in_box,
+        ANSWERS,
+        WITH_CARD,
+        statistic=auroc,
+        truth=answer_right,
+    ),
+    Column(
+        "confidence_error",
+        "Confidence in a box, calibration error",
+        confidence_in_box,
+        ANSWERS,
+        WITH_CARD,
+        lower_is_better=True,
+        statistic=calibration_error,
+        truth=answer_right,
+    ),
+    Column(
+        "absence_confidence_auroc",
+        "Confidence in an absence, AUROC",
+        confidence_in_absence,
+        ANSWERS,
+        TABLES,
+        statistic=auroc,
+        truth=answer_right,
+    ),
+    Column(
+        "absence_confidence_error",
+        "Confidence in an absence, calibration error",
+        confidence_in_absence,
+        ANSWERS,
+        TABLES,
+        lower_is_better=True,
+        statistic=calibration_error,
+        truth=answer_right,
     ),
     Column("sensitivity", "Sensitivity", target_found, PRESENCE, EVERYWHERE),
     Column("specificity", "Specificity", absence_told, PRESENCE, EVERYWHERE),

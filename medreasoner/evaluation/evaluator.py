@@ -132,13 +132,19 @@ class Evaluator:
     ) -> Record | Unanswered:
         if completion.error is not None:
             return Unanswered(opened.sample.id, opened.sample.question, completion.error, request=True)
-        answer = ReplayedAnswer(self.run.model, self.frame, completion.text, encoded.input_wh)
+        answer = ReplayedAnswer(
+            self.run.model,
+            self.frame,
+            completion.text,
+            encoded.input_wh,
+            certainty=completion.certainty,
+            calibration=self.reasoner.calibration,
+        )
         return replace(
             self._score(opened, answer, segmenter),
             seconds=completion.seconds,
             tokens_in=completion.tokens_in,
             tokens_out=completion.tokens_out,
-            coordinate_probability=completion.coordinate_probability,
         )
 
     def _encode(self, opened: OpenedSample, segmenter: Segmenter) -> _Encoded:
@@ -160,7 +166,8 @@ class Evaluator:
         if answer is None:
             why = f"{self.saved.folder} holds no answer to it"
             return Unanswered(sample.id, sample.question, why, request=True)
-        return self._score(opened, answer, segmenter)
+        confidence = self.saved.confidence(sample, self.frame)
+        return replace(self._score(opened, answer, segmenter), confidence=confidence)
 
     def _score(self, opened: OpenedSample, answer: ReplayedAnswer, segmenter: Segmenter) -> Record:
         """The record of a known answer; timings are dropped, because it was replayed, not generated."""

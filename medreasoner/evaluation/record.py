@@ -8,7 +8,9 @@ not apply: no mask to compare with, no points in the model's dialect, no target 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
+from medreasoner.certainty import Certainty
 from medreasoner.geometry import Box, Grounding, Point
+from medreasoner.metrics import AGREES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +105,8 @@ class Record(Scores):
         place_agrees: the place that the reasoning names is that of the box; None where it names none.
         input_wh: (width, height) of the image as the model saw it.
         mask_rle: COCO's run-length code. mask_score: the segmenter's own estimate of its IoU.
-        coordinate_probability, confidence, timings_s, tokens_per_s: as in `events.Done`; the last two only of
-            streamed answers.
+        coordinate_probability, coordinate_spread, presence: as in `certainty.Certainty`.
+        confidence, timings_s, tokens_per_s: as in `events.Done`; the last two only of streamed answers.
         seconds: from question to last token; in a batch, the answer's share. wall_s: since the record before.
         drawn: scores of masks that the segmenter made of other prompts than the model's, by the control's
             name.
@@ -132,6 +134,8 @@ class Record(Scores):
     mask_rle: dict[str, object] | None = None
     mask_score: float | None = None
     coordinate_probability: float | None = None
+    coordinate_spread: tuple[float, float, float, float] | None = None
+    presence: float | None = None
     confidence: float | None = None
     notes: tuple[str, ...] | None = None
     timings_s: dict[str, float] | None = None
@@ -142,6 +146,21 @@ class Record(Scores):
     wall_s: float | None = None
     drawn: dict[str, Scores] = field(default_factory=dict)
     run: RunInfo | None = None
+
+    @property
+    def certainty(self) -> Certainty:
+        """What the probabilities of the model's tokens say of the answer."""
+        return Certainty(self.coordinate_probability, self.coordinate_spread, self.presence)
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the answer is right: a box that overlaps its target by half, or an absence where there is
+        no target. None where it failed."""
+        if self.found is None:
+            return None
+        if self.truth is None or not self.found:
+            return self.truth is None and not self.found
+        return self.box_iou >= AGREES
 
     def scored(self, scores: Scores) -> "Record":
         """The same sample with the scores of another answer, for controls."""
@@ -177,8 +196,8 @@ class Record(Scores):
 
 
 OPTIONAL = {
-    "mask_rle", "mask_score", "coordinate_probability", "confidence", "notes", "timings_s", "tokens_per_s",
-    "seconds", "tokens_in", "tokens_out", "wall_s", "drawn", "run",
+    "mask_rle", "mask_score", "coordinate_probability", "coordinate_spread", "presence", "confidence",
+    "notes", "timings_s", "tokens_per_s", "seconds", "tokens_in", "tokens_out", "wall_s", "drawn", "run",
 }  # fmt: skip
 
 

@@ -42,4 +42,11 @@ class SavedAnswers:
         if old is None:
             return None
         error = old.message if old.failure == "model" else None
-        return ReplayedAnswer(self.run.model, frame, old.answer_text, old.input_wh or image_wh, error)
+        size, certainty = old.input_wh or image_wh, old.certainty
+        return ReplayedAnswer(self.run.model, frame, old.answer_text, size, error, certainty=certainty)
+
+    def confidence(self, sample: Sample, frame: Frame) -> float | None:
+        """What the model gave its answer to `sample`; None where it is not known, or the box is another one
+        because it is read in another frame."""
+        old = self.records.get((sample.id, sample.question))
+        return old.confidence if old is not None and frame.name == self.run.frame else None

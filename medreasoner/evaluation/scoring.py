@@ -6,7 +6,7 @@ start sooner. A failed answer scores 0, its boundary distance is the image's who
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def score_events(
         place_agrees=claims,
         mask_rle=mask_to_rle(drawn.mask) if drawn and opened.mask is not None else None,
         mask_score=drawn and drawn.mask_score,
-        coordinate_probability=drawn and drawn.coordinate_probability,
+        **({} if failed else asdict(last.certainty)),
         confidence=None if failed else last.confidence,
         notes=drawn and drawn.notes,
         timings_s=None if failed else last.timings_s,

@@ -31,6 +31,7 @@ BELONG = (
     "video_preprocessor_config.json",
     "prompt.json",
     "medreasoner.json",
+    "calibration.json",
     "run.json",
     CARD,
     "LICENSE*",

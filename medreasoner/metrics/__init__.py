@@ -9,7 +9,8 @@ definitions. No table mixes the two.
 """
 
 from medreasoner.metrics.boxes import AGREES, Agreement, agreement, box_iou
-from medreasoner.metrics.intervals import Interval, paired, ratio, summary
+from medreasoner.metrics.calibration import auroc, calibration_error, risk_at
+from medreasoner.metrics.intervals import Interval, paired, ratio, statistic, summary
 from medreasoner.metrics.masks import boundary, dice, mask_iou, mask_overlap
 from medreasoner.metrics.points import point_dice, points_in_mask
 from medreasoner.metrics.published import paper_box_iou, paper_dice, paper_pdice
@@ -19,8 +20,10 @@ __all__ = [
     "Agreement",
     "Interval",
     "agreement",
+    "auroc",
     "boundary",
     "box_iou",
+    "calibration_error",
     "dice",
     "mask_iou",
     "mask_overlap",
@@ -31,5 +34,7 @@ __all__ = [
     "point_dice",
     "points_in_mask",
     "ratio",
+    "risk_at",
+    "statistic",
     "summary",
 ]

@@ -1,6 +1,6 @@
 """Means with 95 % confidence intervals, by a bootstrap over independent cases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -82,6 +82,36 @@ def paired(
             f"both sides must answer the same samples; got {len(values_a)} and {len(values_b)} values"
         )
     return summary(np.asarray(values_a, dtype=float) - np.asarray(values_b, dtype=float), clusters, seed, n)
+
+
+def statistic(
+    of: Callable[[np.ndarray, np.ndarray], float | None],
+    values: Sequence[float],
+    truths: Sequence[float],
+    clusters: Sequence[str | int],
+    seed: int = 0,
+    n: int = ROUNDS,
+) -> Interval | None:
+    """`of(values, truths)` with its interval, where it is no mean (a rank statistic, a calibration error).
+
+    Args:
+        of: of two arrays (N,); None where it is not defined: of all values there is then no interval, and
+            rounds of the bootstrap are passed over.
+    """
+    scores, right = np.asarray(values, dtype=float), np.asarray(truths, dtype=float)
+    whole = of(scores, right)
+    if whole is None:
+        return None
+    cases, index = np.unique(np.asarray(clusters), return_inverse=True)
+    members = [np.flatnonzero(index == case) for case in range(len(cases))]
+    rounds = []
+    for drawn in _draws(len(cases), seed, n):
+        chosen = np.concatenate([members[case] for case in drawn])
+        value = of(scores[chosen], right[chosen])
+        if value is not None:
+            rounds.append(value)
+    low, high = np.percentile(rounds, (2.5, 97.5)) if rounds else (whole, whole)
+    return Interval(float(whole), float(low), float(high), len(scores), len(cases))
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from medreasoner.output.rle import mask_to_rle
 from medreasoner.prompts import Prompt
 
 MASK_FILE = "mask.png"  # beside the JSON
-_LOCATION = ("box_xyxy", "points_xy", "mask", "mask_rle", "mask_score", "coordinate_probability")
+_LOCATION = ("box_xyxy", "points_xy", "mask", "mask_rle")
 
 
 def _now() -> str:
@@ -59,8 +59,10 @@ def as_json(
     `found` says whether the model located a target; where it did not, box, points and mask are null.
     Coordinates are
     pixels of the original image: `box_xyxy` half-open, `points_xy` two [x, y], `image_wh` [width, height].
-    `mask` is the name of the mask's file, `mask_rle` the mask itself (see rle.py). `timings_s` are seconds,
-    `coordinate_probability` is that of `Done`. `left_out` names what other files lack.
+    `mask` is the name of the mask's file, `mask_rle` the mask itself (see rle.py). `timings_s` are seconds.
+    `confidence` is that of `Done` or `Absent`, the chance that the answer is right; `uncalibrated` holds the
+    raw figures beside it, no chances: the segmenter's estimate of its mask's IoU, and `certainty.Certainty`.
+    `left_out` names what other files lack.
 
     Args:
         loaded: adds what the image came as, which view of it was asked about (`load_image` takes the same),
@@ -73,6 +75,7 @@ def as_json(
         "image_wh": list(done.image_wh),
         **(_location(done) if isinstance(done, Done) else dict.fromkeys(_LOCATION)),
         "confidence": done.confidence,
+        "uncalibrated": {"mask_iou_estimate": done.mask_score if done.found else None, **_raw(done)},
         "model": done.model,
         "model_revision": provenance.model_revision,
         "segmenter": done.segmenter,
@@ -95,8 +98,13 @@ def as_json(
 def _location(done: Done) -> dict[str, object]:
     """Box, points and mask of a run as JSON values, under the keys of `_LOCATION`."""
     box, points = list(done.grounding.box), [list(point) for point in done.grounding.points]
-    values = (box, points, MASK_FILE, mask_to_rle(done.mask), done.mask_score, done.coordinate_probability)
-    return dict(zip(_LOCATION, values, strict=True))
+    return dict(zip(_LOCATION, (box, points, MASK_FILE, mask_to_rle(done.mask)), strict=True))
+
+
+def _raw(done: Done | Absent) -> dict[str, object]:
+    """The certainty of a run as JSON values."""
+    values = asdict(done.certainty)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def dumps(

@@ -68,15 +68,9 @@ def answer_rows(
     grounding: Grounding,
     spacing_mm: Spacing = None,
     mask: np.ndarray | None = None,
-    score: float | None = None,
-    probability: float | None = None,
 ) -> list[dict]:
     """What was found, as rows of {name, text, aside, places}: coordinates in pixels; sizes in mm too where
-    the spacing is known.
-
-    Args:
-        score: the segmenter's estimate of its IoU. probability: see `events.Done.coordinate_probability`.
-    """
+    the spacing is known."""
     rows = [_box_row(grounding, spacing_mm), _points_row(grounding)]
     if mask is not None:
         area = int(mask.sum())
@@ -84,10 +78,6 @@ def answer_rows(
         if spacing_mm is not None:
             text += f", {area * spacing_mm[0] * spacing_mm[1]:,.1f} mm²"
         rows.append(_row("Mask", text, f"{area / mask.size:.1%} of the image"))
-    if score is not None:
-        rows.append(_row("Overlap", f"{score:.2f}", "the segmenter's own estimate of its IoU"))
-    if probability is not None:
-        rows.append(_row("Coordinates", f"probability {probability:.2g}", "geometric mean, uncalibrated"))
     return rows
 
 

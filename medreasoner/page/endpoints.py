@@ -107,8 +107,8 @@ class Endpoints:
             clicks: up to 64 of [x, y, belongs]: true where the target is, false where it is not; [] for none.
 
         Returns:
-            {"box_xyxy", "points_xy", "clicks", "mask_score", "seconds", "notes", "notice"}, and the mask:
-            0/255 grey, in the image's size.
+            {"box_xyxy", "points_xy", "clicks", "mask_iou_estimate", "seconds", "notes", "notice"}, and the
+            mask: 0/255 grey, in the image's size.
         """
         loaded = self._open(image)
         try:
@@ -118,7 +118,7 @@ class Endpoints:
         facts = {
             **_coordinates(refined.grounding),
             "clicks": [list(click) for click in refined.clicks],
-            "mask_score": refined.score,
+            "mask_iou_estimate": refined.score,
             "seconds": refined.seconds,
             "notes": list(refined.notes),
             "notice": NOTICE,

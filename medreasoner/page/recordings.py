@@ -73,15 +73,14 @@ def _recording(run: dict) -> Recording:
         answer_text=run["answer_text"],
         grounding=Grounding(tuple(run["box_xyxy"]), (first, second)),
         mask=rle_to_mask(run["mask_rle"]),
-        mask_score=run["mask_score"],
+        mask_score=run["uncalibrated"]["mask_iou_estimate"],
         image_wh=tuple(run["image_wh"]),
         notes=tuple(run["notes"]),
         timings_s=run["timings_s"],
         tokens_per_s=run["tokens_per_s"],
         model=run["model"],
         segmenter=run["segmenter"],
-        # recordings made before it was measured have none
-        coordinate_probability=run.get("coordinate_probability"),
+        confidence=run["confidence"],
     )
     return Recording(tuple(run["pieces"]), done)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from medreasoner.certainty import UNKNOWN
 from medreasoner.events import Done
 from medreasoner.geometry import Grounding
 from medreasoner.image_cache import ImageCache
@@ -101,12 +102,16 @@ class Session:
 
     def correct(self, refined: Refined) -> None:
         """Store a corrected mask."""
+        moved = refined.grounding != self.model_grounding
         self.done = replace(
             self.done,
             grounding=refined.grounding,
             mask=refined.mask,
             mask_score=refined.score,
             notes=refined.notes,
+            # the model's is about its own box
+            confidence=None if moved else self.done.confidence,
+            certainty=UNKNOWN if moved else self.done.certainty,
         )
         self.clicks, self.corrected = refined.clicks, True
 

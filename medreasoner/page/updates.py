@@ -72,9 +72,7 @@ def refined_values(session: Session, refined: Refined, edit: int) -> Values:
 def finished_answer(session: Session) -> dict:
     """The answer of a finished run, before or after corrections."""
     done, loaded = session.done, session.loaded
-    # the probability is that of the model's own numbers
-    probability = None if session.corrected else done.coordinate_probability
-    rows = answer_view.answer_rows(done.grounding, loaded.spacing_mm, done.mask, done.mask_score, probability)
+    rows = answer_view.answer_rows(done.grounding, loaded.spacing_mm, done.mask)
     if session.corrected:
         rows.insert(0, answer_view.correction_row(session.clicks))
     if session.truth is not None:

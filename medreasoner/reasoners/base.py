@@ -13,6 +13,8 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+from medreasoner.certainty import UNKNOWN, Certainty
+from medreasoner.confidence import Calibration
 from medreasoner.geometry import Frame
 from medreasoner.prompts import Prompt
 
@@ -59,6 +61,8 @@ class Reasoner(Protocol):
     # in which it writes coordinates
     frame: Frame
     prompt: Prompt
+    # of its confidence; None where none was fitted
+    calibration: Calibration | None
     # None where no segmenter was made for it
     paired_segmenter: PairedSegmenter | None
 
@@ -72,8 +76,8 @@ class Reasoner(Protocol):
     ) -> Iterator[str]:
         """Yield the model's text piece by piece as it is generated.
 
-        The piece that closes the answer is an `answer.Closing` where the reasoner knows how probable its
-        numbers were.
+        The piece that closes the answer is a `certainty.Closing` where the reasoner sees how probable its
+        tokens were.
 
         Args:
             think: ask for the reasoning before the answer; False asks for the answer alone.
@@ -112,7 +116,7 @@ class Completion:
         tokens_in: of the prompt, as the model counted them; None where it did not say.
         tokens_out: of the text, likewise.
         error: why the question never reached the model or its answer never came back; None where it answered.
-        coordinate_probability: as in `events.Done`.
+        certainty: what the probabilities of its tokens say of the answer.
     """
 
     text: str
@@ -121,7 +125,7 @@ class Completion:
     tokens_in: int | None = None
     tokens_out: int | None = None
     error: str | None = None
-    coordinate_probability: float | None = None
+    certainty: Certainty = UNKNOWN
 
 
 @runtime_checkable

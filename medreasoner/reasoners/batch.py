@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import torch
 from transformers import (
-    LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -21,35 +20,18 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.answer_blocks import TAGS, find_blocks
 from medreasoner.reasoners.base import Completion
-from medreasoner.reasoners.streaming import coordinate_probability, opened_reasoning
+from medreasoner.reasoners.streaming import opened_reasoning
+from medreasoner.reasoners.token_probabilities import AnswerTokens, TokenProbabilities, certainty
 
 TAIL = 12  # tokens at the end of a row that are searched for the closing tag
 
 
-class BatchTokenLogProbs(LogitsProcessor):
-    """Records how probable each row's next token is and changes nothing; `streaming.TokenLogProbs` does so
-    for one row.
-    """
-
-    def __init__(self) -> None:
-        self._scores: torch.Tensor | None = None  # (rows, vocabulary) of the next token
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        self._scores = scores
-        return scores
-
-    def of(self, tokens: torch.LongTensor) -> torch.Tensor:
-        """Log-probabilities (rows,) of `tokens` (rows,), left on the device so that nothing waits."""
-        return self._scores.gather(1, tokens[:, None])[:, 0] - self._scores.logsumexp(1)
-
-
 class AnswersClosed(StoppingCriteria):
-    """Ends each row with the token that closes its answer, and records in `log_p` how probable each token
-    was.
+    """Ends each row with the token that closes its answer.
 
     Args:
         width: length of the padded prompts in tokens.
-        log_probs: given to the same `generate` as a logits processor.
+        probabilities: given to the same `generate` as a logits processor; told here what was written.
         begun: what the prompts already wrote of the answers, see `streaming.opened_reasoning`.
     """
 
@@ -57,14 +39,14 @@ class AnswersClosed(StoppingCriteria):
         self,
         tokenizer: PreTrainedTokenizerBase,
         width: int,
-        log_probs: BatchTokenLogProbs,
+        probabilities: TokenProbabilities,
         begun: str = "",
     ) -> None:
-        self._tokenizer, self._width, self._log_probs, self._begun = tokenizer, width, log_probs, begun
-        self.log_p: list[torch.Tensor] = []  # (rows,) for each token
+        self._tokenizer, self._width, self._probabilities = tokenizer, width, probabilities
+        self._begun = begun
 
     def __call__(self, input_ids: torch.LongTensor, scores: object, **kwargs: object) -> torch.BoolTensor:
-        self.log_p.append(self._log_probs.of(input_ids[:, -1]))
+        self._probabilities.take(input_ids[:, -1])
         begin = max(self._width, input_ids.shape[1] - TAIL)
         tails = self._tokenizer.batch_decode(input_ids[:, begin:], skip_special_tokens=True)
         closed = [TAGS[3] in tail and self._answered(row) for tail, row in zip(tails, input_ids, strict=True)]
@@ -72,42 +54,40 @@ class AnswersClosed(StoppingCriteria):
 
     def _answered(self, row: torch.LongTensor) -> bool:
         """Whether an answer has closed that counts: none inside an open reasoning, as in `StreamParser`."""
-        read = find_blocks(
-            self._begun + self._tokenizer.decode(row[self._width :], skip_special_tokens=True)
-        )
+        read = find_blocks(self._begun + self._tokenizer.decode(row[self._width :], skip_special_tokens=True))
         return read.closed and read.cut is not None
 
 
 def generate_batch(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, inputs: dict
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, answer_tokens: AnswerTokens, inputs: dict
 ) -> list[Completion]:
     """The completions of a batch of prompts, each with its share of the batch's time."""
     started = time.perf_counter()
     width = inputs["input_ids"].shape[1]
-    log_probs = BatchTokenLogProbs()
+    probabilities = TokenProbabilities(answer_tokens)
     begun = opened_reasoning(tokenizer, inputs["input_ids"][0].tolist())  # one template wrote all prompts
-    closed = AnswersClosed(tokenizer, width, log_probs, begun)
+    closed = AnswersClosed(tokenizer, width, probabilities, begun)
     rows = model.generate(
         **inputs,
         stopping_criteria=StoppingCriteriaList([closed]),
-        logits_processor=LogitsProcessorList([log_probs]),
+        logits_processor=LogitsProcessorList([probabilities]),
     )[:, width:]
     seconds = (time.perf_counter() - started) / len(rows)
     prompt_lengths = inputs["attention_mask"].sum(dim=1).tolist()
-    log_p = torch.stack(closed.log_p, dim=1).tolist()
     completions = []
-    for row, prompt_length, row_log_p in zip(rows.tolist(), prompt_lengths, log_p, strict=True):
+    for number, (row, prompt_length) in enumerate(zip(rows.tolist(), prompt_lengths, strict=True)):
         tokens = _without_padding(row, model.generation_config.pad_token_id)
-        written = _text(tokenizer, tokens)
-        text = begun + written if written else ""
-        ends = [len(begun) + end for end in _ends(tokenizer, tokens, written)]
+        said = _text(tokenizer, tokens)
+        text = begun + said if said else ""
+        ends = [len(begun) + end for end in _ends(tokenizer, tokens, said)]
+        written = probabilities.row(number, tokens)
         completions.append(
             Completion(
                 text,
                 seconds,
                 tokens_in=prompt_length,
                 tokens_out=len(tokens),
-                coordinate_probability=coordinate_probability(text, ends, row_log_p[: len(tokens)]),
+                certainty=certainty(text, ends, written, answer_tokens),
             )
         )
     return completions

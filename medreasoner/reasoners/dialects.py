@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from medreasoner.answer import Answer, Closing, parse, render
+from medreasoner.answer import Answer, parse, render
 from medreasoner.answer_blocks import TAGS
+from medreasoner.certainty import Closing
 
 Pair = tuple[float, float]
 NO_POINTS = "(No points were given; the two below lie in the box.)"
@@ -166,7 +167,7 @@ def in_our_format(pieces: Iterator[str], dialects: Sequence[str]) -> Iterator[st
     if answer is not None:
         yield f"{rest.replace(opening, '').replace(closing, '')}\n{answer}"
     elif rest:
-        yield Closing(rest, piece.coordinate_probability) if isinstance(piece, Closing) else rest
+        yield Closing(rest, piece.certainty) if isinstance(piece, Closing) else rest
 
 
 def _begun(text: str, tag: str) -> int:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedConfig, ProcessorMixin
 
+from medreasoner.confidence import Calibration
 from medreasoner.geometry import Frame
 from medreasoner.manifest import Manifest
 from medreasoner.messages import first_line
@@ -64,6 +65,7 @@ def load_vlm(
         segmenter=segmenter,
         # a model with a frame of its own was trained here, on the project's format
         dialects=() if found.manifest.frame else found.family.dialect,
+        calibration=_calibration_of(folders[0]),
     )
 
 
@@ -169,6 +171,16 @@ def _segmenter_of(folders: Sequence[Path], manifest: Manifest, config: PreTraine
             "no SAM 2 vision tower to share"
         )
     return (folder or folders[0]) / named
+
+
+def _calibration_of(folder: Path) -> Calibration | None:
+    """That of the model, or of the adapter: an adapter's answers are not those of the model it stands on.
+    Errors: ReasonerError.
+    """
+    try:
+        return Calibration.read(folder)
+    except ValueError as error:
+        raise ReasonerError(str(error)) from error
 
 
 def _check_square(square: int | None, processor: ProcessorMixin, folder: Path) -> None:

@@ -38,8 +38,7 @@ class OpenAIReasoner:
         family: how it sees and writes.
     """
 
-    paired_segmenter = None
-    revision = None
+    paired_segmenter = calibration = revision = None
 
     def __init__(
         self, client: openai.OpenAI, model: str, family: Family, prompt: Prompt | None = None

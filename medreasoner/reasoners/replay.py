@@ -71,7 +71,7 @@ class ReplayReasoner:
         self.name, self.revision = f"{model} (recorded)", None
         self.frame: Frame = FRAMES[frame]
         self.prompt = prompt_for(self.frame)
-        self.paired_segmenter = None
+        self.paired_segmenter = self.calibration = None
         self._runs = {(run["image_sha256"], run["question"], run["think"]): run for run in runs}
         self._seconds = seconds_per_piece
 

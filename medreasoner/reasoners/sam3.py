@@ -27,7 +27,8 @@ MAX_TOKENS = 32  # that the text encoder reads
 class Sam3Reasoner:
     """See `base.Reasoner`. Coordinates are pixels of the original image."""
 
-    frame, paired_segmenter, revision = INPUT_PIXELS, None, None
+    frame = INPUT_PIXELS
+    paired_segmenter = calibration = revision = None
     prompt = Prompt("{question}", "{question}")
 
     def __init__(self, model: Sam3Model, processor: Sam3Processor, name: str) -> None:

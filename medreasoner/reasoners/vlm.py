@@ -29,6 +29,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from medreasoner.confidence import Calibration
 from medreasoner.geometry import Frame
 from medreasoner.messages import first_line
 from medreasoner.prompts import Prompt, messages
@@ -45,6 +46,7 @@ from medreasoner.reasoners.generation import (
 from medreasoner.reasoners.image_size import DEFAULT_SIZE, InputSize
 from medreasoner.reasoners.shared_tower import shares_vision_tower
 from medreasoner.reasoners.streaming import TextListener, opened_reasoning
+from medreasoner.reasoners.token_probabilities import AnswerTokens
 
 
 class VlmReasoner:
@@ -59,6 +61,7 @@ class VlmReasoner:
         segmenter: folder or Hub id of the segmenter that was made for this model; it shares the vision tower
             if it can.
         dialects: how the family writes a box in its own way, see `families.Family`.
+        calibration: of its confidence; None where none was fitted.
     """
 
     def __init__(
@@ -72,8 +75,9 @@ class VlmReasoner:
         size: InputSize = DEFAULT_SIZE,
         segmenter: Path | str | None = None,
         dialects: tuple[str, ...] = (),
+        calibration: Calibration | None = None,
     ) -> None:
-        self.name, self.frame, self.prompt = name, frame, prompt
+        self.name, self.frame, self.prompt, self.calibration = name, frame, prompt, calibration
         self.revision: str | None = None
         self._tower_shared = shares_vision_tower(model.config)
         self.paired_segmenter = None
@@ -83,6 +87,7 @@ class VlmReasoner:
         self._model, self._processor, self._size, self._dialects = model, processor, size, dialects
         self._running = threading.Lock()
         self._control_tokens = control_tokens(processor)
+        self._answer_tokens = AnswerTokens.of(processor.tokenizer)
         make_greedy(model, processor)
 
     def encode(self, image: Image.Image) -> EncodedImage:
@@ -137,7 +142,9 @@ class VlmReasoner:
             inputs = self._batch_inputs(pairs[begin : begin + at_once], think)
             try:
                 with self._running:
-                    completions = generate_batch(self._model, self._processor.tokenizer, inputs)
+                    completions = generate_batch(
+                        self._model, self._processor.tokenizer, self._answer_tokens, inputs
+                    )
             except (RuntimeError, ValueError, IndexError) as error:
                 raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
             for each in completions:
@@ -159,7 +166,8 @@ class VlmReasoner:
     def _pieces(self, inputs: dict, stop: threading.Event, temperature: float | None) -> Iterator[str]:
         """The text of one run, piece by piece, while `generate` runs in a thread of its own."""
         tokenizer = self._processor.tokenizer
-        listener = TextListener(tokenizer, stop, opened_reasoning(tokenizer, inputs["input_ids"][0].tolist()))
+        begun = opened_reasoning(tokenizer, inputs["input_ids"][0].tolist())
+        listener = TextListener(tokenizer, stop, self._answer_tokens, begun)
         with ThreadPoolExecutor(1, "generate") as thread:
             run = thread.submit(self._generate, inputs, listener, temperature)
             run.add_done_callback(lambda _: listener.end())
@@ -184,7 +192,7 @@ class VlmReasoner:
                 self._model.generate(
                     **inputs,
                     stopping_criteria=StoppingCriteriaList([listener]),
-                    logits_processor=LogitsProcessorList([listener.log_probs]),
+                    logits_processor=LogitsProcessorList([listener.probabilities]),
                     **sampling_options(temperature),
                 )
         finally:

@@ -96,19 +96,15 @@ class ReviewSession:
 
         Errors: ImageError, SampleError.
         """
-        name = sample.category.split(", ")[0]  # "lung, left of the image": a name with a place
-        category = find(name, sample.modality, categories()) or Category(name, sample.supercategory)
         others = {
             check.plain(other.question) for other in self._of_image[sample.image] if other is not sample
         }
-        truth = sample.truth()
-        if sample.mask is not None:
-            mask = sample.load_mask()
-        else:
-            mask = np.zeros(sample.load_image().size[::-1], bool)
-        target = {"name": sample.category, "box": truth.box, "points": truth.points}
         ignored = OF_GEOMETRY if sample.think else (*OF_GEOMETRY, check.EMPTY)  # a set may lack reasoning
-        problems = check.problems(Words(question, think), target, category, mask, others)
+        words = Words(question, think)
+        if sample.absent:
+            problems = check.problems_of_absence(words, others)
+        else:
+            problems = _problems_of_place(sample, words, others)
         sentences = [
             f"{IN_WORDS.get(problem.reason, problem.reason)} ({problem.detail})"
             for problem in problems
@@ -135,7 +131,8 @@ class ReviewSession:
             remark = self.wrong_words(sample, sample.question, sample.think)
         except (ImageError, SampleError) as error:
             picture, remark = None, str(error)
-        facts = (sample.modality, sample.category, sample.supercategory, sample.id)
+        absent = "nothing to be marked" if sample.absent else ""
+        facts = (sample.modality, sample.category, sample.supercategory, absent, sample.id)
         return {
             "id": sample.id,
             "view": next(self._views),  # no two are equal, so that the browser notices each
@@ -169,9 +166,23 @@ class ReviewSession:
         return sentences
 
 
+def _problems_of_place(sample: Sample, words: Words, asked: set[str]) -> list[check.Problem]:
+    """Errors: ImageError, SampleError."""
+    name = sample.category.split(", ")[0]  # "lung, left of the image": a name with a place
+    category = find(name, sample.modality, categories()) or Category(name, sample.supercategory)
+    truth = sample.truth()
+    if sample.mask is not None:
+        mask = sample.load_mask()
+    else:
+        mask = np.zeros(sample.load_image().size[::-1], bool)
+    target = {"name": sample.category, "box": truth.box, "points": truth.points}
+    return check.problems(words, target, category, mask, asked)
+
+
 def _picture(sample: Sample) -> dict:
-    """The image as a data URL with its size, and box, points and the mask's outline in its pixels."""
-    image, truth = sample.load_image(), sample.truth()
+    """The image as a data URL with its size, and box, points and the mask's outline in its pixels; box null,
+    no points and no outline where nothing is to be marked."""
+    image, truth = sample.load_image(), None if sample.absent else sample.truth()
     mask = sample.load_mask() if sample.mask is not None else None
     if mask is not None and mask.shape != (image.height, image.width):
         raise SampleError(
@@ -181,7 +192,7 @@ def _picture(sample: Sample) -> dict:
         "src": image_data_url(image, longest=SHOWN, compress_level=1),
         "width": image.width,
         "height": image.height,
-        "box": list(truth.box),
-        "points": [list(point) for point in truth.points],
+        "box": list(truth.box) if truth else None,
+        "points": [list(point) for point in truth.points] if truth else [],
         "mask": "" if mask is None else svg_path(mask),
     }

@@ -76,7 +76,7 @@ class BatchReader:
     def __init__(self, frame: Frame, input_wh: tuple[int, int] | None) -> None:
         self.frame, self.input_wh = frame, input_wh
         self._texts: list[str] = []
-        self._columns: tuple[list | None, ...] = (None,) * 5
+        self._columns: tuple[list | None, ...] = (None,) * 6
         self._batch: list[ScoredCompletion | None] = []
 
     def read(
@@ -87,13 +87,14 @@ class BatchReader:
         image_wh: Sequence,
         mask: Sequence | None = None,
         think: Sequence | None = None,
+        absent: Sequence | None = None,
     ) -> list[ScoredCompletion | None]:
         """One per row, None where the row's truth cannot be used. Columns are those of `read_reference`.
 
         Rows are recognised by identity: do not change the objects of a batch in place between two terms.
         """
         texts = [text_of(completion) for completion in completions]
-        columns = (bbox_2d, point_2d, image_wh, mask, think)
+        columns = (bbox_2d, point_2d, image_wh, mask, think, absent)
         if texts != self._texts or not all(map(_same_rows, columns, self._columns)):
             references = read_references(*columns, self.frame, self.input_wh)
             self._batch = [

@@ -32,8 +32,11 @@ SegmentMany = Callable[
 
 def form(completion: ScoredCompletion) -> float:
     """1 if the text is exactly what was asked for: one block of each kind in their order and nothing else,
-    strict JSON with finite numbers, an ordered box inside the image, two different points."""
+    strict JSON with finite numbers, an ordered box inside the image, two different points; or nulls for what
+    is not there."""
     reference, parsed = completion.reference, completion.parsed
+    if reference.absent:
+        return float(parsed.absent and _blocks_right(completion))
     if parsed.answer is None or not _blocks_right(completion):
         return 0.0
     placed = to_image(
@@ -123,8 +126,8 @@ def consistency(completion: ScoredCompletion) -> float:
 def mask_dice(
     completions: Sequence[ScoredCompletion | None], images: Sequence[object], segment: SegmentMany
 ) -> list[float | None]:
-    """Dice of the target and the mask that the segmenter makes of the answer's box and points; None where the
-    row has no usable truth or no mask.
+    """Dice of the target and the mask that the segmenter makes of the answer's box and points; 1 for an
+    absence where nothing is; None where the row has no usable truth, or no mask of its target.
 
     Args:
         images: (N,) whatever `segment` takes. segment: draws the masks of all answers of this call at once.
@@ -132,7 +135,9 @@ def mask_dice(
     scores: list[float | None] = [None] * len(completions)
     drawn = []
     for i, completion in enumerate(completions):
-        if completion is not None and completion.reference.mask is not None:
+        if completion is not None and completion.reference.absent:
+            scores[i] = float(completion.parsed.absent)
+        elif completion is not None and completion.reference.mask is not None:
             scores[i] = 0.0
             if completion.grounding is not None:
                 drawn.append(i)
@@ -144,4 +149,5 @@ def mask_dice(
 
 
 TERMS = {"box": box, "points": points, "form": form, "brevity": brevity, "consistency": consistency}
+OF_TEXT = frozenset({"form", "brevity"})  # terms that judge a right absence as any other answer
 WEIGHTS = {"mask_dice": 1.0, "box": 1.0, "points": 0.5, "form": 0.1, "brevity": 0.05, "consistency": 0.25}

@@ -181,4 +181,5 @@ def points_angle(points: Points, truth: Points, diagonal: float) -> float:
 
 
 SOFT = (format_think, format_seg, bbox_iou, points_dice)
+OF_TEXT = frozenset({"format_think"})  # judges a right absence as any other answer
 HARD = (*SOFT, bbox_align, bbox_scale, points_align, points_angle)

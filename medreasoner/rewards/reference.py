@@ -24,7 +24,8 @@ class Reference:
     """The truth of one row, and how the completion writes coordinates.
 
     Args:
-        box: xyxy half-open, points: two xy, both in pixels of the original image.
+        box: xyxy half-open, points: two xy, both in pixels of the original image; None where the image
+            shows nothing of what is asked for.
         image_wh: its (width, height).
         frame: in which the completion's numbers are written.
         input_wh: (width, height) of the resized input, for frames without a limit.
@@ -32,13 +33,18 @@ class Reference:
         think: whether reasoning was asked for.
     """
 
-    box: Box
-    points: tuple[Point, Point]
+    box: Box | None
+    points: tuple[Point, Point] | None
     image_wh: tuple[int, int]
     frame: Frame = INPUT_PIXELS
     input_wh: tuple[int, int] | None = None
     mask: np.ndarray | None = field(default=None, repr=False)
     think: bool = True
+
+    @property
+    def absent(self) -> bool:
+        """Whether the right answer is that nothing is there."""
+        return self.box is None
 
     @property
     def diagonal(self) -> float:
@@ -65,6 +71,7 @@ def read_references(
     image_wh: Sequence,
     mask: Sequence | None,
     think: Sequence | None,
+    absent: Sequence | None,
     frame: Frame,
     input_wh: tuple[int, int] | None,
 ) -> list[Reference | None]:
@@ -72,10 +79,10 @@ def read_references(
     object."""
     none = [None] * len(bbox_2d)
     references: list[Reference | None] = []
-    before = (EMPTY,) * 5
-    for row in zip(bbox_2d, point_2d, image_wh, mask or none, think or none, strict=True):
+    before = (EMPTY,) * 6
+    for row in zip(bbox_2d, point_2d, image_wh, mask or none, think or none, absent or none, strict=True):
         same = all(map(_same, row, before))
-        references.append(references[-1] if same else read_reference(*row[:4], frame, input_wh, row[4]))
+        references.append(references[-1] if same else read_reference(*row[:4], frame, input_wh, *row[4:]))
         before = row
     return references
 
@@ -92,16 +99,21 @@ def read_reference(
     frame: Frame = INPUT_PIXELS,
     input_wh: tuple[int, int] | None = None,
     think: object = True,
+    absent: object = None,
 ) -> Reference | None:
     """The truth in the columns of a training row; None if they hold none that can be used: not numbers, no
-    area, points that are not two pairs, a mask that is unreadable, empty or of another size than the image.
+    area, points that are not two pairs, a mask that is unreadable, empty or of another size than the image,
+    a place of what is said to be absent.
 
     Args:
         bbox_2d: four numbers, point_2d: two pairs, in pixels of the original image.
         image_wh: (width, height).
         mask: None, a path, a PIL image or an array (H, W); whatever is over half its range is the target.
         think: False where no reasoning was asked for.
+        absent: True where the image shows nothing of what is asked for; box, points and mask are None then.
     """
+    if absent is True:
+        return _read_absence((bbox_2d, point_2d, mask), image_wh, frame, input_wh, think)
     box, points, size = _numbers(bbox_2d, BOX_NUMBERS), _pairs(point_2d), _numbers(image_wh, PAIR)
     if box is None or points is None or size is None:
         return None
@@ -115,6 +127,18 @@ def read_reference(
             return None
     seen = wh if frame.limit is None and input_wh is None else input_wh
     return Reference(box, points, wh, frame, seen, target, think is not False)
+
+
+def _read_absence(
+    place: tuple, image_wh: object, frame: Frame, input_wh: tuple[int, int] | None, think: object
+) -> Reference | None:
+    """That of a row whose image shows nothing of what is asked for; None where it states a `place` anyway."""
+    size = _numbers(image_wh, PAIR)
+    if any(value is not None for value in place) or size is None or min(size) < 1:
+        return None
+    wh = int(size[0]), int(size[1])
+    seen = wh if frame.limit is None and input_wh is None else input_wh
+    return Reference(None, None, wh, frame, seen, None, think is not False)
 
 
 @lru_cache(maxsize=512)

@@ -97,5 +97,7 @@ def dead(completion: ScoredCompletion) -> float:
     return 0.0
 
 
+OF_TEXT = frozenset({"thinking"})  # judges a right absence as any other answer
 INTENDED = (thinking, segment, iou, bbox_l1, points_l1)
+DEAD = frozenset({"iou", "bbox_l1"})  # in the released code
 RELEASED = {"thinking": thinking, "segment": segment, "iou": dead, "bbox_l1": dead, "points_l1": points_l1}

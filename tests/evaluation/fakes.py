@@ -59,7 +59,8 @@ def write(place: Path, number: int, size: tuple[int, int] = (80, 60)) -> list[Sa
 class ColourFinder:
     """Finds the colour that the question names; counts what it does."""
 
-    name, revision, frame, prompt, paired_segmenter = "finder", None, THOUSAND, Prompt(), None
+    name, frame, prompt = "finder", THOUSAND, Prompt()
+    revision = paired_segmenter = calibration = None
 
     def __init__(self):
         self.encodings, self.questions = 0, 0

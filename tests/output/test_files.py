@@ -15,6 +15,7 @@ import pydicom
 import pytest
 from PIL import Image
 
+from medreasoner.certainty import Certainty
 from medreasoner.events import NOTICE, Absent, Done
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import LoadedImage, load_image
@@ -37,7 +38,6 @@ CONTRACT = {
     "points_xy",
     "image_wh",
     "mask",
-    "mask_score",
     "model",
     "segmenter",
     "timings_s",
@@ -55,7 +55,7 @@ GAINED = {
     "view",
     "spacing_mm",
 }
-GAINED |= {"orientation", "left_out", "coordinate_probability", "found", "confidence"}
+GAINED |= {"orientation", "left_out", "found", "confidence", "uncalibrated"}
 ABSENT = Absent(
     "Nothing of it is here.",
     "<answer>…</answer>",
@@ -65,6 +65,8 @@ ABSENT = Absent(
     80.0,
     "a model",
     "a segmenter",
+    confidence=0.75,
+    certainty=Certainty(presence=0.25),
 )
 
 
@@ -96,7 +98,8 @@ def test_an_absence_has_the_same_keys_with_null_for_the_place(tmp_path):
         and values["found"] is False
         and as_json(finished()[0])["found"] is True
     )
-    assert [values[key] for key in ("box_xyxy", "points_xy", "mask", "mask_rle", "mask_score")] == [None] * 5
+    assert [values[key] for key in ("box_xyxy", "points_xy", "mask", "mask_rle")] == [None] * 4
+    assert values["uncalibrated"]["mask_iou_estimate"] is None and values["uncalibrated"]["presence"] == 0.25
     done, image = finished()
     save(done, image, tmp_path)
     assert [path.name for path in save(ABSENT, image, tmp_path)] == ["grounding.json"]

@@ -5,11 +5,16 @@ import threading
 import torch
 
 from medreasoner.reasoners.streaming import TextListener
+from medreasoner.reasoners.token_probabilities import AnswerTokens
+
+
+def listening(tokenizer, stop: threading.Event) -> TextListener:
+    return TextListener(tokenizer, stop, AnswerTokens.of(tokenizer))
 
 
 def test_stop_reaches_the_model_with_its_next_token(load):
     stop = threading.Event()
-    listener, ids = TextListener(load("embedded_loop")._processor.tokenizer, stop), torch.tensor([[5]])
+    listener, ids = listening(load("embedded_loop")._processor.tokenizer, stop), torch.tensor([[5]])
     assert not listener(ids, None)
     stop.set()
     assert listener(ids, None)
@@ -19,7 +24,7 @@ def test_characters_made_of_several_tokens_arrive_whole(load):
     tokenizer = load("embedded")._processor.tokenizer
     text = "naïve 漢字, 37 °C – 🙂 end"
     ids = tokenizer.encode(text, add_special_tokens=False)
-    listener = TextListener(tokenizer, threading.Event())
+    listener = listening(tokenizer, threading.Event())
     for token in ids:
         listener(torch.tensor([[token]]), None)
     listener.end()
@@ -31,7 +36,7 @@ def test_characters_made_of_several_tokens_arrive_whole(load):
 
 def test_a_character_cut_off_at_the_end_is_still_handed_on(load):
     tokenizer = load("embedded")._processor.tokenizer
-    listener = TextListener(tokenizer, threading.Event())
+    listener = listening(tokenizer, threading.Event())
     for token in tokenizer.encode("a漢", add_special_tokens=False)[:-1]:
         listener(torch.tensor([[token]]), None)
     listener.end()

@@ -3,6 +3,7 @@
 python -m pytest tests/review/test_session.py
 """
 
+import json
 import resource
 from pathlib import Path
 
@@ -99,3 +100,24 @@ def test_the_command_wants_a_set(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["data", "review", *arguments]) == 2
     assert "samples.jsonl" in capsys.readouterr().err
+
+
+def test_a_question_about_what_is_not_there_is_shown_without_a_place_and_judged_by_its_words(folder):
+    listing = folder / "samples.jsonl"
+    first = json.loads(listing.read_text().splitlines()[0])
+    absent = {key: first[key] for key in ("image", "case", "modality", "supercategory")} | {
+        "id": "s0_absent",
+        "absent": True,
+        "category": "polyp",
+        "question": "Is there a polyp on the right side of the image?",
+        "think": "No.",
+    }
+    listing.write_text(json.dumps(absent) + "\n" + listing.read_text())
+    session = ReviewSession(folder, samples(folder), "anna")
+    view = session.begin()
+    assert view["id"] == "s0_absent" and view["remark"] == "" and "nothing to be marked" in view["facts"]
+    assert (view["picture"]["box"], view["picture"]["points"], view["picture"]["mask"]) == (None, [], "")
+    again = session.decide("s0_absent", EDIT, True, question=QUESTIONS[0], think="No.")
+    assert "says the same" in again["problem"], "the image has this question already"
+    assert session.decide("s0_absent", EDIT, True, question="Is it here?", think="No.")["id"] == "s0"
+    assert read_decisions(session.ledger.path)[0].question == "Is it here?"

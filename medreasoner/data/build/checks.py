@@ -57,16 +57,9 @@ def problems(
             image's earlier questions.
     """
     box, size = tuple(target["box"]), (mask.shape[1], mask.shape[0])
-    found = list(_of_geometry(target, mask))
-    for text in (words.question, words.think):
-        if not text.strip():
-            found.append(Problem(EMPTY, repr(text)))
-        if tag := _TAG.search(text):
-            found.append(Problem(TAGS, tag[0]))
+    found = [*_of_geometry(target, mask), *problems_of_absence(words, asked)]
     if word := category.leaks(words.question):
         found.append(Problem(LEAK, word))
-    if plain(words.question) in asked:
-        found.append(Problem(AGAIN, words.question))
     for text in (words.question, words.think):
         if place_agrees(text, box, size) is False:
             found.append(Problem(PLACE, text))
@@ -74,6 +67,20 @@ def problems(
             found.append(Problem(SIZE, text))
         if claim := wrong_side(text, box, size):
             found.append(Problem(SIDE, claim))
+    return found
+
+
+def problems_of_absence(words: Words, asked: set[str]) -> list[Problem]:
+    """What is wrong with the words of any sample, also of one about what its image does not show: there is no
+    mask to hold them against, and such a question may name what it asks for."""
+    found = []
+    for text in (words.question, words.think):
+        if not text.strip():
+            found.append(Problem(EMPTY, repr(text)))
+        if tag := _TAG.search(text):
+            found.append(Problem(TAGS, tag[0]))
+    if plain(words.question) in asked:
+        found.append(Problem(AGAIN, words.question))
     return found
 
 

@@ -28,7 +28,11 @@ def in_split(fields: dict, split: str | None) -> bool:
 
 def make_sample(fields: dict, storage: Storage) -> Sample:
     """The sample that these fields describe. Errors: RowError."""
-    absent = bool(fields.get("absent"))
+    absent = fields.get("absent") or False
+    if not isinstance(absent, bool):
+        raise RowError(f"absent must be true or false, got {str(absent)[:60]}")
+    if absent and any(fields.get(key) for key in ("mask", "box", "points")):
+        raise RowError("it is marked as absent, so it must have no mask, box or points")
     if not absent and not fields.get("mask") and not (fields.get("box") and fields.get("points")):
         raise RowError("it has no mask, so it must have box and points")
     if not fields.get("image"):

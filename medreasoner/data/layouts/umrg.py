@@ -57,7 +57,7 @@ def read_sample(row: Row, storage: Storage, split: str | None) -> Sample | None:
         **{key: cell for key, cell in fields.items() if cell is not None},
     }
     complete = {**fields, **_pictures(fields, posixpath.dirname(row.file), storage), **_texts(fields)}
-    if fields.get("box") and fields.get("points"):
+    if fields.get("absent") or (fields.get("box") and fields.get("points")):
         return make_sample(complete, storage)
     return _rescaled(make_sample({**complete, **_truth(fields)}, storage))
 

@@ -70,6 +70,7 @@ def _facts(name: str, summary: Summary) -> dict:
         "modalities": summary.table(MODALITY),
         "supercategories": summary.table(SUPERCATEGORY),
         "categories": summary.table(CATEGORY),
+        "absences": summary.absences(),
         "sources": sorted((*names, number) for names, number in summary.sources.items()),
         "licences": summary.licences(),
         "reviews": dict(summary.reviews),

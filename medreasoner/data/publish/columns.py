@@ -18,7 +18,9 @@ from medreasoner.geometry import Box, Grounding
 if TYPE_CHECKING:
     from datasets import Features
 
+ASKED = ("target", "side", "image_side")  # of a sample: what is asked for, in the taxonomy's words
 FACTS = ("dataset", "licence", "source")  # of a line of samples.jsonl, published as they are
+KIND = "kind"  # of a question about what is not in its image, as its line states it
 DATA_SOURCE = "umrg"  # by which the published training code chooses its rewards
 
 
@@ -26,7 +28,8 @@ DATA_SOURCE = "umrg"  # by which the published training code chooses its rewards
 class Entry:
     """One sample to publish.
 
-    `facts` has the FACTS that its line states; `review` is "accepted", "edited" or "not reviewed".
+    `facts` has the FACTS and the KIND that its line states; `review` is "accepted", "edited"
+    or "not reviewed".
     """
 
     sample: Sample
@@ -55,6 +58,9 @@ def features() -> "Features":
         "box": List(number),
         "points": List(List(number)),
         "others": List(List(number)),
+        "absent": Value("bool"),
+        KIND: text,
+        **dict.fromkeys(ASKED, text),
         **dict.fromkeys(FACTS, text),
         "review": text,
     }
@@ -64,7 +70,7 @@ def features() -> "Features":
 def to_row(entry: Entry) -> dict:
     """One row of parquet. Errors: SampleError, ImageError."""
     sample = entry.sample
-    truth = sample.truth()
+    truth = None if sample.absent else sample.truth()
     masks = []
     if sample.mask is not None:
         masks = [{"bytes": _png(sample.load_mask()), "path": f"{sample.id}.png"}]
@@ -78,16 +84,20 @@ def to_row(entry: Entry) -> dict:
         "modality": sample.modality,
         "case": sample.case,
         "think": sample.think,
-        "box": list(truth.box),
-        "points": [list(point) for point in truth.points],
+        "box": list(truth.box) if truth else None,
+        "points": [list(point) for point in truth.points] if truth else None,
         "others": [list(other) for other in sample.others],
-        **{name: entry.facts.get(name, "") for name in FACTS},
+        "absent": sample.absent,
+        **{name: getattr(sample, name) for name in ASKED},
+        **{name: entry.facts.get(name, "") for name in (KIND, *FACTS)},
         "review": entry.review,
     }
 
 
-def _ground_truth(truth: Grounding) -> str:
-    """The published JSON string; whole numbers are written without a point."""
+def _ground_truth(truth: Grounding | None) -> str:
+    """The published JSON string; whole numbers are written without a point. Nulls where nothing is there."""
+    if truth is None:
+        return json.dumps({"bbox_2d": None, "point_2d": None})
 
     def numbers(values: Box | tuple[float, float]) -> list[float]:
         return [int(v) if float(v).is_integer() else v for v in values]

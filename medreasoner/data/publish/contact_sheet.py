@@ -19,14 +19,22 @@ def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
     sheet = Image.new("RGB", (width, height), COLOURS["ground"])
     font = ImageFont.load_default(15)
     for place, sample in enumerate(samples):
-        mask = None if sample.mask is None else sample.load_mask()
-        drawn = overlay(sample.load_image(), sample.truth(), mask, notice=False)
+        drawn = _drawn(sample)
         drawn.thumbnail((TILE - 2 * MARGIN, TILE - 2 * MARGIN), Image.Resampling.LANCZOS)
         x, y = place % COLUMNS * TILE, place // COLUMNS * (TILE + CAPTION)
         sheet.paste(drawn, (x + (TILE - drawn.width) // 2, y + (TILE - drawn.height) // 2 + MARGIN))
-        caption = f"{sample.modality}: {sample.category}"
+        caption = f"{sample.modality}: {'absent: ' if sample.absent else ''}{sample.category}"
         while font.getlength(caption) > TILE - 16:
             caption = caption[:-2].rstrip() + "…"
         middle = (x + TILE // 2, y + TILE + CAPTION // 2 - 2)
         ImageDraw.Draw(sheet).text(middle, caption, COLOURS["words"], font, anchor="mm")
     return sheet
+
+
+def _drawn(sample: Sample) -> Image.Image:
+    """Its image with what is true of it; the image alone where nothing is there. Errors: SampleError,
+    ImageError."""
+    if sample.absent:
+        return sample.load_image()
+    mask = None if sample.mask is None else sample.load_mask()
+    return overlay(sample.load_image(), sample.truth(), mask, notice=False)

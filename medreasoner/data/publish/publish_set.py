@@ -16,7 +16,7 @@ from medreasoner.data.digest import REPORT, digest_line, digest_lines
 from medreasoner.data.load import DataError, SampleSet, load
 from medreasoner.data.publish.agreement import settle
 from medreasoner.data.publish.card import write_card
-from medreasoner.data.publish.columns import FACTS, Entry, features, to_row
+from medreasoner.data.publish.columns import FACTS, KIND, Entry, features, to_row
 from medreasoner.data.publish.parquet_shards import ParquetShards
 from medreasoner.data.publish.reviews import ledgers
 from medreasoner.data.publish.summary import Summary
@@ -93,8 +93,11 @@ def _refuse_links(folder: Path) -> None:
 
 def _line_as_published(sample: Sample, row: dict) -> str:
     """What the published row counts in the set's digest."""
-    truth, image = sample.truth(), row["images"][0]["bytes"]
-    return digest_line(replace(sample, image=image, box=truth.box, points=truth.points))
+    sample = replace(sample, image=row["images"][0]["bytes"])
+    if not sample.absent:
+        truth = sample.truth()
+        sample = replace(sample, box=truth.box, points=truth.points)
+    return digest_line(sample)
 
 
 def _why_nothing(folder: Path, summary: Summary) -> str:
@@ -158,6 +161,6 @@ def _stated_facts(path: Path) -> dict[str, dict[str, str]]:
             except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict):
-                stated = {key: str(value.get(key) or "") for key in (*FACTS, "split")}
+                stated = {key: str(value.get(key) or "") for key in (*FACTS, KIND, "split")}
                 found.setdefault(str(value.get("id")), stated)
     return found

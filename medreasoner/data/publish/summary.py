@@ -4,7 +4,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from medreasoner.data.publish.columns import FACTS, Entry
+from medreasoner.data.publish.columns import FACTS, KIND, Entry
 from medreasoner.data.publish.licences import licence_id
 from medreasoner.data.publish.reviews import Ledger
 from medreasoner.data.sample import Sample
@@ -22,6 +22,7 @@ class Summary:
         skipped: rows that could not be used.
         cells: number by (modality, supercategory, category, split). sources: by (dataset, licence, source).
         cases: split -> cases. without: number by what is missing.
+        absent: number of questions about what is not in their image, by (kind, split).
         verdicts: two reviewers -> what both said of each sample.
     """
 
@@ -35,6 +36,7 @@ class Summary:
         self.sources: Counter[tuple[str, str, str]] = Counter()
         self.cases: defaultdict[str, set[str]] = defaultdict(set)
         self.without: Counter[str] = Counter()
+        self.absent: Counter[tuple[str, str]] = Counter()
         self.verdicts: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
         self._first: dict[tuple[str, str], Sample] = {}  # of a modality, of a category
 
@@ -46,7 +48,9 @@ class Summary:
         self.sources[tuple(entry.facts.get(name) or "not stated" for name in FACTS)] += 1
         self.reviews[entry.review] += 1
         self.cases[entry.split].add(sample.case)
-        self.without["a mask"] += sample.mask is None
+        self.without["a mask"] += sample.mask is None and not sample.absent
+        if sample.absent:
+            self.absent[entry.facts.get(KIND) or "not stated", entry.split] += 1
         self.without["reasoning"] += not sample.think
         for key in (("modality", sample.modality), ("category", sample.category)):
             self._first.setdefault(key, sample)
@@ -72,6 +76,13 @@ class Summary:
             rows[cell[column]][cell[3]] += number
         ordered = sorted(rows.items(), key=lambda row: (-row[1].total(), row[0]))
         return [(name, [numbers[split] for split in self.splits]) for name, numbers in ordered]
+
+    def absences(self) -> list[tuple[str, list[int]]]:
+        """Counts of questions about what is not in their image by kind, with one number a split."""
+        return [
+            (kind, [self.absent[kind, split] for split in self.splits])
+            for kind in sorted({kind for kind, _ in self.absent})
+        ]
 
     def licences(self) -> list[str]:
         """The Hub's names of all licences in the set, "other" for one that has none."""

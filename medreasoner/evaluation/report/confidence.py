@@ -1,11 +1,13 @@
-"""Whether the confidences of a run can be relied on: reliability diagrams of the segmenter's estimate and of
-the model's own numbers. Nothing is fitted here."""
+"""Whether the confidence of a run can be relied on: reliability, risk against coverage, and the segmenter's
+estimate of its masks. Nothing is fitted here."""
 
-from medreasoner.evaluation.columns import box_right
+from collections.abc import Sequence
+
 from medreasoner.evaluation.record import Record
-from medreasoner.evaluation.report import calibration, figures
-from medreasoner.evaluation.report.parts import Part
+from medreasoner.evaluation.report import figures
+from medreasoner.evaluation.report.parts import Part, Table, number
 from medreasoner.evaluation.report.runs import Run
+from medreasoner.metrics import calibration
 
 
 def mask_confidence(run: Run) -> Part | None:
@@ -29,54 +31,59 @@ def mask_confidence(run: Run) -> Part | None:
 
 
 def answer_confidence(run: Run) -> Part | None:
-    """The calibrated confidence against how often the answer is right: a box that overlaps by half, or an
-    absence."""
-    pairs = [
-        (record.confidence, float(_right(record))) for record in run.records if record.confidence is not None
-    ]
-    if not pairs:
+    """How well the calibrated confidence tells right answers from wrong ones, of boxes and of absences."""
+    known = _known(run)
+    if not known:
         return None
-    binned = calibration.equal_count(*zip(*pairs, strict=True))
+    kinds = {
+        "All answers": known,
+        "A place": [record for record in known if record.found],
+        "Nothing there": [record for record in known if not record.found],
+    }
+    table = Table(
+        ["Answers", "Number", "Right", "Mean confidence", "AUROC", "Calibration error", *_COVERED],
+        [_row(name, records) for name, records in kinds.items() if records],
+    )
     words = [
-        f"{run.name}: the confidence that is shown beside an answer against the share of answers that are "
-        "right (a box with an IoU of 0.5 or more, or an absent target called absent), in parts of like "
-        f"number. Expected calibration error {calibration.expected_error(binned):.3f} over {len(pairs)} "
-        "answers."
+        f"{run.name}: the confidence that is shown beside an answer. AUROC is the share of pairs of a right "
+        "and a wrong answer in which the right one has the higher confidence; the calibration error is the "
+        "mean distance of confidence and share of right answers over parts of like number. Risk against "
+        "coverage: the last columns are the share of wrong answers when only the surest part is kept."
+    ]
+    return Part("Confidence", words, table)
+
+
+def reliability(run: Run) -> Part | None:
+    """The calibrated confidence against how often the answer is right, in parts of like number."""
+    known = _known(run)
+    if not known:
+        return None
+    binned = calibration.equal_count(*_pairs(known))
+    rows = [[number(each.confidence), number(each.truth), str(each.count)] for each in binned]
+    words = [
+        f"{run.name}: confidence against the share of answers that are right (a box with an IoU of 0.5 or "
+        f"more, or an absent target called absent), {len(known)} answers in parts of like number."
     ]
     svg = figures.reliability(binned, "Confidence", "Right answers")
-    return Part("Reliability of the confidence", words, svg=svg)
+    table = Table(["Mean confidence", "Right", "Number"], rows)
+    return Part("Reliability of the confidence", words, table, svg)
 
 
-def _right(record: Record) -> bool:
-    return record.found is False if record.truth is None else bool(box_right(record))
+COVERAGES = (1.0, 0.8, 0.5, 0.2)
+_COVERED = [f"Wrong, surest {coverage:.0%} kept" for coverage in COVERAGES]
 
 
-def box_confidence(run: Run) -> Part | None:
-    """How probable the model found its own numbers against how often the box is right."""
-    pairs = [
-        (record.coordinate_probability, float(box_right(record)))
-        for record in run.records
-        if record.coordinate_probability is not None and record.box_iou is not None
-    ]
-    if not pairs:
-        return None
-    confidences, right = zip(*pairs, strict=True)
-    area = calibration.auroc(confidences, right)
-    apart = ""
-    if area is not None:
-        pairs_right = f"{100 * area:.0f} % of all pairs of a right box and a wrong one"
-        apart = f" In {pairs_right} the right one has more (AUROC)."
-    words = [
-        f"{run.name}: the probability that the model gave the numbers of its answer (geometric mean of the "
-        f"eight) against the share of boxes with an IoU of 0.5 or more, {len(pairs)} answers in parts of "
-        "like number, from the least sure to the surest. It says how narrow the model's distribution is and "
-        "was not fitted to be right: "
-        "it means something only if the points rise from left to right." + apart
-    ]
-    svg = figures.reliability(
-        calibration.equal_count(confidences, right),
-        "Probability of the coordinates",
-        "Boxes with IoU of 0.5 or more",
-        figures.nice(max(confidences)),
-    )
-    return Part("Reliability of the coordinates", words, svg=svg)
+def _row(name: str, records: Sequence[Record]) -> list[str]:
+    sure, right = _pairs(records)
+    risks = [calibration.risk_at(sure, right, coverage) for coverage in COVERAGES]
+    share, mean = sum(right) / len(right), sum(sure) / len(sure)
+    area, error = calibration.auroc(sure, right), calibration.calibration_error(sure, right)
+    return [name, str(len(records)), *map(number, (share, mean, area, error, *risks))]
+
+
+def _known(run: Run) -> list[Record]:
+    return [record for record in run.records if record.confidence is not None]
+
+
+def _pairs(records: Sequence[Record]) -> tuple[list[float], list[float]]:
+    return [record.confidence for record in records], [float(record.right) for record in records]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from medreasoner.metrics import Interval
+from medreasoner.metrics.calibration import Bin
 
 ROW, LABEL, PLOT, VALUES = 24, 250, 380, 150  # pixels: height of a row, widths of the columns
 TICKS = 5  # parts of an axis
@@ -69,13 +70,13 @@ def _mark(kind: str, x: float, y: float) -> str:
     return f'<rect class="mark {kind}" {place}/>'
 
 
-def reliability(binned: Sequence[tuple[float, float, int]], across: str, up: str, top: float = 1.0) -> str:
-    """Confidence, 0..`top`, against what came true.
+def reliability(binned: Sequence[Bin], across: str, up: str) -> str:
+    """Confidence, 0..1, against what came true.
 
     A point on the dashed line means what it says. The area of a point is its count.
 
     Args:
-        binned: see `calibration.py`. across, up: the titles of the axes.
+        across, up: the titles of the axes.
     """
     bottom, most = SIDE + ABOVE, max(count for *_, count in binned)
     parts = [_svg(LEFT + SIDE + 20, SIDE + 66, f"{up} against {across}")]
@@ -84,12 +85,12 @@ def reliability(binned: Sequence[tuple[float, float, int]], across: str, up: str
         parts += [
             _line("grid", (LEFT + at, ABOVE), (LEFT + at, bottom)),
             _line("grid", (LEFT, ABOVE + at), (LEFT + SIDE, ABOVE + at)),
-            _text("tick", (LEFT + at, bottom + 18), f"{top * step / TICKS:.2g}", "middle"),
+            _text("tick", (LEFT + at, bottom + 18), f"{step / TICKS:.1f}", "middle"),
             _text("tick", (LEFT - 8, bottom + 4 - at), f"{step / TICKS:.1f}", "end"),
         ]
-    parts.append(_line("ideal", (LEFT, bottom), (LEFT + SIDE, ABOVE + SIDE * (1 - top))))
+    parts.append(_line("ideal", (LEFT, bottom), (LEFT + SIDE, ABOVE)))
     for confidence, truth, count in binned:
-        x, y, radius = LEFT + SIDE * confidence / top, ABOVE + SIDE * (1 - truth), math.sqrt(count / most)
+        x, y, radius = LEFT + SIDE * confidence, ABOVE + SIDE * (1 - truth), math.sqrt(count / most)
         circle = f'cx="{x:.1f}" cy="{y:.1f}" r="{SMALLEST + GROWTH * radius:.1f}"'
         parts.append(f'<circle class="bin" {circle}><title>{count} answers</title></circle>')
     middle = ABOVE + SIDE / 2

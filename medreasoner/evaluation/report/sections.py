@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from medreasoner.data.sample import Sample
 from medreasoner.evaluation.columns import BY_KEY
 from medreasoner.evaluation.report.breakdown import cases, failures, groups
-from medreasoner.evaluation.report.confidence import answer_confidence, box_confidence, mask_confidence
+from medreasoner.evaluation.report.confidence import answer_confidence, mask_confidence, reliability
 from medreasoner.evaluation.report.parts import Part, cell
 from medreasoner.evaluation.report.provenance import cost, different_data, made_with
 from medreasoner.evaluation.report.published import conversion, published
@@ -28,8 +28,8 @@ def all_parts(runs: Sequence[Run], samples: Mapping[str, Sample] | None) -> list
         *groups(first),
         failures(runs),
         answer_confidence(first),
+        reliability(first),
         mask_confidence(first),
-        box_confidence(first),
         cases(first, samples),
         cost(runs),
         made_with(runs),

@@ -44,7 +44,8 @@ function fit(area) {
   area.style.height = `${area.scrollHeight}px`;
 }
 
-function drawLayers({ width, height, box: [x1, y1, x2, y2], points, mask }) {
+function drawLayers({ width, height, box, points, mask }) {
+  const [x1, y1, x2, y2] = box ?? [0, 0, 0, 0]; // nothing is drawn of an empty rectangle
   root.querySelectorAll("svg").forEach((svg) => svg.setAttribute("viewBox", `0 0 ${width} ${height}`));
   root.querySelectorAll(".box rect").forEach((rect) =>
     Object.entries({ x: x1, y: y1, width: x2 - x1, height: y2 - y1 }).forEach(([name, value]) => rect.setAttribute(name, value)),

@@ -5,6 +5,7 @@ python -m pytest tests/data/publish/test_publish_set.py
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ import yaml
 from PIL import Image
 
 from medreasoner.cli import main
+from medreasoner.data.digest import digest
 from medreasoner.data.load import DataError, load
 from medreasoner.data.publish.columns import features
 from medreasoner.data.publish.publish_set import publish_set
 from medreasoner.data.publish.reviews import ACCEPT, EDIT, REJECT, Ledger
+from medreasoner.data.sample import Sample
 from tests.hub_server import Hub
-from tests.publish_set import SIZE, draw, picture, same
+from tests.publish_set import SIZE, draw, draw_absent, picture, same
 
 
 @pytest.fixture
@@ -38,6 +41,39 @@ def test_what_is_published_is_read_back_as_the_same_samples(folder, tmp_path, sp
     publish_set(folder, tmp_path / "out")
     before, after = (list(load(place, split=split, strict=True)) for place in (folder, tmp_path / "out"))
     assert len(after) == count and all(same(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_questions_about_what_is_not_there_are_published_counted_and_read_back(tmp_path):
+    folder, out = draw_absent(tmp_path / "set"), tmp_path / "out"
+    report = publish_set(folder, out)
+    assert report["samples"] == {"train": 5, "validation": 3} and report["skipped"] == []
+    for split in ("train", "validation"):
+        before, after = (list(load(place, split=split, strict=True)) for place in (folder, out))
+        assert len(after) == len(before) and all(same(a, b) for a, b in zip(before, after, strict=True))
+        assert digest(after) == digest([as_stored(a, b) for a, b in zip(before, after, strict=True)])
+    (row,) = [row for row in rows(out) if row["extra_info"]["id"] == "s0_absent"]
+    assert (row["absent"], row["kind"], row["target"]) == (True, "cannot show", "part 7")
+    assert row["box"] is None and row["points"] is None and row["masks"] == []
+    assert json.loads(row["reward_model"]["ground_truth"]) == {"bbox_2d": None, "point_2d": None}
+    card = (out / "README.md").read_text()
+    for line in ("| cannot show | 1 | 0 |", "| no question | 0 | 1 |", "- Samples without a mask: 1."):
+        assert line in card, line
+
+
+def as_stored(sample: Sample, published: Sample) -> Sample:
+    """`sample` with the published image and, where something is there, box and points stated as published."""
+    truth = {} if sample.absent else {"box": sample.truth().box, "points": sample.truth().points}
+    return replace(sample, image=published.image, **truth)
+
+
+def test_reviewed_absences_are_published_with_their_edits(tmp_path):
+    folder, anna = draw_absent(tmp_path / "set"), Ledger(tmp_path / "set", "anna")
+    absent = [sample for sample in load(folder) if sample.absent]
+    anna.record(absent[0], EDIT, question="And here?", think="No.")
+    anna.record(absent[1], REJECT, reason="question unclear")
+    publish_set(folder, tmp_path / "out", reviewed=True)
+    (after,) = load(tmp_path / "out")
+    assert (after.absent, after.question, after.think) == (True, "And here?", "No.")
 
 
 def test_rows_have_the_published_columns(folder, tmp_path):
