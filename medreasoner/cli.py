@@ -17,6 +17,7 @@ from dataclasses import MISSING, fields
 
 from medreasoner.commands.base import EXTRA_OF, INPUT, STOPPED, UsageError, say
 from medreasoner.commands.data_build import Build
+from medreasoner.commands.data_draw import Draw
 from medreasoner.commands.data_publish import Publish
 from medreasoner.commands.data_review import Review
 from medreasoner.commands.demo import Demo
@@ -37,6 +38,7 @@ COMMANDS: dict[str, type | dict] = {
     "data": {
         "": "Build, review and publish a set of samples.",
         "build": Build,
+        "draw": Draw,
         "review": Review,
         "publish": Publish,
     },

@@ -38,11 +38,12 @@ FEWEST = 10  # right answers and wrong ones, each, or nothing is fitted
 FOLDS = 5
 
 
-def held_back(folder: str, seed: int = 0) -> list[Sample]:
-    """The held-back training samples of a set, every other one in a wording that was held back, where its
+def held_back(folders: Sequence[str], seed: int = 0) -> list[Sample]:
+    """The held-back training samples of some sets, every other one in a wording that was held back, where its
     category has one."""
     rng, samples = random.Random(seed), []
-    for number, sample in enumerate(s for s in load(folder, "train", strict=True) if is_dev(s.case)):
+    kept = (s for folder in folders for s in load(folder, "train", strict=True) if is_dev(s.case))
+    for number, sample in enumerate(kept):
         category = categories().get(sample.target or sample.category)
         if number % 2 and not sample.absent and category is not None and category.held_back:
             sample = replace(sample, question=reworded(sample, rng))
@@ -121,7 +122,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, help="folder of the model; calibration.json is written there")
-    parser.add_argument("--data", help="a built set; without it the answers in OUT are fitted again")
+    parser.add_argument(
+        "--data", nargs="+", help="built sets; without them the answers in OUT are fitted again"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the records")
     parser.add_argument("--segmenter", help="as for evaluate; default: the model's own")
     parser.add_argument("--batch", type=int, default=16)
@@ -133,7 +136,7 @@ def main() -> None:
         samples = held_back(args.data)
         samples = random.Random(0).sample(samples, args.limit) if args.limit else samples
         model = MedReasoner.from_pretrained(args.model, args.segmenter)
-        options, source = Options(batch=args.batch), Source(args.data)
+        options, source = Options(batch=args.batch), Source(" ".join(args.data))
         evaluate(samples, model.reasoner, model.segmenter, args.out, options, source=source)
     answered = [record for record in read_records(args.out / RECORDS) if record.found is not None]
     if not answered:

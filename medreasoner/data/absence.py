@@ -37,12 +37,14 @@ CANNOT_SHOW, NOT_HERE, NOT_MEDICAL, NO_QUESTION = (
 @dataclass(frozen=True)
 class AbsentQuestion:
     """A message whose right answer is that there is nothing to mark. `kind` is one of the four constants
-    above; `name` the absent target's category, "" where the message asks for none."""
+    above; `name` the absent target's category, "" where the message asks for none; `message` is then its list
+    in `absence.yaml`, a key of MESSAGES."""
 
     kind: str
     question: str
     think: str
     name: str = ""
+    message: str = ""
 
 
 @cache
@@ -52,10 +54,10 @@ def texts() -> dict:
 
 
 def cannot_show(scene: Scene, table: dict[str, Category]) -> list[Category]:
-    """The categories with wordings that no image of `scene` can show: none of their body regions is in view.
-    [] for an unknown scene.
+    """The categories with wordings that no image of `scene` can show: none of their body regions is in view,
+    and in a picture that is no medical image all of them. [] for an unknown scene.
     """
-    if not scene.body:
+    if scene.medical and not scene.body:
         return []
     return [
         category
@@ -85,7 +87,8 @@ def message(training: bool, rng: random.Random) -> AbsentQuestion:
     kind = rng.choice(list(MESSAGES))
     drawn = rng.choice(texts()[kind if training else f"{kind}_held_out"])
     question = drawn["question"] if isinstance(drawn, dict) else drawn
-    return AbsentQuestion(NO_QUESTION, question, rng.choice(texts()["explanations"][MESSAGES[kind]]))
+    think = rng.choice(texts()["explanations"][MESSAGES[kind]])
+    return AbsentQuestion(NO_QUESTION, question, think, message=kind)
 
 
 def absent_target(
@@ -122,7 +125,7 @@ def absent_question(
     """One message about an image of `scene` to which the right answer is that there is nothing to mark.
 
     A quarter asks for no target at all; of the others a third, where there are any, asks for what this image
-    alone does not show.
+    alone does not show. In a picture that is no medical image no target can be seen.
 
     Args:
         present: class names in the image's mask. seen: targets in the image, with their articles.
@@ -133,8 +136,9 @@ def absent_question(
         return message(training, rng)
     near = missing and (not impossible or rng.random() < 1 / 3)
     category = rng.choice(missing if near else impossible)
+    kind = NOT_HERE if near else CANNOT_SHOW if scene.medical else NOT_MEDICAL
     side = rng.choice(("left", "right")) if category.region == "sides" else ""
     wordings = category.questions if training else category.held_out
     question = rng.choice([text for text in wordings if "{image_side}" not in text] or wordings)
     question = question.replace("{side}", side).replace("{image_side}", side)
-    return absent_target(NOT_HERE if near else CANNOT_SHOW, category, question, scene, rng, seen, side)
+    return absent_target(kind, category, question, scene, rng, seen, side)

@@ -47,6 +47,7 @@ class Scene:
         exclude_targets: image id -> class -> why this class of it is not used.
         lowest_part: for vertebrae stacked in one class: the level of the lowest; the parts above follow in
             order.
+        medical: False for pictures that are no medical image (`build/not_medical.py`).
         note: what else was seen.
     """
 
@@ -62,6 +63,7 @@ class Scene:
     exclude_targets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     turns: Mapping[str, str] = field(default_factory=dict)
     lowest_part: str | None = None
+    medical: bool = True
     note: str = ""
 
     def __post_init__(self) -> None:

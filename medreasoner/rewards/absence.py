@@ -18,4 +18,4 @@ def wrong_verdict(completion: ScoredCompletion) -> bool:
     One that cannot be read gives no verdict."""
     if completion.reference.absent:
         return completion.parsed.answer is not None
-    return completion.parsed.absent
+    return "null" in completion.text and completion.parsed.absent  # most texts need not be read for this

@@ -4,6 +4,7 @@ and validation.
 
 import random
 import re
+from collections import Counter
 
 import pytest
 
@@ -67,9 +68,11 @@ def test_every_drawn_question_fits_its_image():
                 assert category.name.lower() in drawn.think.lower()
                 if drawn.kind == CANNOT_SHOW:
                     assert not set(category.body) & set(scene.body)
+                elif drawn.kind == NOT_MEDICAL:
+                    assert not scene.medical
                 else:
                     assert scene.source in category.targets
-    assert kinds == {NO_QUESTION, CANNOT_SHOW, NOT_HERE}
+    assert kinds == {NO_QUESTION, CANNOT_SHOW, NOT_HERE, NOT_MEDICAL}
 
 
 def test_training_and_validation_share_no_message():
@@ -105,3 +108,17 @@ def test_explanations_are_filled_in():
         "the liver" in absent_target(NOT_HERE, kidney, "Where?", HEAD, rng, ("the liver",)).think
         for _ in range(90)
     )
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_every_kind_of_message_is_drawn(training):
+    """Small talk, instructions, other languages, nonsense and questions without a place, besides targets that
+    the image cannot show, or does not show here."""
+    rng, kinds = random.Random(0), Counter()
+    for scene in scenes().values():
+        for _ in range(40):
+            drawn = absent_question(scene, (), (), TABLE, training, rng)
+            kinds[drawn.message or drawn.kind] += 1
+            assert (drawn.kind == NO_QUESTION) == bool(drawn.message)
+    assert set(kinds) == {*MESSAGES, CANNOT_SHOW, NOT_HERE, NOT_MEDICAL}
+    assert min(kinds.values()) > 0.02 * kinds.total(), kinds

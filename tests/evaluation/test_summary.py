@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from medreasoner.evaluation.columns import ANSWERS, columns
 from medreasoner.evaluation.record import RunInfo
 from medreasoner.evaluation.summary import Control, Cost, Summary
 from medreasoner.metrics import Interval
@@ -22,7 +23,7 @@ def test_a_summary_is_read_back_the_same():
         n=4,
         overall={"box_iou": value, "mask_dice": None},
         groups={"modality": {"CT": {"box_iou": value}}, "size": {}},
-        answers={"well_formed": value, "fits_best": None, "place_agrees": None, "refused": None},
+        answers={column.key: None for column in columns(ANSWERS)} | {"well_formed": value},
         presence={"sensitivity": value, "specificity": None},
         as_published={"iou": value},
         published_by_supercategory={"lung": value},

