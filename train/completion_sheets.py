@@ -62,7 +62,7 @@ class CompletionSheets:
         truths = [columns[name] for name in ("bbox_2d", "point_2d", "image_wh")]
         masks, thinks = columns.get("mask"), columns.get("think")
         absent = columns.get("absent")
-        references = read_references(*truths, masks, thinks, absent, self.frame, self.input_wh)
+        references = read_references(*truths, masks, thinks, self.frame, self.input_wh, absent=absent)
         groups = _groups(columns["image"], columns["bbox_2d"])
         rows = []
         for group in groups[:PROMPTS]:

@@ -105,7 +105,7 @@ def _of_place(term: Term) -> Term:
 
 
 def _reward(label: str, term: Term, reader: BatchReader, doc: str | None) -> Reward:
-    def reward(completions, bbox_2d, point_2d, image_wh, mask=None, think=None, absent=None, **_):  # noqa: ANN001, ANN003, ANN202
+    def reward(completions, bbox_2d, point_2d, image_wh, *, mask=None, think=None, absent=None, **_):  # noqa: ANN001, ANN003, ANN202
         batch = reader.read(completions, bbox_2d, point_2d, image_wh, mask, think, absent)
         return [None if each is None else 0.0 if each.once(wrong_verdict) else term(each) for each in batch]
 
@@ -114,7 +114,7 @@ def _reward(label: str, term: Term, reader: BatchReader, doc: str | None) -> Rew
 
 
 def _mask_reward(reader: BatchReader, segment: SegmentMany) -> Reward:
-    def reward(completions, bbox_2d, point_2d, image_wh, image, mask=None, think=None, absent=None, **_):  # noqa: ANN001, ANN003, ANN202
+    def reward(completions, bbox_2d, point_2d, image_wh, image, *, mask=None, think=None, absent=None, **_):  # noqa: ANN001, ANN003, ANN202
         batch = reader.read(completions, bbox_2d, point_2d, image_wh, mask, think, absent)
         return mask_dice(batch, image, segment)
 

@@ -96,7 +96,7 @@ class BatchReader:
         texts = [text_of(completion) for completion in completions]
         columns = (bbox_2d, point_2d, image_wh, mask, think, absent)
         if texts != self._texts or not all(map(_same_rows, columns, self._columns)):
-            references = read_references(*columns, self.frame, self.input_wh)
+            references = read_references(*columns[:-1], self.frame, self.input_wh, absent=absent)
             self._batch = [
                 None if reference is None else ScoredCompletion(text, reference)
                 for text, reference in zip(texts, references, strict=True)

@@ -71,18 +71,21 @@ def read_references(
     image_wh: Sequence,
     mask: Sequence | None,
     think: Sequence | None,
-    absent: Sequence | None,
     frame: Frame,
     input_wh: tuple[int, int] | None,
+    *,
+    absent: Sequence | None = None,
 ) -> list[Reference | None]:
     """`read_reference` of every row. Neighbouring equal rows, as in a group of completions, share one
     object."""
     none = [None] * len(bbox_2d)
     references: list[Reference | None] = []
-    before = (EMPTY,) * 6
+    before, found = (EMPTY,) * 6, None
     for row in zip(bbox_2d, point_2d, image_wh, mask or none, think or none, absent or none, strict=True):
-        same = all(map(_same, row, before))
-        references.append(references[-1] if same else read_reference(*row[:4], frame, input_wh, *row[4:]))
+        if not all(map(_same, row, before)):
+            *truth, thinking, nothing = row
+            found = read_reference(*truth, frame, input_wh, thinking, absent=nothing)
+        references.append(found)
         before = row
     return references
 
@@ -99,6 +102,7 @@ def read_reference(
     frame: Frame = INPUT_PIXELS,
     input_wh: tuple[int, int] | None = None,
     think: object = True,
+    *,
     absent: object = None,
 ) -> Reference | None:
     """The truth in the columns of a training row; None if they hold none that can be used: not numbers, no

@@ -84,7 +84,9 @@ def test_a_file_with_an_unknown_field_or_a_source_twice_is_named(tmp_path):
 
 def test_every_scene_says_what_it_shows():
     for scene in ALL:
-        assert scene.phrases and bool(scene.body) == scene.medical and set(scene.body) <= set(BODY), scene.source
+        assert scene.phrases and bool(scene.body) == scene.medical and set(scene.body) <= set(BODY), (
+            scene.source
+        )
         assert scene.plane in ("axial", "coronal", "sagittal", "projection", "other"), scene.source
         assert scene.patient_left in ("left", "right", "unknown", "none"), scene.source
 

@@ -35,5 +35,5 @@ def test_a_broken_reference_gives_none(set_name, name):
 def test_a_group_shares_one_reference():
     rows = [ROW, dict(ROW), {**ROW, "bbox_2d": [1, 2, 3, 4]}, ROW]
     columns = [[row[key] for row in rows] for key in ("bbox_2d", "point_2d", "image_wh")]
-    first, second, other, again = read_references(*columns, None, None, None, INPUT_PIXELS, None)
+    first, second, other, again = read_references(*columns, None, None, INPUT_PIXELS, None)
     assert first is second and other is not first and again is not first and again.box == first.box
