@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from medreasoner.certainty import UNKNOWN
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import load_image
 from medreasoner.page.downloads import make_file
@@ -38,9 +39,8 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
     values = refined_values(session, refined, 3)
     assert session.cache.segmenter_encoding is encoded and values["layers"]["edit"] == 3
     rows = {row["name"]: row["text"] for row in values["answer"]["rows"]}
-    assert "Coordinates" in shown_names and "Coordinates" not in rows, (
-        "the probability is of the model's own numbers"
-    )
+    assert not {"Coordinates", "Overlap"} & {*shown_names, *rows}, "raw scores are no confidence"
+    assert session.done.certainty == UNKNOWN, "the model's certainty is about its own box"
     assert (
         rows["Corrected"] == "by hand, 1 excluded"
         and rows["Box"] == "x 40 – 200, y 30 – 180"
