@@ -131,6 +131,8 @@ def deploy(api: "HfApi", order: Order, between: float = BETWEEN) -> None:
     with tempfile.TemporaryDirectory(prefix="space-") as folder:
         names = stage(order.content, Path(folder))
         steps = plan(api, order, state, Path(folder), names)
+        if steps:
+            print(listing(Path(folder), names), flush=True)
         for step in steps:
             print(step.description, flush=True)
             with asking(step.description, order.repo_id):
@@ -142,6 +144,11 @@ def deploy(api: "HfApi", order: Order, between: float = BETWEEN) -> None:
         follow(api, order.repo_id, commit, lambda line: print(line, flush=True), between=between)
         print(try_out(api, order.repo_id, Path(folder) / "medreasoner" / "examples"))
     print(address(api, order.repo_id))
+
+
+def listing(folder: Path, names: Sequence[str]) -> str:
+    """Every file that anybody who sees the Space can read, with its size."""
+    return "\n".join(f"  {(folder / name).stat().st_size / 1e6:8.2f} MB  {name}" for name in names)
 
 
 def rehearse(api: "HfApi", order: Order) -> None:
@@ -162,8 +169,8 @@ def rehearse(api: "HfApi", order: Order) -> None:
         steps = plan(api, order, state, Path(folder), names)
         for step in steps:
             print(f"would {step.description}")
-        for name in names if steps else ():
-            print(f"  {(Path(folder) / name).stat().st_size / 1e6:8.2f} MB  {name}")
+        if steps:
+            print(listing(Path(folder), names))
         print(
             (Path(folder) / "README.md")
             .read_text(encoding="utf-8")

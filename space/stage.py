@@ -7,6 +7,7 @@ in isolation and fetch a second torch for it.
 """
 
 import shutil
+import subprocess
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -27,7 +28,10 @@ PARTS = ("app.py", "medreasoner", "LICENSE")
 PYTHON = "3.12"  # ZeroGPU's newest; without the line a Space gets 3.10
 FOR_SAM2 = ("hydra-core", "iopath")  # what sam2 needs besides the library's own dependencies
 UNPINNED = {"spaces"}  # ZeroGPU brings the version that fits it
-IGNORED = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*")
+KINDS = {
+    *(".py", ".yaml", ".json", ".jsonl", ".jinja", ".md", ".html", ".css", ".js", ".jpg", ".png"),
+    ".safetensors",
+}
 
 
 class StageError(RuntimeError):
@@ -87,20 +91,47 @@ class Content:
 
 def stage(content: Content, folder: Path) -> list[str]:
     """Fill the empty `folder`; returns the paths of its files, with "/". Errors: StageError."""
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=IGNORED)
-        else:
-            shutil.copyfile(source, folder / part)
+    for name in belonging(ROOT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
     if not content.embedded:
-        shutil.rmtree(folder / "medreasoner" / "embedded")
+        shutil.rmtree(folder / "medreasoner" / "embedded", ignore_errors=True)
     if content.fetched_segmenter:
         _add_sam2(folder)
     needed = requirements(with_sam2=content.fetched_segmenter is not None)
     (folder / "requirements.txt").write_text("\n".join(needed) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card(content), encoding="utf-8")
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def belonging(root: Path) -> list[str]:
+    """What of the project's files the Space gets, with "/": of its kinds alone, no links, nothing hidden, and
+    where `root` is a Git checkout only what is tracked. Whatever else lies there (tokens, patients' files)
+    would be public.
+    """
+    tracked, names = _tracked(root), []
+    for part in PARTS:
+        for path in (root / part, *(root / part).rglob("*")):
+            name = path.relative_to(root).as_posix()
+            is_ours = name in PARTS or path.suffix in KINDS
+            is_ours = is_ours and (tracked is None or name in tracked)
+            is_hidden = any(step.startswith((".", "__pycache__")) for step in name.split("/"))
+            if not is_ours or is_hidden or not path.is_file():
+                continue
+            if path.is_symlink() or not path.resolve().is_relative_to(root.resolve() / part):
+                raise StageError(f"{name} is a link; put the file itself there, or remove it")
+            names.append(name)
+    return sorted(names)
+
+
+def _tracked(root: Path) -> set[str] | None:
+    """What Git tracks, with "/"; None where there is no checkout, or no Git."""
+    command = ["git", "-C", str(root), "ls-files", "-z", *PARTS]
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True, text=True, encoding="utf-8")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return set(listed.stdout.split("\0")) if (root / ".git").exists() else None
 
 
 def requirements(with_sam2: bool) -> list[str]:

@@ -49,7 +49,16 @@ def link_files(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
     out.mkdir(parents=True)
     for path in folder.iterdir():
         if path.is_file() and any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns):
+            _refuse_outside(path, folder)
             (out / path.name).symlink_to(path.resolve())
+
+
+def _refuse_outside(path: Path, folder: Path) -> None:
+    """Errors: ValueError for a link that leads out of the folder, or of the Hub's cache that holds it."""
+    real, home = path.resolve(), folder.resolve()
+    cached = home.parent.name == "snapshots" and real.is_relative_to(home.parent.parent / "blobs")
+    if not (real.is_relative_to(home) or cached):
+        raise ValueError(f"{path.name} is a link that leads out of the folder; put the file itself there")
 
 
 def check_weights(folder: Path, adapter: bool) -> None:

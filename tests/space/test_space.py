@@ -35,7 +35,7 @@ from medreasoner.page.serve import launch
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.segmenters.base import MEDSAM2, SegmenterPrompt
 from space import deploy
-from space.stage import FOR_SAM2, ROOT, Content, requirements, stage
+from space.stage import FOR_SAM2, ROOT, Content, StageError, belonging, requirements, stage
 from tests import hub_server, hub_store
 from tests.hub_server import READ, USER, Hub
 
@@ -67,6 +67,25 @@ def test_the_folder_holds_the_page_the_library_and_what_they_need_and_nothing_el
         "medreasoner/examples/examples.json",
     } <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+
+
+def test_only_what_belongs_is_staged_and_links_are_refused(tmp_path):
+    root = tmp_path / "project"
+    (root / "medreasoner" / "embedded").mkdir(parents=True)
+    for name in ("app.py", "LICENSE", "medreasoner/a.py", "medreasoner/embedded/config.json"):
+        (root / name).write_text("ours")
+    for name in ("medreasoner/token.txt", "medreasoner/scan.dcm", "medreasoner/.env", "secrets.py"):
+        (root / name).write_text("not ours")
+    ours = ["LICENSE", "app.py", "medreasoner/a.py", "medreasoner/embedded/config.json"]
+    assert belonging(root) == ours
+    git = ["git", "-C", str(root), "-c", "init.defaultBranch=main"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "app.py", "LICENSE", "medreasoner/a.py"], check=True)
+    assert belonging(root) == ours[:3], "what is not tracked stays here"
+    (root / "medreasoner/a.py").unlink()
+    (root / "medreasoner/a.py").symlink_to("/etc/passwd")
+    with pytest.raises(StageError, match=r"medreasoner/a\.py is a link"):
+        belonging(root)
 
 
 def test_a_named_model_leaves_the_small_weights_out_and_brings_sam2_as_plain_python(tmp_path):

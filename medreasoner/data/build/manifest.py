@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medreasoner.data.build.source_files import UNKNOWN, Options, SourceError
-from medreasoner.data.storage import RowError
+from medreasoner.data.storage import RowError, leads_outside
 from medreasoner.data.values import as_list, as_object, numbers_of, text_of
 
 
@@ -121,6 +121,8 @@ class Manifest:
         if not item.modality:
             raise SourceError(f"{where}: {item.id!r} has no modality; say it there or with --modality")
         for path in (item.image, item.mask):
+            if leads_outside(path, self.root):
+                raise SourceError(f"{where}: {path} leads out of {self.root}; copy the file into the folder")
             if not path.is_file():
                 raise SourceError(f"{where}: there is no file {path}")
         return item

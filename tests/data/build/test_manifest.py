@@ -33,11 +33,16 @@ def test_a_manifest_is_read_with_what_is_kept_for_evaluation_first(tmp_path):
         ({"targets": [{"name": "polyp"}]}, "row 1: expected id, image, mask"),
         ({"modality": ""}, "row 1: 'own/a' has no modality"),
         ({"image": "images/none.png"}, "row 1: there is no file"),
+        ({"image": "../secret.png"}, r"row 1: .*secret\.png leads out of"),
+        ({"mask": "/etc/hostname"}, "row 1: /etc/hostname leads out of"),
+        ({"image": "images/link.png"}, r"row 1: .*link\.png leads out of"),
         ({"id": "own/b"}, "row 2: the id 'own/b' has come before"),
     ],
 )
 def test_a_malformed_row_is_named(tmp_path, change, said):
     source(tmp_path / "src", ROWS)
+    (tmp_path / "secret.png").write_bytes(b"")
+    (tmp_path / "src/images/link.png").symlink_to(tmp_path / "secret.png")
     rewrite(tmp_path / "src", a=change)
     with pytest.raises(SourceError, match=said):
         items(tmp_path / "src", tmp_path, Options())
