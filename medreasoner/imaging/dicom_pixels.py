@@ -16,6 +16,7 @@ from medreasoner.imaging.dicom_header import ELEMENT_ERRORS, read_value
 from medreasoner.imaging.types import ImageError, damaged
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+ITEM = b"\xfe\xff\x00\xe0"  # the tag before each piece
 CODE = re.compile(r"[A-Z][A-Z0-9_ ]{0,15}")  # of VR CS; anything else is damage, and may name the patient
 
 # What pydicom 3 and its decoders raise for pixels that cannot be decoded, and for a description of them that
@@ -88,7 +89,10 @@ def count_frames(dataset: Dataset, pixels: PixelFormat) -> tuple[int, tuple[str,
     stated = _stated_frames(dataset)
     held = _held_frames(dataset, pixels)
     count = stated or held or 1
-    if held and held < count:
+    fragments = _fragments(dataset)
+    if fragments and fragments < count:
+        count = fragments
+    elif held and held < count:
         count = held
     if "NumberOfFrames" in dataset:
         del dataset[Tag("NumberOfFrames")]  # it may be of a type that cannot be read
@@ -97,6 +101,17 @@ def count_frames(dataset: Dataset, pixels: PixelFormat) -> tuple[int, tuple[str,
         return count, ()
     written = "not readable" if stated is None else str(stated)
     return count, (f"The header's number of frames is {written}; {count} can be shown.",)
+
+
+def _fragments(dataset: Dataset) -> int | None:
+    """How many pieces compressed pixels lie in; no frame has less than one (PS3.5 A.4). None for others."""
+    if "PixelData" not in dataset or not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return None
+    data, at, count = read_value(dataset, "PixelData"), 0, 0
+    while isinstance(data, bytes) and data[at : at + 4] == ITEM and at + 8 <= len(data):
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+        count += 1
+    return max(1, count - 1) if count else None  # the first is a table
 
 
 def _stated_frames(dataset: Dataset) -> int | None:

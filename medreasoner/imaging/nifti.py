@@ -6,6 +6,7 @@ came (unpacked, if it was compressed); only what is needed is decoded.
 
 import io
 import logging
+import math
 from typing import NamedTuple
 
 import nibabel
@@ -19,6 +20,7 @@ from medreasoner.imaging.array import refuse_window
 from medreasoner.imaging.nifti_grid import Header, read_grid, select_axis
 from medreasoner.imaging.nifti_source import AXES, nifti_source
 from medreasoner.imaging.types import (
+    MAX_FRAMES,
     ImageError,
     LoadedImage,
     ViewOptions,
@@ -64,7 +66,7 @@ def read_nifti(data: bytes, view: ViewSelection) -> LoadedImage:
     It is the middle one of the first time point in the plane the volume was recorded in (axial where its
     voxels do not tell), unless `view` says otherwise. Errors: ImageError."""
     header = _read_header(data)
-    points = int(np.prod(header.shape[AXES:]))
+    points = _moments(header, len(data))
     point = select_number("moment", view.frame, points)
     grid = read_grid(header.fields, (*header.shape, 1)[:AXES], header.has_sizes)
     axis = select_axis(grid, view)
@@ -87,6 +89,13 @@ def read_nifti(data: bytes, view: ViewSelection) -> LoadedImage:
     )
 
 
+def _moments(header: NiftiHeader, size: int) -> int:
+    """How many time points a file of `size` bytes holds of those that its header claims; at least 1."""
+    volume = math.prod(header.shape[:AXES]) * header.fields.get_data_dtype().itemsize
+    held = (size - int(header.fields["vox_offset"])) // volume
+    return max(1, min(math.prod(header.shape[AXES:]), held, MAX_FRAMES))
+
+
 def _read_header(data: bytes) -> NiftiHeader:
     """Errors: ImageError for a header that says nothing of the voxels, or of fewer than two axes."""
     family = nibabel.Nifti1Header if data[344:348] == MAGIC else nibabel.Nifti2Header
@@ -100,7 +109,7 @@ def _read_header(data: bytes) -> NiftiHeader:
         raise damaged("NIfTI", error) from error
     if len(shape) < AXES - 1 or min(shape) < 1:
         raise ImageError(f"The NIfTI file has the shape {shape}; an image or a volume was expected.")
-    if not fields["vox_offset"] >= fields.single_vox_offset:
+    if not fields.single_vox_offset <= fields["vox_offset"] < np.inf:
         fields["vox_offset"] = fields.single_vox_offset
     if is_color:  # a scaling has no meaning there
         fields["scl_slope"] = fields["scl_inter"] = np.nan

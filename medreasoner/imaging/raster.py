@@ -9,8 +9,10 @@ from PIL import ExifTags, Image
 
 from medreasoner.imaging.array import LAID_ON_BLACK, lay_on_black, refuse_window
 from medreasoner.imaging.heif import is_heic, open_heic
+from medreasoner.imaging.jpeg import lacks_data
 from medreasoner.imaging.png import SIGNATURE, gray_with_opacity, lacks_rows, without_texts
 from medreasoner.imaging.types import (
+    MAX_FRAMES,
     MAX_PIXELS,
     ImageError,
     LoadedImage,
@@ -52,6 +54,8 @@ _EXIF_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.er
 def read_raster(data: bytes, view: ViewSelection) -> LoadedImage:
     """The contents of a file in one of FORMATS. Errors: ImageError."""
     image = _open(data)
+    if image.format in ("JPEG", "MPO") and lacks_data(data):
+        raise damaged("JPEG", ValueError("its data ends before its last row"))
     if image.format == "PNG":
         check_size(*image.size)
         if lacks_rows(data):
@@ -95,11 +99,12 @@ def _beginning(data: bytes) -> str:
     return f"data that begins with {data[:12]!r}"
 
 
-def read_pil(image: Image.Image, view: ViewSelection) -> LoadedImage:
-    """A Pillow image of any mode. Errors: ImageError."""
+def read_pil(image: Image.Image, view: ViewSelection, count: int | None = None) -> LoadedImage:
+    """A Pillow image of any mode; `count` are its frames, where somebody has counted them already. Errors:
+    ImageError."""
     refuse_slice_selection(view)
     kind = image.format or "image"
-    frames = _frames(image)
+    frames = count or _frames(image)
     frame = select_number("frame", view.frame, frames)
     upright, turned = _decode(image, frame, frames)
     windowed = _windowed(upright, view.window)
@@ -120,7 +125,8 @@ def read_pil(image: Image.Image, view: ViewSelection) -> LoadedImage:
 def _frames(image: Image.Image) -> int:
     """How many frames there are; 1 if they cannot be counted, for the first may be whole all the same."""
     try:
-        return getattr(image, "n_frames", 1)  # Pillow: images that cannot hold several do not have it
+        # Pillow's images that cannot hold several have no such number
+        return min(getattr(image, "n_frames", 1), MAX_FRAMES)
     except _SEEK_ERRORS:
         return 1
 

@@ -12,6 +12,7 @@ from medreasoner.imaging.array import COLOR_AXES, GRAY_AXES, show_values
 from medreasoner.imaging.color import BYTE, CHANNELS, colors_to_uint8
 from medreasoner.imaging.raster import TURNED, TURNS, read_pil, read_raster
 from medreasoner.imaging.types import (
+    MAX_FRAMES,
     ImageError,
     LoadedImage,
     ViewOptions,
@@ -55,6 +56,7 @@ def read_tiff(data: bytes, view: ViewSelection) -> LoadedImage:
         count = len(pages)
     except _PARSE_ERRORS:
         return read_raster(data, view)  # Pillow reads some that tifffile does not, or says what is wrong
+    count = min(count, MAX_FRAMES)
     frame = select_number("frame", view.frame, count)
     try:
         page = pages[frame - 1].aspage()
@@ -64,7 +66,7 @@ def read_tiff(data: bytes, view: ViewSelection) -> LoadedImage:
     check_size(width, height)
     image = _pillow_image(page, data)
     if image is not None:
-        return read_pil(image, view)
+        return read_pil(image, view, count)
     return _read_page(page, frame, count, view.window)
 
 

@@ -93,3 +93,14 @@ def test_a_modality_that_is_no_code_is_not_repeated():
     empty = pydicom.dcmread(io.BytesIO(dicom(GRAY, Modality="doe jane")))
     del empty.PixelData
     assert "data of modality unnamed" in refusal(written(empty, pydicom.uid.ExplicitVRLittleEndian))
+
+
+def test_no_header_claims_more_frames_than_there_are_pieces_of_compressed_pixels():
+    dataset = pydicom.dcmread(io.BytesIO(shipped("SC_rgb_rle_2frame.dcm")))
+    held = int(dataset.NumberOfFrames)
+    dataset.NumberOfFrames = 2_147_483_647
+    file = io.BytesIO()
+    dataset.save_as(file)
+    loaded = load_image(file.getvalue())
+    assert loaded.options.frames == held > 1
+    assert any("2147483647" in note for note in loaded.notes)
