@@ -6,8 +6,8 @@
 The model answers the training cases that were held back (`train/holdout.py`), half of them in wordings that
 were held back too, exactly as `medreasoner evaluate` has it answer, and the records are kept in OUT. Any
 model whose token probabilities can be read serves: one token a number or digit by digit. Places and absences
-are fitted apart. What is printed is cross-validated by case, so that no answer judges the weights that it
-made.
+are fitted apart, on the features that do best. What is printed is cross-validated by case, so that no answer
+judges the weights that it made.
 """
 
 import argparse
@@ -32,7 +32,16 @@ from medreasoner.model import MedReasoner
 from train.compare import in_words, reworded
 from train.holdout import is_dev
 
-PLACE, ABSENCE = ("spread", "area", "presence"), ("presence",)  # features by default
+# Features to choose from. The segmenter's estimate is not among them: with it a confidence would hold for one
+# segmenter alone, and it brought nothing beside the spread (docs/experiments/evaluation.md).
+PLACE = (
+    ("spread",),
+    ("spread", "presence"),
+    ("spread", "mean_spread", "presence"),
+    ("spread", "area", "presence"),
+    ("area",),
+)
+ABSENCE = (("presence",),)
 RIDGE = 1.0  # of the standardised weights, not of the intercept
 FEWEST = 10  # right answers and wrong ones, each, or nothing is fitted
 FOLDS = 5
@@ -56,13 +65,13 @@ def known_of(record: Record) -> dict[str, float]:
     return features(record.certainty, record.box, record.image_wh, record.mask_score)
 
 
-def fit(records: Sequence[Record], names: Sequence[str]) -> Logistic | None:
+def fit(records: Sequence[Record], names: Sequence[str], fewest: int = FEWEST) -> Logistic | None:
     """A logistic regression of `Record.right` on the features `names`, over the records that have them all;
-    None where too few answers are right, or too few wrong."""
+    None where fewer than `fewest` answers are right, or wrong."""
     usable = [(record, known_of(record)) for record in records]
     usable = [(record, known) for record, known in usable if set(names) <= known.keys()]
     right = np.array([record.right for record, _ in usable], dtype=float)
-    if min(right.sum(), len(right) - right.sum()) < FEWEST:
+    if min(right.sum(), len(right) - right.sum()) < fewest:
         return None
     values = np.array([[known[name] for name in names] for _, known in usable])
     mean, scale = values.mean(0), np.maximum(values.std(0), 1e-6)
@@ -93,12 +102,23 @@ def cross_validated(
     fold = {case: number % folds for number, case in enumerate(cases)}
     found = []
     for number in range(folds):
-        model = fit([record for record in records if fold[record.case] != number], names)
+        model = fit([record for record in records if fold[record.case] != number], names, FEWEST // 2)
         for record in records:
             chance = model.chance(known_of(record)) if model and fold[record.case] == number else None
             if chance is not None:
                 found.append((chance, float(record.right), record.case))
     return tuple(map(list, zip(*found, strict=True))) if found else ([], [], [])
+
+
+def log_loss(chances: Sequence[float], right: Sequence[float]) -> float:
+    """Mean negative log-likelihood, the proper score by which features are chosen; infinite for none."""
+    sure = np.clip(chances, 1e-6, 1 - 1e-6)
+    return float(-np.mean(np.where(np.array(right) > 0, np.log(sure), np.log(1 - sure)))) if right else np.inf
+
+
+def best(records: Sequence[Record], candidates: Sequence[Sequence[str]]) -> Sequence[str]:
+    """The candidate with the lowest cross-validated log loss; of equal ones the first."""
+    return min(candidates, key=lambda names: log_loss(*cross_validated(records, names)[:2]))
 
 
 def report(kind: str, records: Sequence[Record], names: Sequence[str]) -> str:
@@ -117,7 +137,7 @@ def _in_words(interval: Interval | None) -> str:
     return in_words(interval) or "not defined"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -129,9 +149,9 @@ def main() -> None:
     parser.add_argument("--segmenter", help="as for evaluate; default: the model's own")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--limit", type=int, default=0, help="at most so many samples, for a trial")
-    parser.add_argument("--place", nargs="+", choices=FEATURES, default=list(PLACE), metavar="FEATURE")
-    parser.add_argument("--absence", nargs="+", choices=FEATURES, default=list(ABSENCE), metavar="FEATURE")
-    args = parser.parse_args()
+    parser.add_argument("--place", nargs="+", choices=FEATURES, metavar="FEATURE", help="instead of the best")
+    parser.add_argument("--absence", nargs="+", choices=FEATURES, metavar="FEATURE", help="likewise")
+    args = parser.parse_args(arguments)
     if args.data:
         samples = held_back(args.data)
         samples = random.Random(0).sample(samples, args.limit) if args.limit else samples
@@ -141,11 +161,16 @@ def main() -> None:
     answered = [record for record in read_records(args.out / RECORDS) if record.found is not None]
     if not answered:
         parser.error(f"{args.out} holds no answers; name the set with --data")
-    places = [record for record in answered if record.found]
-    absences = [record for record in answered if not record.found]
-    print(report("places", places, args.place))
-    print(report("absences", absences, args.absence))
-    calibration = Calibration(place=fit(places, args.place), absence=fit(absences, args.absence))
+    fitted = {}
+    for kind, found, given, candidates in (
+        ("place", True, args.place, PLACE),
+        ("absence", False, args.absence, ABSENCE),
+    ):
+        records = [record for record in answered if record.found is found]
+        for names in candidates:
+            print(report(kind, records, names))
+        fitted[kind] = fit(records, given or best(records, candidates))
+    calibration = Calibration(**fitted)
     path = args.model / NAME
     path.write_text(calibration.dumps(), encoding="utf-8")
     print(f"written to {path}")

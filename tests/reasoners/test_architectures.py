@@ -88,9 +88,9 @@ def test_a_batch_knows_the_probability_of_the_coordinates_as_a_stream_does(scrip
     said = list(
         reasoner.answer_batch(encoded, ["Where?", "Where would fluid collect, if at all?"], at_once=2)
     )
-    assert closing.coordinate_probability > 0
-    assert [one.coordinate_probability for one in said] == pytest.approx(
-        [closing.coordinate_probability] * 2, rel=1e-3
+    assert closing.certainty.coordinate_probability > 0
+    assert [one.certainty.coordinate_probability for one in said] == pytest.approx(
+        [closing.certainty.coordinate_probability] * 2, rel=1e-3
     )
 
 

@@ -221,7 +221,7 @@ def test_a_reasoning_that_the_chat_template_opened_is_streamed_as_reasoning(tmp_
     assert before.strip() and tiny.THOUGHT.startswith(before.strip()[:30])  # while it thinks, not afterwards
     assert parser.finish().think == tiny.THOUGHT and parser.finish().answer.bbox == (64, 32, 192, 128)
     (batched,) = reasoner.answer_batch([encoded], [QUESTION])
-    assert batched.text.strip() == tiny.SCRIPT and batched.coordinate_probability is not None
+    assert batched.text.strip() == tiny.SCRIPT and batched.certainty.coordinate_probability is not None
 
 
 def test_a_draft_in_a_reasoning_that_the_template_opened_ends_neither_stream_nor_batch(tmp_path):
