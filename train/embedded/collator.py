@@ -46,8 +46,9 @@ class SharedImageCollator:
         coordinates (B, L) int, index of the coordinate that the label is, or -1.
         attention_mask (B, 1, L, L) bool.
         stage_3 (B, 32, 32, 384) float, the view of the image that a row shows; kinds (B, 256) int.
-        row (N,) int, the sequence a conversation is in; question_end and answer_start (N,) int, the columns
-        of the last token before the completion and of "<answer>". box01 (N, 4) float, xyxy as shares of the
+        row (N,) int, the sequence a conversation is in; turn_end, question_end and answer_start (N,) int, the
+        columns of the token that ends the question's turn, of the last token before the completion and of
+        "<answer>". box01 (N, 4) float, xyxy as shares of the
         sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked; asked (N,)
         int, number of the category that is asked for, 0 for none. questions (B, L) int, number of the
         question that a token belongs to, else -1.
@@ -138,13 +139,14 @@ class SharedImageCollator:
     def _locate(
         self, ids: torch.Tensor, labels: torch.Tensor, conversation: torch.Tensor, count: int
     ) -> dict[str, torch.Tensor]:
-        row, question_end, answer_start = (torch.zeros(count, dtype=torch.long) for _ in range(3))
+        row, turn_end, question_end, answer_start = (torch.zeros(count, dtype=torch.long) for _ in range(4))
         for number in range(count):
             rows, columns = (conversation == number).nonzero(as_tuple=True)
             learnt = columns[labels[rows, columns] != IGNORED]
             row[number], question_end[number] = rows[0], learnt[0] - 1
+            turn_end[number] = columns[(ids[rows, columns] == self.end).nonzero()[0, 0]]
             answer_start[number] = columns[(ids[rows, columns] == self.answer).nonzero()[0, 0]]
-        return {"row": row, "question_end": question_end, "answer_start": answer_start}
+        return {"row": row, "turn_end": turn_end, "question_end": question_end, "answer_start": answer_start}
 
 
 def attention_mask(conversation: torch.Tensor) -> torch.Tensor:

@@ -8,12 +8,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoTokenizer, PreTrainedTokenizerFast
 
-from medreasoner.data.taxonomy import categories
 from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
 from medreasoner.reasoners.image_projector import ImageProjector
+from train.embedded import question_start
 from train.embedded.vocabulary import BLANK, NUMBERS
 
-RIDGE = 1e-3
 # what stands at the place of our special tokens in the template of the earlier model
 SAME_PLACE = {"<|user|>": "\n", "<|assistant|>": "\n", "<|end|>": "<|im_end|>"}
 
@@ -69,52 +68,8 @@ def continue_from(
         ids = old_tokenizer(text, add_special_tokens=False).input_ids
         if ids:
             table[number] = was[ids].mean(0)
-    fit_question_projector(model, tokenizer, was, old_tokenizer)
-
-
-@torch.no_grad()
-def fit_question_projector(
-    model: MedReasonerForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    embeddings: torch.Tensor,
-    embeddings_tokenizer: PreTrainedTokenizerFast,
-) -> None:
-    """Set the question projector by ridge regression: from the sentence encoder's states of all training
-    questions to `embeddings` (V, H) of the same letters under another tokenizer. The whole sentence starts
-    without a part of its own.
-    """
-    x, y = paired_states(model, tokenizer, embeddings, embeddings_tokenizer)
-    centre, target = x.mean(0), y.mean(0)
-    x, y = x - centre, y - target
-    weight = torch.linalg.solve(x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1]), x.T @ y).T
-    left = (y - x @ weight.T).square().sum() / y.square().sum()
-    print(f"question projector: {1 - left:.0%} of the variance")
-    model.model.question_projector.weight.data = weight.contiguous()
-    model.model.question_projector.bias.data = target - weight @ centre
-    for parameter in model.model.sentence_projector.parameters():
-        parameter.data.zero_()
-
-
-def paired_states(
-    model: MedReasonerForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    embeddings: torch.Tensor,
-    embeddings_tokenizer: PreTrainedTokenizerFast,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every token of the training questions (N, 384) the sentence encoder's state and (N, H) the mean of
-    `embeddings` of the other tokenizer's tokens that share a letter with it.
-    """
-    states, wanted = [], []
-    for question in sorted({text.lower() for each in categories().values() for text in each.questions}):
-        own = tokenizer(" " + question, add_special_tokens=False, return_offsets_mapping=True)
-        other = embeddings_tokenizer(" " + question, add_special_tokens=False, return_offsets_mapping=True)
-        ids = torch.tensor([own.input_ids])
-        states.append(model.model.question_encoder(input_ids=ids).last_hidden_state[0])
-        for low, high in own.offset_mapping:
-            spans = zip(other.input_ids, other.offset_mapping, strict=True)
-            same = [number for number, (start, end) in spans if start < high and end > low]
-            wanted.append(embeddings[same].mean(0))
-    return torch.cat(states), torch.stack(wanted)
+    explained = question_start.fit(model, question_start.question_pairs(tokenizer, was, old_tokenizer))
+    print(f"questions: {explained:.0%} of the variance of the earlier words' embeddings")
 
 
 def smooth_numbers(

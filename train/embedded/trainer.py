@@ -62,14 +62,14 @@ class GroundingTrainer(SFTTrainer):
         image = (ids == vocabulary.image).nonzero(as_tuple=True)
         layers = {layer: states[layer].float() for layer in (heads.kind_layer, heads.point_layer)}
         tokens = {layer: state[image].view(len(ids), -1, last.shape[-1]) for layer, state in layers.items()}
-        ends = row, inputs["question_end"]
-        question, asked = layers[heads.point_layer][ends], layers[heads.kind_layer][ends]
+        question = layers[heads.point_layer][row, inputs["question_end"]]
+        asked = [layers[heads.kind_layer][row, inputs[at]] for at in ("turn_end", "question_end")]
         there = inputs["present"]  # (N,) conversations with a target
         losses = {
             "text": text,
             "coordinates": coordinates * o.weight_coordinates,
             "kinds": heads.kind_loss(tokens[heads.kind_layer], inputs["kinds"]) * o.weight_kinds,
-            "asked": heads.asked_loss(asked, inputs["asked"]) * o.weight_kinds,
+            "asked": sum(heads.asked_loss(each, inputs["asked"]) for each in asked) * o.weight_kinds,
         }
         if not there.any():  # means over no target would be nan
             return losses

@@ -12,6 +12,7 @@ from tests import tiny_medreasoner
 from tests.train.embedded.targets_drawn import picture, target
 from train.embedded.collator import IGNORED, PREFIX, SharedImageCollator, attention_mask, questions_of
 from train.embedded.endless_rows import Rows
+from train.embedded.pictures import number_of
 from train.model_spec import ModelSpec, open_model_spec
 
 SHAPE = (32, 32, tiny_medreasoner.WIDTHS[2])
@@ -78,11 +79,16 @@ def test_what_is_learnt_is_the_completion_and_its_places_are_the_coordinates(spe
     for number, one in enumerate(each for row in rows for each in row["conversations"]):
         row, asked, written = (int(batch[name][number]) for name in ("row", "question_end", "answer_start"))
         mine = batch["conversation"][row] == number
+        turn_end = int(batch["turn_end"][number])  # after the question's last word
+        assert turn_end == int((batch["questions"][row] == number).nonzero()[-1]) + 1
+        assert batch["input_ids"][row, turn_end] == tokenizer.convert_tokens_to_ids("<|end|>")
         learnt = batch["labels"][row][mine & (batch["labels"][row] != IGNORED)]
         assert tokenizer.decode(learnt).startswith(one["completion"]) and row == number // 2
         assert batch["labels"][row, asked] == IGNORED and batch["labels"][row, asked + 1] != IGNORED
         assert batch["input_ids"][row, written] == tokenizer.convert_tokens_to_ids("<answer>")
         assert int((batch["coordinates"][row][mine] >= 0).sum()) == (8 if one["present"] else 0)
+    shown = {number_of("kidney"), number_of("colorectal polyp")}
+    assert set(batch["asked"][batch["present"]].tolist()) == shown
     assert batch["present"].tolist() == [each["present"] for row in rows for each in row["conversations"]]
     assert (batch["labels"][batch["conversation"] == PREFIX] == IGNORED).all() and not batch["present"].all()
 

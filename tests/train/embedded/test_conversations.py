@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from medreasoner.answer import parse
+from medreasoner.data.taxonomy import categories
 from medreasoner.geometry import EMBEDDED, to_image
 from medreasoner.prompts import Prompt
 from medreasoner.text.places import claimed_place, claimed_size, place_words, size_word
@@ -26,6 +27,7 @@ def test_a_conversation_is_that_of_inference_and_its_answer_is_the_box(direct):
         found.points[0], (40, 30), atol=0.5
     )
     assert made["prompt"].endswith("Answer only.") == (parsed.think is None) == direct
+    assert list(categories())[made["asked"] - 1] == "colorectal polyp"
     assert sum(made["coverage"]) / 256 == pytest.approx(40 * 40 / 20000, abs=1e-6)
 
 
@@ -60,5 +62,5 @@ def test_a_message_about_nothing_is_answered_with_nothing():
         made = absent_conversation(picture(target()), PROMPT, False, random.Random(seed))
         parsed = parse(made["completion"])
         assert parsed.absent and parsed.answer is None and parsed.think and not made["present"]
-        assert sum(made["coverage"]) == 0
+        assert sum(made["coverage"]) == 0 and 0 <= made["asked"] <= len(categories())
     assert parse(absent_conversation(picture(), PROMPT, True, random.Random(0))["completion"]).think is None
