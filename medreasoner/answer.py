@@ -105,6 +105,12 @@ def parse(text: str) -> Parsed:
     return _parse_body(text[slice(*read.answer)], think, met)
 
 
+def oddities(parsed: Parsed) -> tuple[str, ...]:
+    """One sentence about what was unusual in the answer's form, () if nothing was."""
+    odd = [oddity for oddity in parsed.met if oddity != "no think block"]
+    return (f"The answer's form was off ({', '.join(odd)}); it could be read all the same.",) if odd else ()
+
+
 class _Unreadable(ValueError):
     """(reason, sentence), see `Parsed`."""
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from PIL import Image
 
-from medreasoner.answer import Parsed
+from medreasoner.answer import Parsed, oddities
 from medreasoner.answer_in_pixels import in_pixels
 from medreasoner.answer_stream import StreamParser
 from medreasoner.certainty import UNKNOWN, Closing
@@ -102,9 +102,8 @@ class _Run:
 
     def events(self, question: str, think: bool) -> Iterator[Event]:
         encoded = self.reasoner.encode(self.image)
-        self.cache.reasoner_encoding = replace(
-            encoded, features=None
-        )  # what the segmenter makes of the features is kept instead
+        # what the segmenter makes of the features is kept instead
+        self.cache.reasoner_encoding = replace(encoded, features=None)
         self.timings["read"] = self.now()
         yield Thinking("")
         encoding = self.pool.submit(self.segmenter.encode, self.image, encoded.features)
@@ -141,7 +140,7 @@ class _Run:
     def locate(self, encoded: EncodedImage, parsed: Parsed) -> tuple[Grounding, tuple[str, ...]]:
         """Box and points in pixels of the original image, and what had to be mended."""
         grounding, notes = in_pixels(parsed.answer, encoded, self.reasoner.frame, self.image.size)
-        notes += _oddities(parsed)
+        notes += oddities(parsed)
         return grounding, notes
 
     def outline(
@@ -180,7 +179,7 @@ class _Run:
             think=parsed.think or "",
             answer_text=self.parser.text,
             image_wh=self.image.size,
-            notes=_oddities(parsed),
+            notes=oddities(parsed),
             timings_s={**{name: self.timings[name] for name in ("read", "first_token")}, "total": self.now()},
             tokens_per_s=self.tokens_per_s(),
             model=self.reasoner.name,
@@ -196,13 +195,3 @@ class _Run:
 
     def failed(self, reason: str, message: str) -> Failed:
         return Failed(reason, message, self.parser.finish().think or "", self.parser.text)
-
-
-def _oddities(parsed: Parsed) -> tuple[str, ...]:
-    """One sentence about what was unusual in the answer's form, () if nothing was."""
-    oddities = [oddity for oddity in parsed.met if oddity != "no think block"]
-    return (
-        (f"The answer's form was off ({', '.join(oddities)}); it could be read all the same.",)
-        if oddities
-        else ()
-    )

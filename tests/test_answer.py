@@ -6,7 +6,7 @@ import time
 import pytest
 from hypothesis import given
 
-from medreasoner.answer import EXAMPLE, MAX_BODY, Absence, Answer, parse, render
+from medreasoner.answer import EXAMPLE, MAX_BODY, Absence, Answer, oddities, parse, render
 from tests.answers_written import ANSWER, GOOD, MANY, answers, wrapped
 
 
@@ -70,6 +70,12 @@ def test_oddities_are_read_all_the_same_and_named(text, met):
     assert parsed.answer is not None
     assert (parsed.answer.bbox, parsed.answer.points) == (ANSWER.bbox, ANSWER.points)
     assert parsed.answer.think == parsed.think == (None if "no think block" in met else "it is bright")
+
+
+def test_what_was_odd_is_one_sentence_and_a_missing_reasoning_is_not_odd():
+    assert oddities(parse(wrapped(GOOD))) == oddities(parse(f"<answer>{GOOD}</answer>")) == ()
+    (sentence,) = oddities(parse(wrapped(f"```\n{GOOD}```")))
+    assert sentence == "The answer's form was off (code fence); it could be read all the same."
 
 
 def with_bbox(literal: str) -> str:

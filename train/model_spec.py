@@ -1,7 +1,7 @@
 """What is known of a model before its weights are opened: processor, prompt, coordinate frame and how images
 are resized.
 
-The choices are those of `medreasoner.reasoners.loading` at inference, so that a model is trained on the
+The choices are those of `medreasoner.reasoners.conventions` at inference, so that a model is trained on the
 images and the prompt it answers on.
 """
 
@@ -18,8 +18,8 @@ from medreasoner.manifest import adapter_base
 from medreasoner.prompts import Prompt, messages
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.checkpoint import processed_wh
+from medreasoner.reasoners.conventions import open_conventions
 from medreasoner.reasoners.image_size import InputSize
-from medreasoner.reasoners.loading import open_conventions
 
 PROBE_WH = (1536, 768)  # neither square nor small: a processor of varying sizes makes no square of it
 

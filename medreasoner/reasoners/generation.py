@@ -27,18 +27,3 @@ def sampling_options(temperature: float | None) -> dict:
     if temperature is None:
         return {}
     return {"do_sample": True, "temperature": float(temperature), "top_k": 0, "top_p": 1.0}
-
-
-def control_tokens(processor: ProcessorMixin) -> list[str]:
-    """Every token that means more than its letters (turns, image places, padding), longest first."""
-    tokenizer = processor.tokenizer
-    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    tokens = special | set(tokenizer.all_special_tokens)
-    return sorted((token for token in tokens if len(token) > 1), key=len, reverse=True)
-
-
-def without_control_tokens(text: str, tokens: list[str]) -> str:
-    """`text` as plain words: a space goes inside each of the control `tokens` that it spells."""
-    for token in tokens:
-        text = text.replace(token, f"{token[0]} {token[1:]}")
-    return text

@@ -2,14 +2,14 @@
 
 A StoppingCriteria is called with each new token and may end the run, so that one object decodes, hands on and
 stops. A LogitsProcessor that changes nothing goes with it and sees how probable each token was
-(`token_probabilities.py`). transformers'
-own TextStreamer does not serve: it hands on words only when the next space arrives, decodes the whole text
-for each token, and goes on after the answer has closed.
+(`token_probabilities.py`). transformers' own TextStreamer does not serve: it hands on words only when the
+next space arrives, decodes the whole text for each token, and goes on after the answer has closed.
 """
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
@@ -68,6 +68,23 @@ class TextListener(StoppingCriteria):
                 piece = Closing(piece, certainty(self._answer.text, self._ends, written, answer_tokens))
             self.pieces.put(piece)
         return torch.full((1,), self.finished(), device=input_ids.device, dtype=torch.bool)
+
+    def read(self, generate: Callable[[], None]) -> Iterator[str]:
+        """The pieces, while `generate` runs in a thread of its own. Closing the generator ends the run.
+
+        Errors: those of `generate`, after the last piece.
+        """
+        with ThreadPoolExecutor(1, "generate") as thread:
+            run = thread.submit(generate)
+            run.add_done_callback(lambda _: self.end())
+            try:
+                for piece in iter(self.pieces.get, None):
+                    yield piece
+                    if self._stop.is_set():
+                        break
+            finally:
+                self.leave()
+        run.result()
 
     def finished(self) -> bool:
         """Whether generation should end (or need not begin)."""

@@ -12,7 +12,6 @@ once, and the maps that a SAM 2 mask decoder reads come out of the same pass as 
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,24 +26,19 @@ from transformers import (
     ProcessorMixin,
     StoppingCriteriaList,
 )
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.confidence import Calibration
 from medreasoner.geometry import Frame
 from medreasoner.messages import first_line
-from medreasoner.prompts import Prompt, messages
+from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import Completion, EncodedImage, PairedSegmenter, ReasonerError
 from medreasoner.reasoners.batch import generate_batch, shared_inputs
+from medreasoner.reasoners.chat_inputs import chat_inputs, control_tokens
 from medreasoner.reasoners.checkpoint import processed_wh
 from medreasoner.reasoners.dialects import in_our_format
-from medreasoner.reasoners.generation import (
-    control_tokens,
-    make_greedy,
-    sampling_options,
-    without_control_tokens,
-)
+from medreasoner.reasoners.generation import make_greedy, sampling_options
 from medreasoner.reasoners.image_size import DEFAULT_SIZE, InputSize
-from medreasoner.reasoners.shared_tower import shares_vision_tower
+from medreasoner.reasoners.shared_tower import encoded_for_both, shares_vision_tower
 from medreasoner.reasoners.streaming import TextListener, opened_reasoning
 from medreasoner.reasoners.token_probabilities import AnswerTokens
 
@@ -106,13 +100,7 @@ class VlmReasoner:
             raise ReasonerError(
                 f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
             ) from error
-        # generate counts one token per row of each entry, so the 16 x 16 grid goes in flat
-        tokens = BaseModelOutputWithPooling(
-            pooler_output=[grid.flatten(0, -2) for grid in outputs.pooler_output]
-        )
-        image = image.resize(input_wh, Image.Resampling.NEAREST)  # only its size matters from here on
-        inputs = {"mm_encoder_outputs": {"image": tokens}}
-        return EncodedImage(image, input_wh, tuple(outputs.fpn_hidden_states), inputs)
+        return encoded_for_both(image, input_wh, outputs)
 
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
@@ -168,18 +156,8 @@ class VlmReasoner:
         tokenizer = self._processor.tokenizer
         begun = opened_reasoning(tokenizer, inputs["input_ids"][0].tolist())
         listener = TextListener(tokenizer, stop, self._answer_tokens, begun)
-        with ThreadPoolExecutor(1, "generate") as thread:
-            run = thread.submit(self._generate, inputs, listener, temperature)
-            run.add_done_callback(lambda _: listener.end())
-            try:
-                for piece in iter(listener.pieces.get, None):
-                    yield piece
-                    if stop.is_set():
-                        break
-            finally:
-                listener.leave()
         try:
-            run.result()
+            yield from listener.read(lambda: self._generate(inputs, listener, temperature))
         except (RuntimeError, ValueError, IndexError) as error:
             raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
 
@@ -205,28 +183,14 @@ class VlmReasoner:
         """What `generate` takes for these images and questions: token ids and either the pixels or, from a
         shared vision tower, the image tokens.
         """
-        padding = {"padding": True, "padding_side": "left"} if len(pairs) > 1 else {}
-        chats = [self._chat(encoded, question, think) for encoded, question in pairs]
         try:
-            inputs = self._processor.apply_chat_template(
-                chats,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                processor_kwargs={"return_tensors": "pt", **padding},
-            )
+            inputs = chat_inputs(self._processor, self.prompt, pairs, think, self._control_tokens)
         except (RuntimeError, ValueError, TemplateError) as error:
             raise ReasonerError(f"{self.name} cannot take in this question: {first_line(error)}") from error
         shared = shared_inputs([encoded.inputs for encoded, _ in pairs])
         if shared:
             del inputs["pixel_values"]
         return {**self._placed(inputs), **shared}
-
-    def _chat(self, encoded: EncodedImage, question: str, think: bool) -> list[dict]:
-        question = without_control_tokens(question, self._control_tokens)
-        chat = messages(self.prompt.text(question, think), self.prompt.system)
-        chat[-1]["content"][0]["image"] = encoded.image
-        return chat
 
     def _placed(self, inputs: BatchFeature) -> BatchFeature:
         return inputs.to(self._model.device, dtype=self._model.dtype)
