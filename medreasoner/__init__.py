@@ -12,6 +12,7 @@ _HOME = {
     "ReasonerError": "medreasoner.reasoners.base",
     "ImageError": "medreasoner.imaging",
     "load_image": "medreasoner.imaging",
+    "load_volume": "medreasoner.imaging",
     "SegmenterError": "medreasoner.segmenters.base",
 }
 __all__ = sorted(_HOME)

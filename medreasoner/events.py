@@ -1,7 +1,9 @@
 """What happens during one grounding run, as values.
 
-Their order is `Thinking* (Located Segmented Done | Absent | Located? Failed)`. All are frozen, pickle
-(ZeroGPU carries them between processes) and hold CPU data only.
+Their order is `Thinking* (Located Segmented Done | Absent | Located? Failed)`; of a volume
+`Scanned* Chosen Thinking* (Located Segmented Propagated* VolumeDone | Absent | Located? Failed)`, where
+nothing is chosen if all that was scanned is absent. All are frozen, pickle (ZeroGPU carries them between
+processes) and hold CPU data only. Slices are counted from 1.
 """
 
 from dataclasses import dataclass, field
@@ -114,4 +116,80 @@ class Failed:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class Scanned:
+    """A slice of a volume has been looked at, to find the one where the target is seen best.
+
+    Args:
+        found: whether the model located a target in it; None where its answer could not be read.
+        rank: by which slices are compared, higher is better; no chance, and of no meaning beside other
+            volumes.
+        seen, planned: how many slices have been looked at, and how many will be, as far as is known.
+    """
+
+    slice: int
+    found: bool | None
+    rank: float
+    seen: int
+    planned: int
+    seconds: float = 0.0  # since the run began
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The slice that the question is put to. `asked` says whether a person chose it."""
+
+    slice: int
+    slices: int  # of the volume
+    axis: str | None  # "axial", …; None where the file does not say
+    asked: bool
+
+
+@dataclass(frozen=True)
+class Propagated:
+    """The mask (H, W) bool of a further slice, and the segmenter's own estimate of its IoU, 0..1."""
+
+    slice: int
+    mask: np.ndarray = field(repr=False)
+    score: float
+    seconds: float = 0.0  # since the run began
+
+
+@dataclass(frozen=True)
+class VolumeDone:
+    """The whole run over a volume again.
+
+    Args:
+        key: what the run on the chosen slice ended with.
+        slice: the chosen one.
+        mask: (D, H, W) bool, slices in the volume's order.
+        scores: slice -> the segmenter's own estimate of the IoU of its mask.
+        scanned: what was looked at before.
+        spacing_mm: across the slices, down, to the right; None where it is not known, and with it `volume_ml`
+            and `long_axis_mm`, the longest diameter within one slice.
+    """
+
+    key: Done
+    slice: int
+    mask: np.ndarray = field(repr=False)
+    scores: dict[int, float]
+    scanned: tuple[Scanned, ...]
+    axis: str | None
+    spacing_mm: tuple[float, float, float] | None
+    volume_ml: float | None
+    long_axis_mm: float | None
+    notes: tuple[str, ...]
+    timings_s: dict[str, float]  # scanned, key, total; seconds
+    notice: str = NOTICE
+
+    found = True  # as `Done.found`
+
+    @property
+    def slices(self) -> tuple[int, int]:
+        """The first and the last slice of the mask; (0, 0) of an empty one."""
+        filled = np.flatnonzero(self.mask.any(axis=(1, 2))) + 1
+        return (int(filled[0]), int(filled[-1])) if len(filled) else (0, 0)
+
+
 Event = Thinking | Located | Segmented | Done | Absent | Failed
+VolumeEvent = Event | Scanned | Chosen | Propagated | VolumeDone

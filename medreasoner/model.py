@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from medreasoner.events import Absent, Done, Event, Failed
+from medreasoner.events import Absent, Done, Event, Failed, VolumeDone, VolumeEvent
 from medreasoner.geometry import Grounding
 from medreasoner.hub.errors import HubError
 from medreasoner.hub.pull import fetch_folder
 from medreasoner.hub.push import Push
 from medreasoner.image_cache import ImageCache
-from medreasoner.imaging import load_image
+from medreasoner.imaging import Volume, load_image, load_volume
 from medreasoner.manifest import EMBEDDED_FOLDER, EMBEDDED_NAME
 from medreasoner.output.grounding_json import Provenance
 from medreasoner.pipeline import ground
@@ -31,6 +31,7 @@ from medreasoner.refine import Refined, refine
 from medreasoner.sampling import SAMPLES, TEMPERATURE, SampledAnswer, sample_answers
 from medreasoner.segmenters.base import Click, Segmenter
 from medreasoner.segmenters.registry import full_name, load_segmenter
+from medreasoner.volume import ground_volume
 
 Source = str | Path | bytes | Image.Image | np.ndarray
 
@@ -191,6 +192,34 @@ class MedReasoner:
         is a Failed, ImageError.
         """
         *_, last = self.stream(image, question, think)
+        if isinstance(last, Failed):
+            raise GroundingFailed(last)
+        return last
+
+    def stream_volume(
+        self,
+        volume: str | Path | Volume,
+        question: str,
+        slice: int | None = None,
+        think: bool = True,
+        stop: threading.Event | None = None,
+    ) -> Iterator[VolumeEvent]:
+        """The events of one run over a volume, see `volume.ground_volume`.
+
+        Args:
+            volume: a NIfTI file, a folder with the DICOM slices of one series, or an opened `Volume`.
+            slice: the slice to ask, counted from 1; None finds it.
+
+        Errors: ImageError.
+        """
+        opened = volume if isinstance(volume, Volume) else load_volume(volume)
+        return ground_volume(opened, question, self.reasoner, self.segmenter, slice, think, stop)
+
+    def ground_volume(
+        self, volume: str | Path | Volume, question: str, slice: int | None = None, think: bool = True
+    ) -> VolumeDone | Absent:
+        """The last event of `stream_volume`. Errors: GroundingFailed where that is a Failed, ImageError."""
+        *_, last = self.stream_volume(volume, question, slice, think)
         if isinstance(last, Failed):
             raise GroundingFailed(last)
         return last

@@ -54,7 +54,10 @@ LAYERS = (
     },
     {"reasoners", "segmenters", "hub"},
     {"reasoners.registry", "segmenters.registry"},
-    {"answer_in_pixels", "image_cache", "pipeline", "refine", "sampling", "model", "medreasoner"},
+    {
+        *("answer_in_pixels", "image_cache", "pipeline", "refine", "sampling"),
+        *("key_slice", "volume_masks", "volume", "model", "medreasoner"),
+    },
     {"data"},
     {"evaluation", "review", "page"},
     {"commands"},

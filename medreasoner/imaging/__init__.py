@@ -4,5 +4,6 @@ the way in.
 
 from medreasoner.imaging.read import load_image
 from medreasoner.imaging.types import ImageError, LoadedImage, ViewOptions, ViewSelection
+from medreasoner.imaging.volume import Volume, load_volume
 
-__all__ = ["ImageError", "LoadedImage", "ViewOptions", "ViewSelection", "load_image"]
+__all__ = ["ImageError", "LoadedImage", "ViewOptions", "ViewSelection", "Volume", "load_image", "load_volume"]

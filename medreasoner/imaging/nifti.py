@@ -7,6 +7,8 @@ came (unpacked, if it was compressed); only what is needed is decoded.
 import io
 import logging
 import math
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import nibabel
@@ -17,8 +19,8 @@ from nibabel.wrapstruct import WrapStructError
 from PIL import Image
 
 from medreasoner.imaging.array import refuse_window
-from medreasoner.imaging.nifti_grid import Header, read_grid, select_axis
-from medreasoner.imaging.nifti_source import AXES, nifti_source
+from medreasoner.imaging.nifti_grid import Header, SlicePlane, VolumeGrid, read_grid, select_axis
+from medreasoner.imaging.nifti_source import AXES, NiftiSource, nifti_source
 from medreasoner.imaging.types import (
     MAX_FRAMES,
     ImageError,
@@ -30,7 +32,7 @@ from medreasoner.imaging.types import (
     select_number,
     shape_notes,
 )
-from medreasoner.imaging.windowing import Windowed, window_choice, window_values
+from medreasoner.imaging.windowing import WindowChoice, Windowed, window_choice, window_values
 
 MAGIC = b"n+1\0"  # at byte 344 of a NIfTI-1 file; one without is NIfTI-2
 COLORS = "RGB"
@@ -65,6 +67,67 @@ def read_nifti(data: bytes, view: ViewSelection) -> LoadedImage:
 
     It is the middle one of the first time point in the plane the volume was recorded in (axial where its
     voxels do not tell), unless `view` says otherwise. Errors: ImageError."""
+    opened = open_nifti(data, view)
+    return show_slice(opened, opened.plane.at + 1, view.window)
+
+
+def show_slice(opened: "OpenedNifti", number: int, window: str | None) -> LoadedImage:
+    """Slice `number`, counted from 1, of an opened volume. Errors: ImageError."""
+    opened = replace(opened, plane=replace(opened.plane, at=number - 1))
+    grid, plane = opened.grid, opened.plane
+    windowed = opened.windowed(plane, window)
+    spacing = (grid.spacing_mm[plane.x], grid.spacing_mm[plane.y])
+    shown = f"{opened.axis.capitalize()} slice {plane.at + 1} of {opened.slices} is shown."
+    return LoadedImage(
+        image=Image.fromarray(windowed.pixels).convert("RGB"),
+        kind="NIfTI",
+        notes=(shown, *opened.notes, *windowed.notes, *grid.notes, *shape_notes(*spacing)),
+        spacing_mm=spacing if grid.has_sizes else None,
+        orientation=grid.letters(plane),
+        view=ViewSelection(plane.at + 1, opened.axis, opened.moment, windowed.window),
+        options=ViewOptions(opened.slices, grid.readable_axes(), opened.moments, windowed.windows),
+        source=opened.source(),
+    )
+
+
+@dataclass(frozen=True)
+class OpenedNifti:
+    """A volume whose slices are decoded when they are asked for.
+
+    Args:
+        axis: the orientation of its slices. plane: the slice that was asked for.
+        moment: the time point, counted from 1, of `moments`; None where there is one.
+        notes: what of the header could not be used, and which moment is shown.
+    """
+
+    header: NiftiHeader
+    grid: VolumeGrid
+    axis: str
+    plane: SlicePlane
+    voxels: "_TimePoint"
+    moment: int | None
+    moments: int
+    notes: tuple[str, ...]
+
+    @property
+    def slices(self) -> int:
+        return self.grid.shape[self.plane.across]
+
+    def windowed(self, plane: SlicePlane, requested: str | None) -> Windowed:
+        """One slice as 8 bits. All slices of a volume in Hounsfield units open in the same window."""
+        values = plane.extract(self.voxels)
+        if values.dtype.names is None:
+            return window_values(values, requested, self.voxels.choice)
+        refuse_window(requested, "is in colour, which has none")
+        return Windowed(np.stack([values[name] for name in values.dtype.names[: len(COLORS)]], axis=-1))
+
+    def source(self) -> NiftiSource:
+        """Where a mask of the slice, or of all slices, belongs."""
+        return nifti_source(self.header.fields, self.header.shape[:AXES], self.grid, self.plane)
+
+
+def open_nifti(data: bytes, view: ViewSelection) -> OpenedNifti:
+    """A whole `.nii` file, nothing of it decoded. Errors: ImageError."""
     header = _read_header(data)
     points = _moments(header, len(data))
     point = select_number("moment", view.frame, points)
@@ -72,21 +135,9 @@ def read_nifti(data: bytes, view: ViewSelection) -> LoadedImage:
     axis = select_axis(grid, view)
     plane = grid.plane(axis, view.slice)
     check_size(grid.shape[plane.x], grid.shape[plane.y])
-    volume = _TimePoint(ArrayProxy(io.BytesIO(data), header.fields), header.shape, point)
-    windowed = _windowed(plane.extract(volume), volume, view.window)
-    spacing = (grid.spacing_mm[plane.x], grid.spacing_mm[plane.y])
-    moment = (f"Moment {point} of {points} is shown.",) if points > 1 else ()
-    shown = f"{axis.capitalize()} slice {plane.at + 1} of {grid.shape[plane.across]} is shown."
-    return LoadedImage(
-        image=Image.fromarray(windowed.pixels).convert("RGB"),
-        kind="NIfTI",
-        notes=(shown, *moment, *header.notes, *windowed.notes, *grid.notes, *shape_notes(*spacing)),
-        spacing_mm=spacing if grid.has_sizes else None,
-        orientation=grid.letters(plane),
-        view=ViewSelection(plane.at + 1, axis, point if points > 1 else None, windowed.window),
-        options=ViewOptions(grid.shape[plane.across], grid.readable_axes(), points, windowed.windows),
-        source=nifti_source(header.fields, header.shape[:AXES], grid, plane),
-    )
+    voxels = _TimePoint(ArrayProxy(io.BytesIO(data), header.fields), header.shape, point)
+    notes = (*((f"Moment {point} of {points} is shown.",) if points > 1 else ()), *header.notes)
+    return OpenedNifti(header, grid, axis, plane, voxels, point if points > 1 else None, points, notes)
 
 
 def _moments(header: NiftiHeader, size: int) -> int:
@@ -140,15 +191,8 @@ class _TimePoint:
         except _VOXEL_ERRORS as error:
             raise damaged("NIfTI", error) from error
 
-    def sample(self) -> np.ndarray:
-        """Some slices along the last axis, from the first to the last."""
+    @cached_property
+    def choice(self) -> WindowChoice:
+        """The windows for all slices, from some of them along the last axis, from the first to the last."""
         count = 1 if self._flat else self._stored.shape[AXES - 1]
-        return self[:, :, :: max(1, count // SAMPLED_SLICES)]
-
-
-def _windowed(values: np.ndarray, volume: _TimePoint, requested: str | None) -> Windowed:
-    """One slice as 8 bits. All slices of a volume in Hounsfield units open in the same window."""
-    if values.dtype.names is None:
-        return window_values(values, requested, window_choice(volume.sample()))
-    refuse_window(requested, "is in colour, which has none")
-    return Windowed(np.stack([values[name] for name in values.dtype.names[: len(COLORS)]], axis=-1))
+        return window_choice(self[:, :, :: max(1, count // SAMPLED_SLICES)])

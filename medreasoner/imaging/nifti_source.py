@@ -1,7 +1,7 @@
-"""A mask of one slice as a NIfTI volume, in the grid of the volume the slice was cut from."""
+"""A mask of one slice, or of all slices, as a NIfTI volume, in the grid of the volume it was made on."""
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nibabel
 import numpy as np
@@ -28,12 +28,15 @@ class NiftiSource:
     geometry: Header
 
     def mask_file(self, mask: np.ndarray, notice: str) -> bytes:
-        """A `.nii.gz` file: uint8, `mask` (H, W) bool as 0 and 1 in its slice, 0 in all others.
+        """A `.nii.gz` file: uint8, 0 and 1.
 
-        Affine and units are the volume's. `notice` (up to 79 letters) stands in the header's description.
+        `mask` is bool: (H, W) goes into the shown slice, and all others are 0; (D, H, W) holds every slice
+        across the same axis. Affine and units are the volume's. `notice` (up to 79 letters) stands in the
+        header's description.
         """
         volume = np.zeros((*self.shape, 1)[:AXES], np.uint8)
-        self.plane.extract(volume)[:] = mask
+        for at, each in enumerate(mask) if mask.ndim == AXES else ((self.plane.at, mask),):
+            replace(self.plane, at=at).extract(volume)[:] = each
         header = self.geometry.copy()
         header.set_data_dtype(np.uint8)
         header.set_data_shape(self.shape)

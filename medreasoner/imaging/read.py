@@ -4,7 +4,7 @@ Files are told apart by their first bytes and never by their name, and sizes are
 decoded. The readers, and pydicom, nibabel and tifffile with them, are imported when a file of their kind
 arrives.
 
-Not here: resizing (a model does it for itself) and series of DICOM files (data/build/dicom_series.py).
+Not here: resizing (a model does it for itself) and volumes (volume.py).
 """
 
 import gzip

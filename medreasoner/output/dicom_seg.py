@@ -1,14 +1,15 @@
 """A mask as DICOM-SEG: a segmentation object that viewers lay over the image it was made on.
 
-One binary segment of one frame, tied to its image by UIDs and by the geometry of the image's header. The
-patient's data are not copied: name, number, dates and the like are left empty and PatientIdentityRemoved says
-so; whoever stores the object in an archive enters them there.
+One binary segment, of one frame or of the slices of a series, tied to its images by UIDs and by the geometry
+of their headers. The patient's data are not copied: name, number, dates and the like are left empty and
+PatientIdentityRemoved says so; whoever stores the object in an archive enters them there.
 
 highdicom builds the object. It takes seconds to import, so this module is imported only when a file is asked
 for.
 """
 
 import io
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import highdicom
@@ -67,11 +68,41 @@ def segmentation_file(source: DicomSource, mask: np.ndarray, algorithm: Algorith
             f"The DICOM header has no {listed}, without which no DICOM-SEG can refer to the image."
         )
     image, notes = _source_image(source)
+    segmentation = _segmentation([image], mask[None], algorithm, notes, omit_empty_frames=False)
+    return SegFile(_finished(segmentation, source), notes)
+
+
+def series_segmentation_file(
+    sources: Sequence[DicomSource], mask: np.ndarray, algorithm: Algorithm
+) -> SegFile:
+    """A DICOM-SEG with `mask` (slices, rows, columns) bool over the slices of one series; slices without any
+    of it have no frame. Errors: SegError.
+    """
+    images, notes = [], ()
+    for source in sources:
+        missing = [name for name in (*NEEDED, *GEOMETRY, "FrameOfReferenceUID") if name not in source.header]
+        if missing:
+            listed = " and no ".join(missing)
+            raise SegError(f"A slice has no {listed}, without which no DICOM-SEG can lie over the series.")
+        image = Dataset()
+        image.update(source.header)
+        for name in LEFT_EMPTY:
+            setattr(image, name, None)
+        notes = _complete_geometry(image)
+        images.append(image)
+    segmentation = _segmentation(images, mask, algorithm, notes, omit_empty_frames=bool(mask.any()))
+    return SegFile(_finished(segmentation, sources[0]), notes)
+
+
+def _segmentation(
+    images: list[Dataset], mask: np.ndarray, algorithm: Algorithm, notes: tuple[str, ...], **options: bool
+) -> Segmentation:
+    """The object, with `mask` (images, rows, columns) as its only segment. Errors: SegError."""
     segment = _segment(algorithm, notes)
     try:
-        segmentation = Segmentation(
-            source_images=[image],
-            pixel_array=mask.astype(np.uint8)[None],
+        return Segmentation(
+            source_images=images,
+            pixel_array=mask.astype(np.uint8),
             segmentation_type=SegmentationTypeValues.BINARY,
             segment_descriptions=[segment],
             series_instance_uid=highdicom.UID(),
@@ -85,12 +116,11 @@ def segmentation_file(source: DicomSource, mask: np.ndarray, algorithm: Algorith
             content_label="TARGET",
             content_description=algorithm.notice,
             series_description=algorithm.notice,
-            omit_empty_frames=False,
             specific_character_set="ISO_IR 192",
+            **options,
         )
     except _REFUSALS as error:
         raise SegError(f"No DICOM-SEG can be made from the header of this image ({error}).") from error
-    return SegFile(_finished(segmentation, source), notes)
 
 
 def _finished(segmentation: Segmentation, source: DicomSource) -> bytes:

@@ -135,11 +135,15 @@ def _dicom_seg(done: Done, loaded: LoadedImage) -> "SegFile":
     from medreasoner.output.dicom_seg import Algorithm, SegError, segmentation_file
 
     try:
-        release = version("medreasoner")
-    except PackageNotFoundError:  # run from its folder, without being installed
-        release = "unknown"
-    try:
-        algorithm = Algorithm(done.model, done.segmenter, done.notice, release)
+        algorithm = Algorithm(done.model, done.segmenter, done.notice, release())
         return segmentation_file(loaded.source, done.mask, algorithm)
     except SegError as error:
         raise ExportError(str(error)) from error
+
+
+def release() -> str:
+    """The version of this package."""
+    try:
+        return version("medreasoner")
+    except PackageNotFoundError:  # run from its folder, without being installed
+        return "unknown"

@@ -20,7 +20,7 @@ from medreasoner.manifest import Manifest
 from medreasoner.messages import first_line
 from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.cleanup import tidy
-from medreasoner.segmenters.sam2_model import decode, image_processor, mask_inputs
+from medreasoner.segmenters.sam2_model import CLIPPED_LOGITS, decode, image_processor, mask_inputs
 from medreasoner.segmenters.sam2_weights import open_sam2
 
 
@@ -118,26 +118,43 @@ class Sam2Segmenter:
         """`segment` for several prompts in the same image, decoded in one batch. All have a box or none has,
         and the same number of points and clicks.
         """
+        logits, scores = self._decoded(encoded, prompts)
+        return [
+            (self._mask(one, encoded.image_wh), float(score.clamp(0, 1)))
+            for one, score in zip(logits, scores, strict=True)
+        ]
+
+    def segment_after(
+        self, encoded: Encoded, prompt: SegmenterPrompt, logits: np.ndarray | None
+    ) -> tuple[np.ndarray, float, np.ndarray]:
+        """See `propagation.MaskPromptSegmenter.segment_after`; S is a quarter of the input's side."""
+        mask = None if logits is None else torch.from_numpy(logits)[None, None].to(self._model.device)
+        found, scores = self._decoded(encoded, [prompt], mask)
+        small = found[0, 0].clamp(-CLIPPED_LOGITS, CLIPPED_LOGITS).float().cpu().numpy()
+        return self._mask(found[0], encoded.image_wh), float(scores[0].clamp(0, 1)), small
+
+    def _decoded(
+        self, encoded: Encoded, prompts: Sequence[SegmenterPrompt], mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mask logits (N, 1, S, S) and predicted IoU (N,). Errors: SegmenterError."""
         width, height = encoded.image_wh
         tensors = _prompt_tensors(prompts, torch.tensor([self._side / width, self._side / height]))
         with torch.no_grad():
             try:
-                logits, scores = decode(
+                return decode(
                     self._model,
                     [maps.expand(len(prompts), -1, -1, -1) for maps in encoded.maps],
                     self._passes,
                     self._multimask,
+                    mask,
                     **{name: tensor.to(self._model.device) for name, tensor in tensors.items()},
                 )
-                return [
-                    (self._mask(one, (height, width)), float(score.clamp(0, 1)))
-                    for one, score in zip(logits, scores, strict=True)
-                ]
             except RuntimeError as error:
                 raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
 
-    def _mask(self, logits: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
-        """The mask of `size` (height, width), bool, from logits (1, S, S)."""
+    def _mask(self, logits: torch.Tensor, image_wh: tuple[int, int]) -> np.ndarray:
+        """The mask of an image, bool (H, W), from logits (1, S, S)."""
+        size = image_wh[::-1]
         logits = logits[None].float().cpu()
         if self._specks:
             logits[0, 0] = torch.from_numpy(tidy(logits[0, 0].numpy(), self._specks))

@@ -45,6 +45,7 @@ def decode(
     maps: list[torch.Tensor],
     passes: int = 1,
     multimask: bool = False,
+    mask: torch.Tensor | None = None,
     **prompts: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask logits (N, 1, S, S) and predicted IoU (N,) of one target in each of N images.
@@ -55,10 +56,11 @@ def decode(
     Args:
         maps: what the mask decoder reads, (N, C, H, W) each, see `mask_inputs`.
         multimask: choose the mask of highest predicted IoU out of three, or take the single one.
+        mask: logits (N, 1, S, S) that the first pass is given as a prompt.
         prompts: `input_boxes` (N, 1, 4), `input_points` (N, 1, P, 2), `input_labels` (N, 1, P), in pixels of
             the model's input.
     """
-    logits, scores, previous = [], [], None
+    logits, scores, previous = [], [], mask
     for _ in range(passes):
         out = model(image_embeddings=maps, input_masks=previous, multimask_output=multimask, **prompts)
         best = out.iou_scores[:, 0].argmax(-1)

@@ -1,0 +1,55 @@
+"""Whether a region looks like the one it was followed from: by the grey values of its pixels.
+
+A promptable segmenter draws something in every box, also beyond the end of a target; what it drew there
+mostly has other grey values.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+BLUR = 1.0  # standard deviation in pixels; single pixels are noise
+TAILS = 0.03  # share of a region's darkest, and of its brightest, pixels that do not count
+MARGIN = 0.25  # of the region's standard deviation, by which the range is wider than what is left
+SMALL = 60  # pixels; a smaller mask has no specks, and would not survive their removal
+LEAST_MARGIN = 3.0  # grey levels of 255
+
+
+def smooth_gray(picture: Image.Image) -> np.ndarray:
+    """Grey values (H, W) float32, 0..255, of an RGB image, without single-pixel noise."""
+    return ndimage.gaussian_filter(np.asarray(picture.convert("L"), np.float32), BLUR)
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """The range of grey values of a region; of one with many kinds of tissue it is wide and refuses
+    little.
+    """
+
+    low: float
+    high: float
+
+    @staticmethod
+    def of(gray: np.ndarray, mask: np.ndarray) -> "Appearance":
+        """That of the pixels of a mask (H, W) bool, not empty, in `smooth_gray`."""
+        values = gray[mask]
+        low, high = np.quantile(values, [TAILS, 1 - TAILS])
+        margin = MARGIN * float(values.std()) + LEAST_MARGIN
+        return Appearance(float(low) - margin, float(high) + margin)
+
+    def part_of(self, mask: np.ndarray, gray: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """The connected part of a mask that looks like this, and of several the one with most of `before`,
+        the mask of the slice before; without specks and threads. (H, W) bool.
+        """
+        like = mask & (gray >= self.low) & (gray <= self.high)
+        if np.count_nonzero(mask) >= SMALL:
+            like = ndimage.binary_opening(like)
+        labels, count = ndimage.label(like)
+        if not count:
+            return np.zeros_like(mask)
+        sizes = np.bincount(labels[before], minlength=count + 1)
+        if not sizes[1:].any():
+            sizes = np.bincount(labels.ravel())
+        return labels == int(sizes[1:].argmax()) + 1

@@ -1,0 +1,80 @@
+"""The masks of a volume's slices: a volume as propagators take it, masks anew after corrections, and what
+belongs to the target in space.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from medreasoner.imaging import Volume
+from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
+from medreasoner.segmenters.propagation import Propagator, SliceMask, propagator_of
+
+NEIGHBOURS = np.ones((3, 3, 3), bool)  # voxels that touch at a face, an edge or a corner
+
+
+def refine_volume(
+    volume: Volume,
+    segmenter: Segmenter,
+    seeds: Mapping[int, SegmenterPrompt],
+    stop: threading.Event | None = None,
+    propagator: Propagator | None = None,
+) -> Iterator[SliceMask]:
+    """The masks anew, from corrections on any slices; the reasoner is not asked.
+
+    Args:
+        seeds: slice -> its corrected box, points and clicks; each holds for its slice and those nearer to it
+            than to another.
+
+    Errors: SegmenterError, ImageError.
+    """
+    propagator = propagator or propagator_of(segmenter)
+    return propagator.propagate(VolumeSlices(volume, segmenter), seeds, stop)
+
+
+class VolumeSlices:
+    """The slices of a volume for a propagator, see `propagation.Slices`. One picture is kept, for a slice is
+    asked for as a picture and as an encoding.
+
+    Args:
+        features: slice -> what the reasoner's encoder made of it, for a segmenter that shares it; dropped
+            when used.
+        encoded: slice -> what the segmenter made of it already; dropped when used.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        segmenter: Segmenter,
+        features: Mapping[int, object] | None = None,
+        encoded: Mapping[int, object] | None = None,
+    ) -> None:
+        self.count, self._volume, self._segmenter = volume.shape[0], volume, segmenter
+        self._features, self._encoded = dict(features or {}), dict(encoded or {})
+        self._kept: tuple[int, Image.Image] | None = None
+
+    def picture(self, number: int) -> Image.Image:
+        """See `Slices.picture`. Errors: ImageError."""
+        if self._kept is None or self._kept[0] != number:
+            self._kept = number, self._volume.picture(number)
+        return self._kept[1]
+
+    def encode(self, number: int) -> object:
+        """See `Slices.encode`. Errors: ImageError, SegmenterError."""
+        if number in self._encoded:
+            return self._encoded.pop(number)
+        return self._segmenter.encode(self.picture(number), self._features.pop(number, None))
+
+
+def seed_component(mask: np.ndarray, seeds: Mapping[int, np.ndarray]) -> np.ndarray:
+    """The parts of a mask (D, H, W) that are connected in space with the masks (H, W) of the seeds'
+    slices.
+    """
+    labels, _ = ndimage.label(mask, NEIGHBOURS)
+    kept = {int(label) for number, seed in seeds.items() for label in np.unique(labels[number - 1][seed])} - {
+        0
+    }
+    return np.isin(labels, sorted(kept))
