@@ -1,6 +1,6 @@
 # What is measured and not tested, and the pictures of the documentation.
 
-.PHONY: bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files map
+.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files map
 
 bench-masks: $(ALL) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
@@ -20,6 +20,9 @@ bench-latency: $(ALL) ## time to the first token, tokens per second, mask, memor
 bench-page: $(ALL) ## what a visitor waits, and twenty visitors at once
 	$(RUN) bench.page_times
 	$(RUN) bench.load_page
+
+fuzz: $(ALL) ## hostile answers, pictures, masks, checkpoints, corrections and DICOM files: make fuzz SECONDS=300
+	$(RUN) bench.fuzz --seconds $(or $(SECONDS),300)
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 3 --truth

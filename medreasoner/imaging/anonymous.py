@@ -7,6 +7,7 @@ pixels stays, too.
 import io
 import struct
 import zlib
+from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image
 from pydicom import Dataset, dcmwrite
@@ -18,8 +19,11 @@ from medreasoner.imaging.dicom_header import ATTRIBUTES, ELEMENT_ERRORS, GROUPS,
 from medreasoner.imaging.png import SIGNATURE, png_chunks, without_texts
 from medreasoner.imaging.raster import exif_orientation
 from medreasoner.imaging.read import GZIP, is_dicom, is_nifti, unzipped
-from medreasoner.imaging.tiff import is_tiff
+from medreasoner.imaging.tiff import PARSE_ERRORS, is_tiff
 from medreasoner.imaging.types import MAX_FRAMES
+
+if TYPE_CHECKING:
+    from tifffile import TiffFormat, TiffPage
 
 PNG_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT")
 # DICOM groups of what describes pixels, and of the pixels
@@ -159,31 +163,43 @@ def _exif(data: bytes) -> bytes:
 
 
 def _tiff(data: bytes) -> bytes:
-    """Everything becomes zeros but what the pages say of their pixels, and these; b"" for too many pages."""
+    """Everything becomes zeros but what the pages say of their pixels, and these; b"" for too many pages, and
+    for damage.
+    """
     from tifffile import TiffFile
 
     kept = bytearray(len(data))
+    try:
+        with TiffFile(io.BytesIO(data)) as file:
+            if len(file.pages) > MAX_FRAMES:
+                return b""
+            _keep(data, kept, 0, 16 if file.tiff.is_bigtiff else 8)
+            for page in file.pages:
+                _keep_page(data, kept, page.aspage(), file.tiff)
+    except PARSE_ERRORS:
+        return b""
+    return bytes(kept)
 
-    def keep(start: int, length: int) -> None:
-        stop = min(start + length, len(data))
+
+def _keep(data: bytes, kept: bytearray, start: int, length: int) -> None:
+    stop = min(start + length, len(data))
+    if 0 <= start < stop:
         kept[start:stop] = data[start:stop]
 
-    with TiffFile(io.BytesIO(data)) as file:
-        if len(file.pages) > MAX_FRAMES:
-            return b""
-        form, big = file.tiff, file.tiff.is_bigtiff
-        keep(0, 16 if big else 8)
-        for page in (each.aspage() for each in file.pages):
-            (count,) = struct.unpack_from(form.tagnoformat, data, page.offset)
-            keep(page.offset, form.tagnosize + count * form.tagsize + form.offsetsize)
-            for tag in page.tags:
-                if tag.code in TIFF_TAGS:
-                    keep(tag.valueoffset, tag.valuebytecount)
-                elif page.offset <= tag.valueoffset < page.offset + form.tagnosize + count * form.tagsize:
-                    kept[tag.valueoffset : tag.valueoffset + tag.valuebytecount] = bytes(tag.valuebytecount)
-            for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
-                keep(start, length)
-    return bytes(kept[: len(data)])
+
+def _keep_page(data: bytes, kept: bytearray, page: "TiffPage", form: "TiffFormat") -> None:
+    """Its list of tags, the values of TIFF_TAGS, and its pixels."""
+    (count,) = struct.unpack_from(form.tagnoformat, data, page.offset)
+    entries = form.tagnosize + count * form.tagsize
+    _keep(data, kept, page.offset, entries + form.offsetsize)
+    for tag in page.tags:
+        start, length = tag.valueoffset, tag.valuebytecount
+        if tag.code in TIFF_TAGS:
+            _keep(data, kept, start, length)
+        elif page.offset <= start and start + length <= page.offset + entries:  # it stands in the list itself
+            kept[start : start + length] = bytes(length)
+    for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        _keep(data, kept, start, length)
 
 
 def _gif(data: bytes) -> bytes:

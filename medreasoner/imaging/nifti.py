@@ -19,7 +19,15 @@ from nibabel.wrapstruct import WrapStructError
 from PIL import Image
 
 from medreasoner.imaging.array import refuse_window
-from medreasoner.imaging.nifti_grid import Header, SlicePlane, VolumeGrid, read_grid, select_axis
+from medreasoner.imaging.nifti_grid import (
+    GREATEST_STEP,
+    SMALLEST_STEP,
+    Header,
+    SlicePlane,
+    VolumeGrid,
+    read_grid,
+    select_axis,
+)
 from medreasoner.imaging.nifti_source import AXES, NiftiSource, nifti_source
 from medreasoner.imaging.types import (
     MAX_FRAMES,
@@ -36,12 +44,13 @@ from medreasoner.imaging.windowing import WindowChoice, Windowed, window_choice,
 
 MAGIC = b"n+1\0"  # at byte 344 of a NIfTI-1 file; one without is NIfTI-2
 COLORS = "RGB"
+NUMBERS = "iufc"  # kinds of NumPy types; complex ones are refused with their name when they are shown
 SAMPLED_SLICES = 16  # of a volume, to tell whether its values are Hounsfield units
 HARMLESS = 50  # nibabel's levels of problems go to here; it mends what it can
 
 # What nibabel 5 raises for a damaged header and for missing voxels; found by breaking files at random
 _HEADER_ERRORS = (HeaderDataError, WrapStructError, ValueError, KeyError)
-_VOXEL_ERRORS = (ValueError, OSError)
+_VOXEL_ERRORS = (ValueError, OSError, OverflowError)
 
 _LOG = logging.getLogger(__name__)
 
@@ -143,7 +152,7 @@ def open_nifti(data: bytes, view: ViewSelection) -> OpenedNifti:
 def _moments(header: NiftiHeader, size: int) -> int:
     """How many time points a file of `size` bytes holds of those that its header claims; at least 1."""
     volume = math.prod(header.shape[:AXES]) * header.fields.get_data_dtype().itemsize
-    held = (size - int(header.fields["vox_offset"])) // volume
+    held = (size - int(header.fields["vox_offset"])) // max(1, volume)  # of an unknown type it is 0
     return max(1, min(math.prod(header.shape[AXES:]), held, MAX_FRAMES))
 
 
@@ -158,13 +167,16 @@ def _read_header(data: bytes) -> NiftiHeader:
         shape = tuple(int(side) for side in fields.get_data_shape())
     except _HEADER_ERRORS as error:
         raise damaged("NIfTI", error) from error
+    if not is_color and fields.get_data_dtype().kind not in NUMBERS:
+        raise ImageError(f"The NIfTI file holds voxels of type {fields.get_data_dtype()}, not numbers.")
     if len(shape) < AXES - 1 or min(shape) < 1:
         raise ImageError(f"The NIfTI file has the shape {shape}; an image or a volume was expected.")
     if not fields.single_vox_offset <= fields["vox_offset"] < np.inf:
         fields["vox_offset"] = fields.single_vox_offset
     if is_color:  # a scaling has no meaning there
         fields["scl_slope"] = fields["scl_inter"] = np.nan
-    has_sizes = bool(np.isfinite(sizes).all() and sizes.all())
+    has_sizes = bool(np.isfinite(sizes).all() and SMALLEST_STEP <= abs(sizes).min())
+    has_sizes = has_sizes and bool(abs(sizes).max() <= GREATEST_STEP)
     try:
         fields.get_slope_inter()
     except HeaderDataError:

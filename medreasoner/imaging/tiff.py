@@ -36,7 +36,7 @@ SEPARATE_PLANES = 2
 OPACITY = ((1,), (2,))  # ExtraSamples that mean it
 
 # What tifffile 2026.3 and Pillow 12 raise on damaged data, found by breaking files at random
-_PARSE_ERRORS = (ValueError, OSError, TypeError, IndexError, KeyError, struct.error)
+PARSE_ERRORS = (ValueError, OSError, TypeError, IndexError, KeyError, struct.error)
 _DECODE_ERRORS = (ValueError, OSError, TypeError, IndexError, RuntimeError, ZeroDivisionError, struct.error)
 _PILLOW_ERRORS = (OSError, ValueError, SyntaxError)
 
@@ -54,14 +54,14 @@ def read_tiff(data: bytes, view: ViewSelection) -> LoadedImage:
     try:
         pages = TiffFile(io.BytesIO(data)).pages
         count = len(pages)
-    except _PARSE_ERRORS:
+    except PARSE_ERRORS:
         return read_raster(data, view)  # Pillow reads some that tifffile does not, or says what is wrong
     count = min(count, MAX_FRAMES)
     frame = select_number("frame", view.frame, count)
     try:
         page = pages[frame - 1].aspage()
         width, height = int(page.imagewidth), int(page.imagelength)
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise damaged("TIFF", error) from error
     check_size(width, height)
     image = _pillow_image(page, data)

@@ -260,3 +260,24 @@ def test_a_scaling_that_cannot_be_used_shows_the_stored_values_and_says_so():
 def test_scaled_values_are_windowed_in_their_own_unit():
     data = changed(nifti(), scl_slope=2, scl_inter=-100)
     assert np.array_equal(pixels(data, window="1100/2000"), pixels(nifti(), window="600/1000"))
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e231])
+def test_absurd_sizes_of_voxels_count_as_none(size):
+    volume = nibabel.Nifti2Image(np.arange(20 * 24 * 18, dtype=np.int16).reshape(20, 24, 18), None)
+    volume.header["pixdim"][1:4] = size
+    data = volume.to_bytes()
+    assert load_image(data).spacing_mm is None
+
+
+def test_no_header_claims_more_moments_than_the_file_holds():
+    whole = nibabel.Nifti1Image(np.zeros((20, 24, 18, 3), np.int16), np.eye(4)).to_bytes()
+    claiming = whole[:48] + np.int16(32_767).tobytes() + whole[50:]
+    assert nibabel.Nifti1Header(claiming[:348]).get_data_shape()[3] == 32_767
+    assert load_image(claiming).options.frames == 3
+
+
+def test_voxels_that_are_no_numbers_are_refused_with_their_type():
+    whole = nibabel.Nifti1Image(np.zeros((20, 24, 18), np.int16), np.eye(4)).to_bytes()
+    void = whole[:70] + np.array([0, 0], np.int16).tobytes() + whole[74:]
+    assert "not numbers" in refusal(void) or "cannot be decoded" in refusal(void)
