@@ -11,6 +11,8 @@ def read_json(path: Path) -> dict:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError as error:
+        raise ValueError(f"{path} is a folder; a JSON file was expected") from error
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply to be read") from error
     except ValueError as error:

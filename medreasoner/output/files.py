@@ -6,6 +6,7 @@ research-only notice.
 """
 
 import io
+import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -113,11 +114,23 @@ def save(
     loaded = image if isinstance(image, LoadedImage) else LoadedImage(image, "image")
     made = export_all(done, loaded, provenance)
     folder.mkdir(parents=True, exist_ok=True)
+    _write_together(folder, made)
     for name in {MASK, OVERLAY, *OWN_FORMAT.values()} - set(made):
         (folder / name).unlink(missing_ok=True)
-    for name, data in made.items():
-        (folder / name).write_bytes(data)
     return tuple(folder / name for name in made)
+
+
+def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put the files into `folder`, or, where the disk is full before all are written, none of them."""
+    fresh = {folder / name: folder / f".{name}.{os.getpid()}" for name in files}
+    try:
+        for beside, data in zip(fresh.values(), files.values(), strict=True):
+            beside.write_bytes(data)
+        for path, beside in fresh.items():
+            beside.replace(path)
+    finally:
+        for beside in fresh.values():
+            beside.unlink(missing_ok=True)
 
 
 def _png(image: Image.Image, notice: str) -> bytes:

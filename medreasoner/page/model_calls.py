@@ -6,6 +6,7 @@ Each call's time is measured for the next request of GPU seconds; a call ends wh
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import spaces
@@ -81,7 +82,7 @@ class ModelCalls:
     def name(self) -> str:
         """The model's Hub id, or the last two parts of its folder: visitors need not see this server's
         paths."""
-        return "/".join(self.model.name.rstrip("/").split("/")[-2:])
+        return public_name(self.model.name)
 
     def events(self, image: Image.Image, question: str, cache: ImageCache | None = None) -> Iterator[Event]:
         """The model's events. Errors: gr.Error of ZeroGPU."""
@@ -89,6 +90,8 @@ class ModelCalls:
             for event in events:
                 if isinstance(event, (Absent, Done)):
                     self._run_time.add(event.timings_s["total"])
+                    named = {"model": public_name(event.model), "segmenter": public_name(event.segmenter)}
+                    event = replace(event, **named)
                 yield event
 
     def refine(
@@ -131,6 +134,11 @@ class ModelCalls:
     ) -> Iterator[SampledAnswer]:
         stop = threading.Event()
         yield from _stopping_when_closed(self.model.samples(image, question, stop=stop, cache=cache), stop)
+
+
+def public_name(name: str) -> str:
+    """A model's Hub id, or the last two parts of its folder."""
+    return "/".join(name.rstrip("/").split("/")[-2:])
 
 
 def _stopping_when_closed(run: Generator[T], stop: threading.Event) -> Iterator[T]:
