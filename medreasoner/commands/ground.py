@@ -78,6 +78,8 @@ class Ground(Models):
             sys.stdout.write(written)
         else:
             found = f"Box {', '.join(f'{v:.1f}' for v in last.grounding.box)}" if last.found else NOT_FOUND
+            if last.confidence is not None:
+                found += f", confidence {last.confidence:.2f}"
             print(f"{found}; wrote {', '.join(map(str, files))}\n{last.notice}")
         return FINE
 

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
+from medreasoner.confidence import NAME as CALIBRATION
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt
 
@@ -63,6 +64,7 @@ def pack(crm: Path, asm: Path, out: Path) -> None:
     Prints the size of every file.
     """
     out.mkdir(parents=True, exist_ok=True)
+    (out / CALIBRATION).unlink(missing_ok=True)  # of the weights before; `train/calibrate.py` fits a new one
     with tempfile.TemporaryDirectory() as scratch:
         model = AutoModelForImageTextToText.from_pretrained(crm, dtype=torch.float16)
         model.save_pretrained(scratch)
