@@ -65,8 +65,10 @@ def _answers(address: str) -> bool:
 
 
 def open_example(page: Page, number: int) -> None:
-    """Open the example at that place in the strip, from 0."""
-    page.locator("#examples button").nth(number).click()
+    """Open the example at that place among the cards, from 0; a click would ask its question too."""
+    if not page.locator("#examples").is_visible():
+        page.get_by_role("button", name="Examples", exact=True).click()
+    page.locator("#examples button").nth(number).dispatch_event("open")
     page.get_by_text("Ready", exact=True).wait_for()
 
 
@@ -80,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--example", type=int, default=0, help="place in the strip, from 0")
+    parser.add_argument("--example", type=int, default=0, help="place among the cards, from 0")
     parser.add_argument("--question", help="instead of the example's own")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")
     parser.add_argument("--truth", action="store_true", help="show the true outline and the scores too")
@@ -98,7 +100,7 @@ def main() -> None:
                 page.get_by_label("Question").fill(args.question)
             ask(page)
             if args.truth:
-                page.get_by_role("button", name="Truth").click()
+                page.get_by_role("button", name="Expert outline").click()
             page.screenshot(path=args.out / f"{name}.png", animations="disabled")
             page.close()
             print(args.out / f"{name}.png")

@@ -9,6 +9,7 @@ import MedReasoner` gives.
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,14 @@ class MedReasoner:
         Errors: ImageError.
         """
         return ground(_picture(image), question, self.reasoner, self.segmenter, think, stop, cache)
+
+    def prepare(self, image: Source, cache: ImageCache) -> None:
+        """Take in `image` before anything is asked: `cache` then holds what both models make of it, and the
+        next run with it begins with the question. Errors: ReasonerError, SegmenterError, ImageError."""
+        picture = _picture(image)
+        encoded = self.reasoner.encode(picture)
+        cache.segmenter_encoding = self.segmenter.encode(picture, encoded.features)
+        cache.reasoner_encoding = replace(encoded, features=None)
 
     @property
     def name(self) -> str:

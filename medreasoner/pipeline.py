@@ -29,6 +29,7 @@ from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.image_cache import ImageCache
 from medreasoner.question import clean, refuse
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
+from medreasoner.refine import mask_doubts
 from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
 
 
@@ -45,11 +46,11 @@ def ground(
 
     Args:
         image: RGB, 8 bits a channel.
-        question: up to 4,000 characters with at least one letter or digit.
+        question: up to 2,000 characters with at least one letter or digit.
         think: False asks for the answer alone.
         stop: set it from anywhere to end the run; closing the generator does the same.
-        cache: of this very image; filled once both have taken the image in, for `refine.refine` and
-            `sampling.sample_answers`.
+        cache: of this very image. What it holds is not computed again; it is filled once both have taken the
+            image in, for the next run, `refine.refine` and `sampling.sample_answers`.
 
     Failed has the reason "question", "stopped", "model", "segmenter", "empty box" or one of those of
     `answer.Parsed`.
@@ -101,12 +102,13 @@ class _Run:
         return time.perf_counter() - self.started
 
     def events(self, question: str, think: bool) -> Iterator[Event]:
-        encoded = self.reasoner.encode(self.image)
-        # what the segmenter makes of the features is kept instead
+        encoded = self.cache.reasoner_encoding or self.reasoner.encode(self.image)
+        # what the segmenter makes of the features is kept instead of them
         self.cache.reasoner_encoding = replace(encoded, features=None)
         self.timings["read"] = self.now()
         yield Thinking("")
-        encoding = self.pool.submit(self.segmenter.encode, self.image, encoded.features)
+        cached = self.cache.segmenter_encoding
+        encoding = self.pool.submit(lambda: cached or self.segmenter.encode(self.image, encoded.features))
         parsed = yield from self.think(encoded, question, think)
         if parsed.absent:
             yield self.absent(parsed)
@@ -149,8 +151,7 @@ class _Run:
         self.cache.segmenter_encoding = encoding.result()
         mask, score = self.segmenter.segment(self.cache.segmenter_encoding, SegmenterPrompt.of(grounding))
         total = self.now()
-        if not mask.any():
-            notes += ("The segmenter found nothing to outline in the box.",)
+        notes += mask_doubts(mask, grounding.box)
         yield Segmented(mask, score, total)
         times, calibration = self.timings, self.reasoner.calibration
         known = features(self.certainty, grounding.box, self.image.size, score)

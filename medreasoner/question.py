@@ -1,6 +1,6 @@
 """Which questions can be asked, and how their text is cleaned."""
 
-MAX_QUESTION = 4000  # characters
+MAX_QUESTION = 2000  # characters: a question with a short history; the embedded model's window holds no more
 
 
 def refuse(question: str) -> str | None:

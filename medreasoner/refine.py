@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from medreasoner.geometry import Grounding, GroundingError, repair
+from medreasoner.geometry import Box, Grounding, GroundingError, repair
 from medreasoner.image_cache import ImageCache
 from medreasoner.segmenters.base import Click, Segmenter, SegmenterPrompt
 
 MAX_CLICKS = 64
+FEW = 0.03  # of the box; a thin target that runs along its diagonal fills more
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,21 @@ def refine(
     if cache.segmenter_encoding is None:
         cache.segmenter_encoding = segmenter.encode(image)
     mask, score = segmenter.segment(cache.segmenter_encoding, SegmenterPrompt.of(usable, clicks))
-    if not mask.any():
-        notes += ("The segmenter found nothing to outline there.",)
+    notes += mask_doubts(mask, usable.box)
     return Refined(usable, clicks, mask, score, notes, time.perf_counter() - started)
+
+
+def mask_doubts(mask: np.ndarray, box: Box) -> tuple[str, ...]:
+    """A sentence where `mask`, (H, W) bool, is empty or hardly fills `box`; () where nothing is odd."""
+    if not mask.any():
+        return ("The segmenter found nothing to outline in the box.",)
+    x1, y1, x2, y2 = box
+    share = mask.sum() / max(1.0, (x2 - x1) * (y2 - y1))
+    if share >= FEW:
+        return ()
+    return (
+        f"The mask fills only {share:.1%} of its box ({mask.sum():,} pixels); it may have missed the target.",
+    )
 
 
 def _inside(clicks: Sequence[Click], image_wh: tuple[int, int]) -> tuple[Click, ...]:

@@ -92,7 +92,7 @@ def usual(model, image, tmp_path) -> dict:
         ({"image": "gone.png"}, "no file at 'gone.png'"),
         ({"image": "samples.jsonl"}, "cannot be read as an image"),
         ({"question": " ?! "}, "The question is empty"),
-        ({"question": "x" * 5000}, "at most 4,000"),
+        ({"question": "x" * 5000}, "at most 2,000"),
         ({"--model": "no/such folder"}, "no folder"),
         ({"--model": "."}, "holds no config.json"),
         ({"--segmenter": "no/such folder"}, "no folder"),

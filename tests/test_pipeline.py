@@ -154,7 +154,7 @@ def test_a_question_is_read_up_to_its_limit_and_refused_beyond(pair):
     assert isinstance(list(pair.stream(PICTURE, "why " * (MAX_QUESTION // 4)))[-1], Done)
     (failed,) = pair.stream(PICTURE, "w" * (MAX_QUESTION + 1))
     assert failed.reason == "question"
-    assert "4,001 characters" in failed.message
+    assert "2,001 characters" in failed.message
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ def test_a_question_needs_a_letter_or_digit(question):
 
 def test_a_question_is_read_up_to_its_limit():
     assert refuse("w" * MAX_QUESTION) is None
-    assert "4,001 characters" in refuse("w" * (MAX_QUESTION + 1))
+    assert "2,001 characters" in refuse("w" * (MAX_QUESTION + 1))
 
 
 def test_what_utf_8_cannot_hold_is_replaced_and_everything_else_stays():

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from pydicom.uid import CTImageStorage
 
-from medreasoner.answer import Answer, render
+from medreasoner.answer import Absence, Answer, render
 from medreasoner.imaging import load_image
 from medreasoner.model import MedReasoner
 from medreasoner.page.examples import Example
@@ -47,6 +47,7 @@ WHAT, ELSEWHERE, BROKEN, ENDLESS = (
     "What never ends?",
 )
 BUG, UNKNOWN, NUMBERS = "What meets a bug?", "What was never recorded?", "Where, in numbers?"
+NOWHERE, SMALL = "What is not there?", "What is tiny?"
 ANSWERS = {
     WHAT: render(WHERE),
     ELSEWHERE: render(Answer((20, 30, 120, 90), ((50, 50), (70, 60)), think="A short second thought.")),
@@ -58,6 +59,10 @@ ANSWERS = {
             ((50, 50), (70, 60)),
             think="A 🫀 in [20, 30, 120, 90], at (50, 60). x 20 to 700 is far",
         )
+    ),
+    NOWHERE: render(Absence("What is asked for is a kidney stone. Nothing like it is to be seen.")),
+    SMALL: render(
+        Answer((100, 90, 108, 97), ((102, 92), (105, 95)), think="That describes a kidney stone. It is tiny.")
     ),
     ENDLESS: "<think>" + " ".join(f"word{n}" for n in range(4000)),
 }
@@ -218,7 +223,31 @@ def ask(page) -> "sync_api.Locator":
 
 
 def reasoning(page) -> "sync_api.Locator":
-    return page.get_by_role("region", name="Reasoning")
+    """The text, which is folded away once the answer is there."""
+    return page.locator("#answer .reasoning-text")
+
+
+def headline(page) -> "sync_api.Locator":
+    return page.locator("#answer .headline")
+
+
+def why(page) -> None:
+    """Unfold the reasoning of an answer."""
+    page.locator("#answer summary", has_text="Why").click()
+
+
+def details(page) -> "sync_api.Locator":
+    """The machine's figures, unfolded."""
+    page.locator("#answer summary", has_text="Details").click()
+    return page.get_by_role("region", name="Answer", exact=True)
+
+
+def open_example(page, kind: str) -> None:
+    """Open an example, without asking its question as a click would."""
+    if not page.locator("#examples").is_visible():
+        page.get_by_role("button", name="Examples", exact=True).click()
+    page.get_by_role("group", name="Examples").get_by_role("button", name=kind).dispatch_event("open")
+    expect(status(page)).to_have_text("Ready")
 
 
 def status(page) -> "sync_api.Locator":

@@ -27,6 +27,28 @@ from medreasoner.imaging.types import (
 )
 from medreasoner.imaging.windowing import Windowed
 
+# PS3.4 B.5: Segmentation Storage and Label Map Segmentation Storage
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+
+# DICOM's Modality (PS3.3 C.7.3.1.1.1) -> the taxonomy's
+MODALITIES = {
+    "CT": "CT",
+    "MR": "MRI",
+    "US": "Ultrasound",
+    "IVUS": "Ultrasound",
+    "CR": "X-ray",
+    "DX": "X-ray",
+    "RG": "X-ray",
+    "MG": "Mammography",
+    "XA": "X-ray angiography",
+    "OP": "Fundus",
+    "OPT": "OCT",
+    "ES": "Endoscopy",
+    "SM": "Histology",
+    "GM": "Histology",
+    "DMS": "Dermoscopy",
+}
+
 
 def read_dicom(data: bytes, view: ViewSelection) -> LoadedImage:
     """One frame of a file: the middle one of several, in the file's first window, unless `view` says
@@ -57,6 +79,8 @@ def read_dicom(data: bytes, view: ViewSelection) -> LoadedImage:
         view=ViewSelection(frame=frame if frames > 1 else None, window=windowed.window),
         options=ViewOptions(frames=frames, windows=windowed.windows),
         source=source,
+        modality=MODALITIES.get(header.text("Modality")),
+        **windowed.origin,
     )
 
 
@@ -75,6 +99,12 @@ def _warnings(header: FrameHeader, spacing: Spacing) -> tuple[str, ...]:
         header.refuse("PixelAspectRatio")
     width, height = spacing or (aspect[::-1] if aspect and min(aspect) > 0 else (1, 1))
     notes = (*shape_notes(width, height), *header.notes())
+    if header.text("SOPClassUID") in SEGMENTATIONS:
+        notes = (
+            "This file is a segmentation (DICOM-SEG): what is shown is a mask that was drawn on an image, "
+            "not the image.",
+            *notes,
+        )
     if header.text("PixelPresentation") in ("COLOR", "MIXED"):
         notes = (
             *notes,

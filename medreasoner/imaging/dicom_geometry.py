@@ -17,6 +17,14 @@ IDENTIFIERS = (
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
 )
+REFERENCED_BY = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Rows",
+    "Columns",
+)
 COMPRESSION = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 PLACE = {"PixelSpacing": 2, "ImageOrientationPatient": 6, "ImagePositionPatient": 3}  # attribute -> numbers
 # Detectors that see a shadow: a pixel of theirs is larger than what it shows, by a factor that depends on the
@@ -38,6 +46,10 @@ class DicomSource:
     header: Dataset
     frame: int
     multi_frame: bool
+
+    def missing_references(self) -> list[str]:
+        """Attributes that the header lacks and without which no DICOM-SEG can refer to the image."""
+        return [name for name in REFERENCED_BY if name not in self.header]
 
 
 def spacing_mm(header: FrameHeader) -> tuple[Spacing, tuple[str, ...]]:

@@ -126,7 +126,8 @@ def _choice(rescaled: Rescaled, pixels: PixelFormat, header: FrameHeader) -> Win
     reason = "" if named else "The file has no window"
     if _is_hounsfield(rescaled, header):
         region = REGIONS.get(header.text("BodyPartExamined").upper(), CT_DEFAULT)
-        return WindowChoice({**named, **CT_WINDOWS}, next(iter(named), region), is_8_bit, reason)
+        default = next(iter(named), region)
+        return WindowChoice({**named, **CT_WINDOWS}, default, is_8_bit, reason, "HU")
     default = AS_STORED if is_8_bit and pixels.bits_stored == BYTE else AUTO
     return WindowChoice(named, next(iter(named), default), is_8_bit, "" if default == AS_STORED else reason)
 

@@ -96,6 +96,8 @@ def show_slice(opened: "OpenedNifti", number: int, window: str | None) -> Loaded
         view=ViewSelection(plane.at + 1, opened.axis, opened.moment, windowed.window),
         options=ViewOptions(opened.slices, grid.readable_axes(), opened.moments, windowed.windows),
         source=opened.source(),
+        modality="CT" if windowed.unit == "HU" else None,
+        **windowed.origin,
     )
 
 
@@ -139,13 +141,13 @@ def open_nifti(data: bytes, view: ViewSelection) -> OpenedNifti:
     """A whole `.nii` file, nothing of it decoded. Errors: ImageError."""
     header = _read_header(data)
     points = _moments(header, len(data))
-    point = select_number("moment", view.frame, points)
+    point = select_number("frame", view.frame, points)
     grid = read_grid(header.fields, (*header.shape, 1)[:AXES], header.has_sizes)
     axis = select_axis(grid, view)
     plane = grid.plane(axis, view.slice)
     check_size(grid.shape[plane.x], grid.shape[plane.y])
     voxels = _TimePoint(ArrayProxy(io.BytesIO(data), header.fields), header.shape, point)
-    notes = (*((f"Moment {point} of {points} is shown.",) if points > 1 else ()), *header.notes)
+    notes = (*((f"Frame {point} of {points} is shown.",) if points > 1 else ()), *header.notes)
     return OpenedNifti(header, grid, axis, plane, voxels, point if points > 1 else None, points, notes)
 
 

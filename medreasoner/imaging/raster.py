@@ -41,6 +41,17 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# first bytes of files that people take for images -> what they are
+OTHER_FILES = {
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive or an Office document",
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"\x89HDF": "an HDF5 file",
+    b"<svg": "a drawing in SVG",
+    b"<?xml": "a file of XML",
+}
+PRINTABLE = frozenset(range(32, 256)) - {127} | set(b"\t\n\r")
 TURNED = "The image was turned upright, as its EXIF orientation says."
 
 # What Pillow 12 raises on damaged data, by call; found by breaking some 60,000 files of these formats at
@@ -96,7 +107,13 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _beginning(data: bytes) -> str:
-    return f"data that begins with {data[:12]!r}"
+    """What a file that is no image seems to be, in words."""
+    for start, kind in OTHER_FILES.items():
+        if data.startswith(start):
+            return kind
+    if not set(data[:512]) - PRINTABLE:
+        return "a file of text"
+    return f"a file of another kind (its first bytes are {data[:4].hex(' ')})"
 
 
 def read_pil(image: Image.Image, view: ViewSelection, count: int | None = None) -> LoadedImage:

@@ -3,6 +3,7 @@
 import textwrap
 from dataclasses import dataclass, field
 
+import numpy as np
 from PIL import Image
 
 MIN_SIDE = 16  # pixels; below this there is nothing to ground
@@ -72,6 +73,12 @@ class LoadedImage:
         options: what else could be shown.
         source: what a mask in the source's own format needs: a `DicomSource`, a `NiftiSource` or None.
             It holds geometry and, for DICOM, UIDs; no pixels, and no name, number or date of a patient.
+        modality: what kind of image the header says it is, by the taxonomy's name ("CT"); None where it does
+            not say.
+        values: (H, W) grey values that `image` was made from, in `unit`; None for colours and for images of 8
+            bits.
+        unit: "HU" or "".
+        limits: the values that are shown black and white, where a straight line leads from one to the other.
     """
 
     image: Image.Image
@@ -82,6 +89,10 @@ class LoadedImage:
     view: ViewSelection = ViewSelection()
     options: ViewOptions = ViewOptions()
     source: object = field(default=None, repr=False, compare=False)
+    modality: str | None = None
+    values: np.ndarray | None = field(default=None, repr=False, compare=False)
+    unit: str = ""
+    limits: tuple[float, float] | None = None
 
 
 def check_size(width: int, height: int) -> None:

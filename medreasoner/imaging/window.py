@@ -49,6 +49,11 @@ class Window:
                 f"a {self.function} window needs a finite level and a width of at least {least}, got {self}"
             )
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The values at which black ends and white begins."""
+        return self.center - self.width / 2, self.center + self.width / 2
+
     def __str__(self) -> str:
         return f"level {self.center:g}, width {self.width:g}"
 

@@ -32,18 +32,31 @@ class Windowed(NamedTuple):
         window: the name it is shown in; None where the image needs none.
         windows: the names there are to choose from.
         notes: what was done, as sentences.
+        values: (H, W), what the pixels were made from; None for colours.
+        unit: of `values`, "HU" or "" where it is not known.
+        limits: the values that are shown black and white; None where no straight line leads from one to the
+            other.
     """
 
     pixels: np.ndarray | Image.Image
     window: str | None = None
     windows: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    values: np.ndarray | None = None
+    unit: str = ""
+    limits: tuple[float, float] | None = None
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """The fields that a `LoadedImage` keeps."""
+        return {"values": self.values, "unit": self.unit, "limits": self.limits}
 
 
 def inverted(windowed: Windowed, reason: str) -> Windowed:
     """The negative; `reason` is the term of the file format that asks for it."""
     note = f"The shades were inverted, as {reason} asks."
-    return windowed._replace(pixels=255 - windowed.pixels, notes=(*windowed.notes, note))
+    limits = windowed.limits and windowed.limits[::-1]
+    return windowed._replace(pixels=255 - windowed.pixels, notes=(*windowed.notes, note), limits=limits)
 
 
 class WindowChoice(NamedTuple):
@@ -54,18 +67,20 @@ class WindowChoice(NamedTuple):
         default: one of them, AS_STORED, or AUTO.
         as_stored: whether the values are 8-bit and may be shown without any window.
         reason: why the default is taken, as the beginning of a sentence.
+        unit: of the values, "HU" or "".
     """
 
     named: Mapping[str, GrayMapping]
     default: str = AUTO
     as_stored: bool = False
     reason: str = ""
+    unit: str = ""
 
 
 def window_choice(values: np.ndarray) -> WindowChoice:
     """The windows for values of unknown origin: an array, a TIFF or PNG file, a NIfTI volume."""
     if is_hounsfield(values):
-        return WindowChoice(CT_WINDOWS, CT_DEFAULT, reason="The values look like Hounsfield units")
+        return WindowChoice(CT_WINDOWS, CT_DEFAULT, reason="The values look like Hounsfield units", unit="HU")
     return WindowChoice(CT_WINDOWS if may_be_hounsfield(values) else {})
 
 
@@ -90,18 +105,20 @@ def window_values(
     names = (*choice.named, *([AS_STORED] if choice.as_stored else []), AUTO, FULL)
     selected = resolve_window(requested or choice.default, names)
     if selected == AS_STORED:
-        return Windowed(values, AS_STORED, names)
+        return Windowed(values, AS_STORED, names, values=values, unit=choice.unit, limits=(0, 255))
     if selected in (AUTO, FULL):
         name, notes = selected, (_automatic_note(values, selected),)
-        pixels = rescale_to_uint8(values, *percentile_limits(values, padding, whole=selected == FULL))
+        limits = percentile_limits(values, padding, whole=selected == FULL)
+        pixels = rescale_to_uint8(values, *limits)
     else:
         name = requested if isinstance(selected, Window) else selected
         mapping = selected if isinstance(selected, Window) else choice.named[selected]
+        limits = mapping.limits if isinstance(mapping, Window) else None
         pixels = mapping.apply(values)
         notes = (f"Shown {_described(name, mapping)}.", *_hidden(pixels, values))
     if choice.reason and not requested:
         notes = (f"{choice.reason}; {notes[0][0].lower()}{notes[0][1:]}", *notes[1:])
-    return Windowed(pixels, name, names, notes)
+    return Windowed(pixels, name, names, notes, values, choice.unit, limits)
 
 
 def _described(name: str, mapping: GrayMapping) -> str:

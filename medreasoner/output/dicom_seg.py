@@ -18,9 +18,8 @@ from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, Segmentation
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from medreasoner.imaging.dicom_geometry import DicomSource
+from medreasoner.imaging.dicom_geometry import REFERENCED_BY, DicomSource
 
-NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns")
 GEOMETRY = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
 LEFT_EMPTY = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
@@ -44,12 +43,14 @@ class Algorithm(NamedTuple):
         model, segmenter: what found the target and what outlined it.
         notice: up to 64 letters; stands in the descriptions of the series, the content and the segment.
         version: of this software.
+        target: what the mask is of, as the model names it; the label of the segment.
     """
 
     model: str
     segmenter: str
     notice: str
     version: str
+    target: str = "Target of the question"
 
 
 class SegFile(NamedTuple):
@@ -61,7 +62,7 @@ class SegFile(NamedTuple):
 
 def segmentation_file(source: DicomSource, mask: np.ndarray, algorithm: Algorithm) -> SegFile:
     """A DICOM-SEG with `mask` (rows, columns) bool as its only segment. Errors: SegError."""
-    missing = [name for name in NEEDED if name not in source.header]
+    missing = source.missing_references()
     if missing:
         listed = " and no ".join(missing)
         raise SegError(
@@ -80,7 +81,8 @@ def series_segmentation_file(
     """
     images, notes = [], ()
     for source in sources:
-        missing = [name for name in (*NEEDED, *GEOMETRY, "FrameOfReferenceUID") if name not in source.header]
+        needed = (*REFERENCED_BY, *GEOMETRY, "FrameOfReferenceUID")
+        missing = [name for name in needed if name not in source.header]
         if missing:
             listed = " and no ".join(missing)
             raise SegError(f"A slice has no {listed}, without which no DICOM-SEG can lie over the series.")
@@ -149,7 +151,7 @@ def _segment(algorithm: Algorithm, notes: tuple[str, ...]) -> SegmentDescription
     )
     segment = SegmentDescription(
         segment_number=1,
-        segment_label="Target of the question",
+        segment_label=algorithm.target.replace("\\", "/")[:LABEL],
         segmented_property_category=codes.SCT.SpatialAndRelationalConcept,
         segmented_property_type=codes.DCM.SelectedRegion,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,

@@ -20,6 +20,7 @@ from medreasoner.events import Absent, Done
 from medreasoner.imaging import LoadedImage
 from medreasoner.output.grounding_json import MASK_FILE, NO_PROVENANCE, Provenance, dumps
 from medreasoner.output.overlay import overlay
+from medreasoner.text.targets import named_target
 
 if TYPE_CHECKING:
     from medreasoner.output.dicom_seg import SegFile
@@ -148,7 +149,8 @@ def _dicom_seg(done: Done, loaded: LoadedImage) -> "SegFile":
     from medreasoner.output.dicom_seg import Algorithm, SegError, segmentation_file
 
     try:
-        algorithm = Algorithm(done.model, done.segmenter, done.notice, release())
+        target = named_target(done.think) or "Target of the question"
+        algorithm = Algorithm(done.model, done.segmenter, done.notice, release(), target)
         return segmentation_file(loaded.source, done.mask, algorithm)
     except SegError as error:
         raise ExportError(str(error)) from error

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from medreasoner.events import Event
-from medreasoner.page.session import Session
+from medreasoner.page.session import RUNNING, Session
 from medreasoner.page.updates import Values, run_updates
-
-RUNNING = ("reading", "thinking", "outlining")  # phases of the status line
 
 
 def both_updates(first: Iterator[Values], second: Iterator[Values]) -> Iterator[Values]:
@@ -34,7 +32,7 @@ def both_updates(first: Iterator[Values], second: Iterator[Values]) -> Iterator[
 
 def second_updates(events: Iterator[Event], session: Session, name: str) -> Iterator[Values]:
     """What the comparison shows of the second model's run: its `name`, its answer and its layers."""
-    own_session = Session(session.loaded, truth=session.truth)
+    own_session = Session(session.loaded, truth=session.truth, provenance=session.provenance)
     shown = {"name": name, "layers": {}}
     with closing(events):
         for values in run_updates(events, own_session):

@@ -12,13 +12,29 @@ FOLLOW = "shared/follow.js"
 # component -> its scripts in the order they run; all of one component share one scope
 SCRIPTS = {
     "header": (),
-    "viewer": (FOLLOW, "viewer/viewer.js", "viewer/zoom.js", "viewer/windowing.js", "viewer/planes.js"),
-    "layers": (FOLLOW, "layers/layers.js", "layers/edit.js", "layers/keys.js"),
+    "viewer": (
+        FOLLOW,
+        "viewer/viewer.js",
+        "viewer/files.js",
+        "viewer/zoom.js",
+        "viewer/windowing.js",
+        "viewer/planes.js",
+    ),
+    "layers": (
+        FOLLOW,
+        "layers/layers.js",
+        "layers/edit.js",
+        "layers/box_tools.js",
+        "layers/ruler.js",
+        "layers/keys.js",
+    ),
     "examples": ("examples/examples.js",),
-    "status": (FOLLOW, "status/status.js"),
+    "status": (FOLLOW, "status/status.js", "status/visit.js"),
     "answer": (FOLLOW, "shared/answer_block.js", "answer/answer.js"),
     "confidence": (FOLLOW, "confidence/confidence.js"),
     "comparison": (FOLLOW, "shared/answer_block.js", "comparison/comparison.js"),
+    "history": (FOLLOW, "history/history.js"),
+    "worth": (FOLLOW, "worth/worth.js"),
     "downloads": (FOLLOW, "downloads/downloads.js", "downloads/link.js"),
 }
 

@@ -29,6 +29,20 @@ class Refine(Protocol):
     def __call__(self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...]) -> Refined: ...
 
 
+def _array(label: str, item: dict, fixed: int | None = None, **options: object) -> gr.JSON:
+    """A JSON component whose schema is an array, of `fixed` items if given. `gr.JSON`'s own schema is
+    `{"type": {}}`, which no MCP client accepts; a subclass would make Gradio write a file beside this one."""
+    length = {} if fixed is None else {"minItems": fixed, "maxItems": fixed}
+    component = gr.JSON(label=label, **options)
+    component.api_info = lambda: {"type": "array", "items": item, **length}
+    return component
+
+
+NUMBER = {"type": "number"}
+POINT = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
+CLICK = {"type": "array", "items": {"anyOf": [NUMBER, {"type": "boolean"}]}, "minItems": 3, "maxItems": 3}
+
+
 class Endpoints:
     """The functions behind the endpoints.
 
@@ -48,7 +62,7 @@ class Endpoints:
         model = {"concurrency_id": "model", "queue": True}
         with gr.Row(visible=False):
             image, question = gr.File(label="image", type="filepath"), gr.Textbox(label="question")
-            prompt = [gr.JSON(label="box"), gr.JSON(label="points"), gr.JSON(label="clicks", value=[])]
+            prompt = [_array("box", NUMBER, 4), _array("points", POINT, 2), _array("clicks", CLICK, value=[])]
             answer, mask = gr.JSON(label="grounding"), gr.Image(label="mask", format="png", type="pil")
             button = gr.Button()
             button.click(self.ground, [image, question], [answer, mask], api_name="ground", **model)
@@ -68,7 +82,7 @@ class Endpoints:
             mask are null.
         """
         loaded = self._open(image)
-        *_, last = self._ground(loaded.image, question)
+        *_, last = self._ground(loaded.image, question or "")
         result = _result(last)
         mask = _grey(result.mask) if isinstance(result, Done) else None
         return as_json(result, loaded, self._provenance(question)), mask
@@ -86,7 +100,7 @@ class Endpoints:
             "points_xy", "think"}, then {"state": "done", ...} with everything that `ground` gives as JSON.
         """
         loaded, think = self._open(image), ""
-        for event in self._ground(loaded.image, question):
+        for event in self._ground(loaded.image, question or ""):
             match event:
                 case Thinking(text):
                     think += text
@@ -125,8 +139,10 @@ class Endpoints:
         }
         return facts, _grey(refined.mask)
 
-    def _open(self, path: str) -> LoadedImage:
+    def _open(self, path: str | None) -> LoadedImage:
         """The image in an uploaded file, which is deleted at once."""
+        if path is None:
+            raise gr.Error("There is no image; give one as a file.", print_exception=False)
         try:
             return self._opener.open(Path(path)).loaded
         except ImageError as error:

@@ -8,6 +8,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from medreasoner.imaging import ImageError
+
 FOLDER = Path(__file__).parents[1] / "examples"
 
 
@@ -48,3 +53,16 @@ def load_examples(folder: Path = FOLDER) -> list[Example]:
                 raise ValueError(f"{listing}, entry {number}: there is no {kind} {path}")
         examples.append(Example(**{**entry, **files}))
     return examples
+
+
+def read_truth(path: Path, image_wh: tuple[int, int]) -> np.ndarray:
+    """The mask in `path`, (H, W) bool, set where the file is not black. Errors: ImageError if it does not fit
+    its image."""
+    with Image.open(path) as file:
+        mask = np.asarray(file.convert("L")) > 0
+    if mask.shape != image_wh[::-1]:
+        height, width = mask.shape
+        raise ImageError(
+            f"The mask {path.name} has {width} x {height} pixels, its image {image_wh[0]} x {image_wh[1]}."
+        )
+    return mask

@@ -8,15 +8,18 @@ import gradio as gr
 
 from medreasoner.imaging import ImageError, ViewSelection
 from medreasoner.imaging.opener import ImageOpener
-from medreasoner.output.files import ExportError, file_names
+from medreasoner.output.files import ExportError
 from medreasoner.page import downloads
 from medreasoner.page.answer_view import answer, status
 from medreasoner.page.examples import Example
 from medreasoner.page.image_view import picture
 from medreasoner.page.layout import Layout
+from medreasoner.page.opened_files import OpenedFiles
 from medreasoner.page.run_handlers import CONNECTION_LOST
 from medreasoner.page.session import Session
+from medreasoner.page.updates import history, recalled_values
 from medreasoner.page.uploads import delete_upload
+from medreasoner.page.worth import Worth
 
 
 class FileHandlers:
@@ -26,16 +29,27 @@ class FileHandlers:
         examples: those it offers, in the order of their buttons.
         opener: of the files that visitors bring.
         make_room: called with the bytes of memory that a new image takes, see `housekeeping.make_room`.
+        prepare: lets the model take in a session's image; returns at once.
+        model: its name. worth: what its card says.
     """
 
     def __init__(
-        self, layout: Layout, examples: list[Example], opener: ImageOpener, make_room: Callable[[int], None]
+        self,
+        layout: Layout,
+        examples: list[Example],
+        opener: ImageOpener,
+        make_room: Callable[[int], None],
+        prepare: Callable[[Session], None],
+        model: str,
+        worth: Worth,
     ) -> None:
-        self._layout, self._examples, self._opener, self._make_room = layout, examples, opener, make_room
+        self._layout, self._examples, self._prepare = layout, examples, prepare
+        self._opener, self._make_room = opener, make_room
+        self._model, self._worth = model, worth
 
-    def open_file(self, path: str, session: Session | None, client: dict) -> Iterator[dict]:
-        """Show the image in the uploaded file at `path`, then delete the file. One that is no image leaves
-        the image before and its answer in place.
+    def open_files(self, paths: list[str], session: Session | None, client: dict) -> Iterator[dict]:
+        """Show the image in the uploaded files at `paths`, then delete them. What is no image leaves the
+        image before and its answers in place.
 
         Args:
             session: of the image before.
@@ -43,12 +57,13 @@ class FileHandlers:
         """
         yield self._layout.update({"status": status("opening", "Opening the image")})
         try:
-            opened = self._opener.open(Path(path))
-            yield self._opened(Session(opened.loaded, opened.rest), session)
+            files, loaded = OpenedFiles.read([Path(path) for path in paths], self._opener)
+            yield self._opened(Session.of_files(files, loaded), session)
         except ImageError as error:
             yield self._refused(error, session, client)
         finally:
-            delete_upload(path)
+            for path in paths:
+                delete_upload(path)
 
     def open_example(self, session: Session | None, event: gr.EventData) -> dict:
         """Open the example that was clicked. Its index comes from the browser, so it is looked up, not
@@ -56,12 +71,12 @@ class FileHandlers:
         example = dict(enumerate(self._examples)).get(event.index)
         if example is None:
             raise gr.Error("There is no such example.")
-        opened = self._opened(Session.of_example(example), session, event.index)
+        opened = self._opened(Session.of_example(example, event.index), session)
         return {self._layout.question: example.question, **opened}
 
     def open_view(self, session: Session | None, client: dict, event: gr.EventData) -> dict:
         """Show another slice, frame or window of the visitor's file."""
-        if session is None or session.data is None:
+        if session is None or session.files is None:
             return self._layout.update({"status": status("error", CONNECTION_LOST)})
         try:
             view = ViewSelection(event.slice, event.axis, event.frame, event.window)
@@ -69,31 +84,42 @@ class FileHandlers:
         except ImageError as error:
             return self._refused(error, session, client)
 
-    def _opened(self, session: Session, before: Session | None, example: int | None = None) -> dict:
+    def _opened(self, session: Session, before: Session | None) -> dict:
         if before is not None:
             before.closed = True
         self._make_room(session.nbytes)
+        self._prepare(session)
         viewer = picture(session.loaded, session.credit, session.truth)
-        viewer |= {"image": session.id, "example": example}
+        viewer |= {"image": session.id, "example": session.example}
+        viewer["file"] = id(session.files) if session.files is not None else session.id
         empty = {"layers": {}, "downloads": {}, "confidence": {}, "comparison": {}}
-        values = {"viewer": viewer, "answer": answer(), "status": status("ready", "Ready"), **empty}
+        values = {
+            "answer": answer(),
+            "status": status("ready", "Ready"),
+            **empty,
+            "history": history(session),
+        }
+        if session.shown is not None:
+            values = recalled_values(session)
+        worth = {"model": self._model, "text": self._worth.sentence(session.modality)}
+        values |= {"viewer": viewer | {"run": session.run}, "worth": worth}
         return {self._layout.session: session, **self._layout.update(values)}
 
     def _refused(self, error: ImageError, before: Session | None, client: dict) -> dict:
         if before is not None:
             before.ended.add(client.get("task"))
-        phase = "empty" if before is None else before.phase
+        phase = "empty" if before is None else before.settled_phase
         return self._layout.update({"status": status(phase, str(error), warning=True)})
 
     def fail(self, session: Session | None) -> dict:
         """Something else than the image was at fault; the traceback is in the server's log."""
         text = "Something broke on our side. What was open before is still here."
-        phase = "empty" if session is None else session.phase
+        phase = "empty" if session is None else session.settled_phase
         return self._layout.update({"status": status(phase, text, warning=True)})
 
     def download(self, session: Session | None, event: gr.EventData) -> dict:
         """Hand over one of the files that are offered."""
-        if session is None or session.done is None or event.kind not in file_names(session.loaded):
+        if session is None or event.kind not in downloads.available(session):
             return self._layout.update({"status": status("error", CONNECTION_LOST)})
         try:
             file = downloads.make_file(session, event.kind)

@@ -53,9 +53,7 @@ def forget_idle(demo: gr.Blocks, connected: set[str], now: datetime.datetime) ->
             forget_visitor(demo, name)
 
 
-def lifespan(
-    demo: gr.Blocks, connected: set[str]
-) -> Callable[[object], AbstractAsyncContextManager[None]]:
+def lifespan(demo: gr.Blocks, connected: set[str]) -> Callable[[object], AbstractAsyncContextManager[None]]:
     """For the server: forgets and sweeps as long as it runs."""
 
     async def keep_house() -> None:

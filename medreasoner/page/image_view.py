@@ -49,7 +49,19 @@ def picture(loaded: LoadedImage, credit: str = "", truth: np.ndarray | None = No
         "view": asdict(loaded.view),
         "choices": asdict(loaded.options),
         "truth": None if truth is None else svg_path(truth),
+        "spacing": loaded.spacing_mm,
+        "unit": loaded.unit,
+        "limits": loaded.limits,
+        "range": _range(loaded),
     }
+
+
+def _range(loaded: LoadedImage) -> tuple[float, float] | None:
+    """The lowest and highest of the image's own values; None where it has none."""
+    if loaded.values is None:
+        return None
+    finite = loaded.values[np.isfinite(loaded.values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None
 
 
 def thumbnail(example: Example) -> dict:

@@ -11,13 +11,13 @@ from medreasoner.page.updates import Values
 
 
 class Layout:
-    """Places the components into the `gr.Blocks` around it: image and layers on the left, question and answer
-    on the right.
+    """Places the components into the `gr.Blocks` around it: the question and its answer, which come first for
+    the keyboard and stand on the right, and the image with its tools on the left.
 
     Args:
-        examples: offered below the image.
+        examples: offered where the answer will stand.
         samples: the model can be asked how sure it is; without it `confidence` is None.
-        second: name of a model to compare with; without one `compare` and `comparison` are None.
+        second: name of a model to compare with; without one `compare` is None.
     """
 
     def __init__(self, examples: list[Example], samples: bool = False, second: str | None = None) -> None:
@@ -25,13 +25,20 @@ class Layout:
         self.client = gr.JSON({}, visible=False)  # what the browser knows: task, run and image, see page.py
         component("header")
         with gr.Row(elem_id="workspace"):
-            with gr.Column(elem_id="image-column"):
-                self._place_image([thumbnail(example) for example in examples])
             with gr.Column(elem_id="answer-column"):
+                self._place_actions()
                 self._place_question(second is not None)
                 self.status = component("status", answer_view.status("empty"))
-                self._place_answers(samples, second is not None)
+                self._place_answers(samples)
+                thumbnails = [thumbnail(example) for example in examples]
+                self.examples = component("examples", thumbnails, visible=bool(examples))
+                self.history = component("history", {})
                 self.downloads = component("downloads", {})
+                with gr.Row(elem_id="foot"):
+                    self.worth = component("worth", {})
+                    gr.HTML(f"<p>{NOTICE}</p>", elem_id="notice")
+            with gr.Column(elem_id="image-column"):
+                self._place_image()
 
     @property
     def run_outputs(self) -> list[gr.blocks.Block]:
@@ -43,6 +50,7 @@ class Layout:
             self.downloads,
             self.confidence,
             self.comparison,
+            self.history,
         )
         return [part for part in parts if part is not None]
 
@@ -55,15 +63,21 @@ class Layout:
         """
         parts = {name: getattr(self, name) for name in values}
         ids = {name: value for name, value in (("run", run), ("task", task)) if value is not None}
-        changed = {part: {**values[name], **ids} for name, part in parts.items() if part is not None}
+        changed = {part: {**ids, **values[name]} for name, part in parts.items() if part is not None}
         return changed or gr.skip()
 
-    def _place_image(self, thumbnails: list[dict]) -> None:
+    def _place_image(self) -> None:
         self.viewer = component("viewer")
+        self.layers = component("layers")
+
+    def _place_actions(self) -> None:
         with gr.Row(elem_id="image-actions"):
-            self.layers = component("layers")
-            self.upload = gr.UploadButton("Open image", elem_id="open-image", type="filepath")
-        self.examples = component("examples", thumbnails, visible=bool(thumbnails))
+            self.upload = gr.UploadButton(
+                "Open image", elem_id="open-image", type="filepath", file_count="multiple"
+            )
+            browse = "() => document.querySelector('#workspace').classList.toggle('browsing')"
+            button = gr.Button("Examples", elem_id="browse", visible=True)
+            button.click(None, js=browse, api_visibility="private")
 
     def _place_question(self, comparable: bool) -> None:
         with gr.Column(elem_id="question-form"):
@@ -74,11 +88,10 @@ class Layout:
                 self.ask = gr.Button("Ask", variant="primary", elem_id="ask")
                 self.compare = gr.Button("Compare", elem_id="compare") if comparable else None
                 self.stop = gr.Button("Stop", elem_id="stop", interactive=False)  # status.js enables it
-                gr.HTML(f"<p>{NOTICE}</p>", elem_id="notice")
 
-    def _place_answers(self, samples: bool, comparable: bool) -> None:
+    def _place_answers(self, samples: bool) -> None:
         options = {"elem_classes": ["answer-block"]}
         with gr.Column(elem_id="answers"):
             self.answer = component("answer", answer_view.answer(), **options)
             self.confidence = component("confidence", {}, **options) if samples else None
-            self.comparison = component("comparison", {}, **options) if comparable else None
+            self.comparison = component("comparison", {}, **options)

@@ -5,7 +5,8 @@ Each call's time is measured for the next request of GPU seconds; a call ends wh
 
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -16,10 +17,13 @@ from medreasoner.events import Absent, Done, Event
 from medreasoner.geometry import Grounding
 from medreasoner.image_cache import ImageCache
 from medreasoner.output.grounding_json import Provenance
+from medreasoner.page import zerogpu
+from medreasoner.page.session import Session
 from medreasoner.page.zerogpu import FIRST_REFINEMENT, FIRST_RUN, FIRST_SAMPLES, DurationEstimate
+from medreasoner.reasoners.base import ReasonerError
 from medreasoner.refine import Refined
 from medreasoner.sampling import SAMPLES, TEMPERATURE, SampledAnswer
-from medreasoner.segmenters.base import Click
+from medreasoner.segmenters.base import Click, SegmenterError
 
 T = TypeVar("T")
 
@@ -61,6 +65,9 @@ class Model(Protocol):
     ) -> Refined:
         """The mask for a corrected grounding; see `refine.refine`."""
 
+    def prepare(self, image: Image.Image, cache: ImageCache) -> None:
+        """Take the image in before anything is asked; see `MedReasoner.prepare`."""
+
     def provenance(self, question: str) -> Provenance:
         """What would make the answer to `question`, for the files one takes home."""
 
@@ -71,6 +78,7 @@ class ModelCalls:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._preparing = ThreadPoolExecutor(1, "prepare")
         self._run_time = DurationEstimate(FIRST_RUN)
         self._refine_time = DurationEstimate(FIRST_REFINEMENT)
         self._samples_time = DurationEstimate(FIRST_SAMPLES)
@@ -79,13 +87,40 @@ class ModelCalls:
         self._gpu_samples = spaces.GPU(duration=self._samples_time.seconds)(self._samples)
 
     @property
+    def typical_seconds(self) -> float | None:
+        """What a run takes here, the median of the last ones; None before the first."""
+        return self._run_time.typical()
+
+    @property
     def name(self) -> str:
         """The model's Hub id, or the last two parts of its folder: visitors need not see this server's
         paths."""
         return public_name(self.model.name)
 
-    def events(self, image: Image.Image, question: str, cache: ImageCache | None = None) -> Iterator[Event]:
-        """The model's events. Errors: gr.Error of ZeroGPU."""
+    def prepare(self, session: Session) -> None:
+        """Let the model take in the image that a visitor has opened, beside what the visitor does; its next
+        run waits for the end of this. Not on ZeroGPU, where it would cost quota and be lost with its process.
+        """
+        if not zerogpu.is_zero_gpu():
+            session.prepared = self._preparing.submit(self._prepare, session)
+
+    def _prepare(self, session: Session) -> None:
+        if session.closed or session.cache.reasoner_encoding is not None:
+            return
+        # what is wrong with the model is said when a question is asked
+        with suppress(ReasonerError, SegmenterError):
+            self.model.prepare(session.loaded.image, session.cache)
+
+    def events(
+        self,
+        image: Image.Image,
+        question: str,
+        cache: ImageCache | None = None,
+        prepared: Future | None = None,
+    ) -> Iterator[Event]:
+        """The model's events, after `prepared`. Errors: gr.Error of ZeroGPU."""
+        if prepared is not None:
+            prepared.result()
         with closing(self._gpu_events(image, question, cache)) as events:
             for event in events:
                 if isinstance(event, (Absent, Done)):

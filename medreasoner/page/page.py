@@ -7,15 +7,18 @@ from types import MappingProxyType
 import gradio as gr
 
 from medreasoner.imaging.opener import ImageOpener
+from medreasoner.page.correction_handlers import CorrectionHandlers
 from medreasoner.page.endpoints import Endpoints
 from medreasoner.page.examples import Example
 from medreasoner.page.file_handlers import FileHandlers
+from medreasoner.page.history_handlers import HistoryHandlers
 from medreasoner.page.housekeeping import forget_visitor, make_room
 from medreasoner.page.layout import Layout
 from medreasoner.page.model_calls import Model, ModelCalls
 from medreasoner.page.recordings import Recording
 from medreasoner.page.run_handlers import RunHandlers
 from medreasoner.page.uploads import use_own_folder
+from medreasoner.page.worth import Worth
 
 RUNS_AT_ONCE = 1  # a model answers one question at a time; the next visitor waits in line, and is told so
 # Run in the browser before a handler: the last input becomes what the workspace holds (task, run, image,
@@ -35,7 +38,7 @@ class Page:
     """Nothing of a visitor is stored here: what one has opened lives in a `session.Session` in `gr.State`.
 
     Attributes:
-        demo: the `gr.Blocks`. layout: its components. runs, files: its event handlers.
+        demo: the `gr.Blocks`. layout: its components. runs, corrections, history, files: its event handlers.
 
     Args:
         model: shared by all visitors.
@@ -64,9 +67,15 @@ class Page:
             Endpoints(first.events, first.refine, model.provenance, opener).place()
             self.layout = Layout(examples, model.can_sample, second and second.name)
             self.runs = RunHandlers(self.layout, first, second, recordings)
-            self.files = FileHandlers(self.layout, examples, opener, partial(make_room, self.demo))
+            worth = Worth.of_folder(getattr(model, "folder", None))
+            self.files = FileHandlers(
+                self.layout, examples, opener, partial(make_room, self.demo), first.prepare, first.name, worth
+            )
+            self.corrections = CorrectionHandlers(self.layout, first)
+            self.history = HistoryHandlers(self.layout)
             self._connect_runs()
             self._connect_files()
+            self._connect_history()
             self.demo.unload(self._forget_visitor)
         self.demo.queue(default_concurrency_limit=4, max_size=64)
 
@@ -84,25 +93,34 @@ class Page:
             running.append(layout.confidence.sample(runs.sample, client, shown, **model))
         for event in running:
             event.failure(runs.fail, layout.session, shown, **OPTIONS)
+        for button in filter(None, (layout.ask, layout.compare)):
+            line = {"concurrency_limit": None, "trigger_mode": "multiple", "js": WITH_CLIENT}
+            button.click(runs.wait, client, layout.status, **line, **OPTIONS)
         layout.stop.click(runs.stop, client, shown, js=ENDING_TASK, **OPTIONS)
         at_once = {"trigger_mode": "multiple", **OPTIONS}
-        refining = layout.layers.refine(runs.refine, layout.session, shown, **at_once)
+        refining = layout.layers.refine(self.corrections.refine, layout.session, shown, **at_once)
         refining.failure(self.files.fail, layout.session, layout.status, **OPTIONS)
 
     def _connect_files(self) -> None:
         """Events that open an image, which ends what runs on the one before, and downloads."""
         layout, files = self.layout, self.files
-        opened = [*layout.run_outputs, layout.session, layout.viewer]
+        opened = [*layout.run_outputs, layout.session, layout.viewer, layout.worth]
         client = [layout.session, layout.client]
         ending = {"js": ENDING_TASK, "trigger_mode": "multiple", **OPTIONS}
         fetched = [layout.downloads, layout.status]
         for event in (
-            layout.upload.upload(files.open_file, [layout.upload, *client], opened, **ending),
+            layout.upload.upload(files.open_files, [layout.upload, *client], opened, **ending),
             layout.examples.pick(files.open_example, layout.session, [*opened, layout.question], **OPTIONS),
             layout.viewer.select_view(files.open_view, client, opened, **ending),
             layout.downloads.fetch(files.download, layout.session, fetched, **OPTIONS),
         ):
             event.failure(files.fail, layout.session, layout.status, **OPTIONS)
+
+    def _connect_history(self) -> None:
+        """Earlier answers."""
+        layout, options = self.layout, {"trigger_mode": "multiple", **OPTIONS}
+        layout.history.recall(self.history.recall, layout.session, layout.run_outputs, **options)
+        layout.history.contrast(self.history.contrast, layout.session, layout.run_outputs, **options)
 
     def _forget_visitor(self, request: gr.Request) -> None:
         forget_visitor(self.demo, request.session_hash)

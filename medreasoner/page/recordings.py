@@ -23,7 +23,8 @@ from medreasoner.reasoners.replay import image_key
 
 FILE = FOLDER / "recorded.json"
 PIECE_SECONDS = 0.03  # between two pieces of the reasoning, whatever machine it was recorded on
-NOTE = "This is a recorded run of {model}: no GPU was free for a new one."
+NO_GPU = "This is a recorded run of {model}: no GPU was free for a new one."
+LINKED = "This is a recorded run of {model}, the same for everybody who follows this link."
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ def load_recordings(path: Path = FILE) -> dict[tuple[str, str], Recording]:
     return {(run["image_sha256"], run["question"]): _recording(run) for run in runs}
 
 
-def play(recording: Recording) -> Iterator[Event]:
+def play(recording: Recording, note: str = NO_GPU) -> Iterator[Event]:
     """The events of the run again, at an even pace, with a note that says what they are."""
     for piece in recording.pieces:
         yield Thinking(piece)
         time.sleep(PIECE_SECONDS)
     done = recording.done
-    notes = (*done.notes, NOTE.format(model=done.model))
+    notes = (*done.notes, note.format(model=done.model))
     yield Located(done.grounding, notes)
     yield Segmented(done.mask, done.mask_score)
     yield replace(done, notes=notes, model=f"{done.model} (recorded)")

@@ -1,31 +1,32 @@
-"""Event handlers that need a model: ask, compare, sample, correct the mask; and stop.
+"""Event handlers that need a model: ask, compare, sample; and stop.
 
-A handler returns or yields new values of components; those that do not change are left out. Runs are stopped
-here and not by Gradio's `cancels`: that waits for the model's next word, and Gradio ignores every click on
-Ask meanwhile.
+A handler returns or yields new values of components; those that do not change are left out. One that has
+nothing to say yields `gr.skip()`, for Gradio empties the outputs of a generator that yields nothing. Runs are
+stopped here and not by Gradio's `cancels`: that waits for the model's next word, and Gradio ignores every
+click on Ask meanwhile.
 """
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing
 
 import gradio as gr
 
-from medreasoner.geometry import GroundingError
 from medreasoner.page import zerogpu
 from medreasoner.page.answer_view import status
 from medreasoner.page.comparison import both_updates, second_updates
 from medreasoner.page.confidence import confidence_updates
-from medreasoner.page.endpoints import read_prompt
 from medreasoner.page.layout import Layout
+from medreasoner.page.line import Line
 from medreasoner.page.model_calls import ModelCalls
-from medreasoner.page.recordings import Recording, play
+from medreasoner.page.recordings import LINKED, Recording, play
 from medreasoner.page.session import Session
-from medreasoner.page.updates import Values, refined_values, run_updates
-from medreasoner.pipeline import refuse
+from medreasoner.page.updates import Values, run_updates
+from medreasoner.question import refuse
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.replay import image_key
-from medreasoner.segmenters.base import SegmenterError
 
+POLL_SECONDS = 0.5  # between two looks at the line
 CONNECTION_LOST = "The connection was lost, and your image was dropped with it; open it again."
 
 
@@ -45,6 +46,7 @@ class RunHandlers:
         recordings: Mapping[tuple[str, str], Recording],
     ) -> None:
         self._layout, self._first, self._second, self._recordings = layout, first, second, recordings
+        self._line = Line()
 
     def ask(self, session: Session | None, question: str, client: dict) -> Iterator[dict]:
         """Run the model on the visitor's image and show its events as they come.
@@ -61,69 +63,76 @@ class RunHandlers:
     def _ask(self, session: Session | None, question: str, client: dict, compared: bool) -> Iterator[dict]:
         if session is None:
             refusal = status("empty", "There is no image yet; open one first.", warning=True)
-            yield self._layout.update({"status": refusal})
+            lost = status("error", CONNECTION_LOST)
+            yield self._layout.update({"status": lost if client.get("image") else refusal})
             return
-        task = task_of(client, session)
+        task = session.task_of(client)
         if task is None:
+            yield gr.skip()
             return
+        session.begun.add(task)
         refusal = refuse(question)
         if refusal is not None:
-            refused = status(session.phase, refusal, warning=True)
+            refused = status(session.settled_phase, refusal, warning=True)
             yield self._layout.update({"status": refused}, task=task)
             return
         session.begin(task, self._first.model.provenance(question), compared)
-        updates = self._first_updates(session, question)
+        recording = self._recording(session, question) if client.get("recorded") else None
+        linked = recording is not None
+        updates = (
+            run_updates(play(recording, LINKED), session)
+            if linked
+            else self._first_updates(session, question)
+        )
         if compared:
             events = self._second.events(session.loaded.image, question, session.second_cache)
             second = second_updates(events, session, self._second.name)
             updates = both_updates(updates, self._with_errors(second))
-        yield from self._shown(updates, session, task)
+        with self._line.running(task):
+            yield from self._shown(updates, session, task)
+
+    async def wait(self, session: Session | None, client: dict) -> AsyncIterator[dict]:
+        """Say how long the line is, until the question of this click has its turn."""
+        yield gr.skip()
+        task = session.task_of(client) if session is not None else None
+        if task is None:
+            return
+        with self._line.waiting(task):
+            while task not in session.begun and not session.is_over(task):
+                said = self._line.sentence(task, self._first.typical_seconds)
+                if said:
+                    yield self._layout.update({"status": status("waiting", said)}, task=task)
+                await asyncio.sleep(POLL_SECONDS)
 
     def _first_updates(self, session: Session, question: str) -> Iterator[Values]:
         """The first model's answer or, where no GPU is free, its recorded answer to an example."""
         image = session.loaded.image
         try:
-            with closing(self._first.events(image, question, session.cache)) as events:
+            with closing(self._first.events(image, question, session.cache, session.prepared)) as events:
                 yield from run_updates(events, session)
         except gr.Error as error:
             without_gpu = zerogpu.is_without_gpu(error.title)
-            recording = self._recordings.get((image_key(image), question)) if without_gpu else None
+            recording = self._recording(session, question) if without_gpu else None
             if recording is None:
                 yield {"status": status("error", zerogpu.error_message(error.title, error.message))}
                 return
             yield from run_updates(play(recording), session)
+
+    def _recording(self, session: Session, question: str) -> Recording | None:
+        return self._recordings.get((image_key(session.loaded.image), question))
 
     def sample(self, session: Session | None, client: dict) -> Iterator[dict]:
         """Ask the first model the same question again a few times, and show how far it agrees with itself."""
         if session is None:
             yield self._layout.update({"status": status("error", CONNECTION_LOST)})
             return
-        task = task_of(client, session)
+        task = session.task_of(client)
         if task is None or session.done is None:
+            yield gr.skip()
             return
         samples = self._first.samples(session.loaded.image, session.provenance.question, session.cache)
         updates = self._with_errors(confidence_updates(samples, session), "done")
         yield from self._shown(updates, session, task)
-
-    def refine(self, session: Session | None, event: gr.EventData) -> dict:
-        """Draw the mask again for what the visitor has moved or clicked."""
-        if session is None:
-            return self._layout.update({"status": status("error", CONNECTION_LOST)})
-        if session.done is None:
-            return gr.skip()
-        run = session.run
-        try:
-            prompt = read_prompt(event.box, event.points, event.clicks)
-            refined = self._first.refine(session.loaded.image, *prompt, session.cache)
-        except (GroundingError, SegmenterError) as error:
-            return self._layout.update({"status": status("done", f"{error}.", warning=True)}, run)
-        except gr.Error as error:
-            message = zerogpu.error_message(error.title, error.message)
-            return self._layout.update({"status": status("done", message, warning=True)}, run)
-        if session.run != run or session.done is None:  # the visitor has asked anew meanwhile
-            return gr.skip()
-        session.correct(refined)
-        return self._layout.update(refined_values(session, refined, event.edit), run)
 
     def stop(self, session: Session | None, client: dict) -> dict:
         """End what the last click has started, or take it out of the line. The text so far stays, and an
@@ -132,7 +141,7 @@ class RunHandlers:
             return self._layout.update({"status": status("error", CONNECTION_LOST)})
         session.ended.add(client.get("task"))
         return self._layout.update(
-            {"status": status("stopped" if session.done is None else "done", "Stopped")}
+            {"status": status("stopped" if session.shown is None else "done", "Stopped")}
         )
 
     def fail(self, session: Session | None) -> dict:
@@ -147,7 +156,9 @@ class RunHandlers:
         with session.recording_failure(), closing(updates):
             for values in updates:
                 if session.is_over(task):
+                    yield gr.skip()
                     return
+                session.phase = values.get("status", {}).get("phase", session.phase)
                 if session.compared and "answer" in values:
                     values = {**values, "answer": {**values["answer"], "name": self._first.name}}
                 yield self._layout.update(values, session.run, task)
@@ -160,10 +171,3 @@ class RunHandlers:
             yield {"status": status(phase, zerogpu.error_message(error.title, error.message))}
         except ReasonerError as error:
             yield {"status": status(phase, f"{error}.")}
-
-
-def task_of(client: dict, session: Session) -> str | None:
-    """The id of the click that started a task; None where it has been stopped in line or meant an earlier
-    image."""
-    task = str(client.get("task") or "")
-    return None if client.get("image") != session.id or not task or session.is_over(task) else task

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import gradio as gr
 from starlette.middleware import Middleware
 
+from medreasoner.page import mcp_server
 from medreasoner.page.component import style_sheet
 from medreasoner.page.guard import MAX_UPLOAD, Guard, allowed_hosts, limit_fields
 from medreasoner.page.housekeeping import lifespan
@@ -57,6 +58,7 @@ def launch(page: Page, port: int | None = None, tell: Callable[[str], None] = pr
         raise PortTaken(
             f"port {asked} is taken; stop what uses it, choose another, or name none to get a free one"
         ) from error
+    mcp_server.mend(page.demo)
     served_on = urlsplit(address).port
     if not asked and served_on != FIRST_PORT:
         tell(f"Port {FIRST_PORT} is taken; the page is on port {served_on} instead.")

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 from medreasoner.events import Absent, Done, Event, Failed, Located, Segmented, Thinking
 from medreasoner.page import answer_view, downloads, image_view
+from medreasoner.page.answers import AnsweredQuestion
+from medreasoner.page.details import answer_rows, detail_rows
+from medreasoner.page.finding import headline, line
 from medreasoner.page.session import Session
 from medreasoner.refine import Refined
 
@@ -18,9 +21,11 @@ Values = dict[
 def run_updates(events: Iterator[Event], session: Session) -> Iterator[Values]:
     """What to show as `events` come; the end of the run is stored in `session`."""
     loaded = session.loaded
+    question = session.provenance.question or ""
+    asked = {"question": question}
     empty = {"layers": {}, "downloads": {}, "confidence": {}, "comparison": {}}
     reading = answer_view.status("reading", "Reading the image")
-    yield {"status": reading, "answer": answer_view.answer(), **empty}
+    yield {"status": reading, "answer": answer_view.answer(headline=asked), **empty}
     think, located, shown_at = "", None, None
     for event in events:
         match event:
@@ -30,52 +35,85 @@ def run_updates(events: Iterator[Event], session: Session) -> Iterator[Values]:
                     yield {"status": answer_view.status("thinking", "Thinking")}
                 if shown_at is None or time.monotonic() - shown_at >= TEXT_INTERVAL:
                     shown_at = time.monotonic()
-                    yield {"answer": answer_view.answer(think)}
+                    yield {"answer": answer_view.answer(think, headline=asked)}
             case Located():
                 located = event
-                rows = answer_view.answer_rows(event.grounding, loaded.spacing_mm)
                 yield {
                     "status": answer_view.status("outlining", "Outlining"),
                     "layers": image_view.layers(event.grounding, loaded.image.size),
-                    "answer": answer_view.answer(think, rows, event.notes),
+                    "answer": answer_view.answer(think, headline=asked),
                 }
             case Segmented(mask):
                 yield {"layers": image_view.layers(located.grounding, loaded.image.size, mask)}
-            case Done():
+            case Done() | Absent():
                 session.end(event)
-                offers = {"downloads": downloads.offered(session), "confidence": {"offered": True}}
-                done = answer_view.status("done", "Done")
-                yield {"status": done, "answer": finished_answer(session), **offers}
-            case Absent():
                 yield {
-                    "status": answer_view.status("done", "Not seen in this image"),
-                    "answer": answer_view.answer(event.think, [], event.notes),
+                    "status": answer_view.status("done", "Done"),
+                    "answer": finished_answer(session),
+                    "history": history(session),
+                    "downloads": downloads.offered(session),
+                    "confidence": {"offered": isinstance(event, Done)},
                 }
             case Failed():
-                rows = answer_view.answer_rows(located.grounding, loaded.spacing_mm) if located else []
-                status, answer = answer_view.failure(event, think, rows)
+                rows = answer_rows(located.grounding, loaded.spacing_mm) if located else []
+                status, answer = answer_view.failure(event, think, rows, question)
                 yield {"status": status, "answer": answer}
 
 
-def refined_values(session: Session, refined: Refined, edit: int) -> Values:
-    """What to show once a correction has been drawn. `edit` numbers it, so that the browser can drop one that
-    comes late."""
-    layers = image_view.layers(refined.grounding, session.loaded.image.size, refined.mask, refined.clicks)
+def refined_values(session: Session, said: str, edit: int) -> Values:
+    """What to show once a correction has been drawn, and `said` on the status line. `edit` numbers it, so
+    that the browser can drop one that comes late."""
     return {
-        "status": answer_view.status("done", f"Outlined again in {refined.seconds:.2f} s"),
+        "status": answer_view.status("done", said),
         "answer": finished_answer(session),
-        "layers": layers | {"edit": edit},
+        "layers": shown_layers(session.shown, session) | {"edit": edit},
         "downloads": downloads.offered(session),
+        "history": history(session),
     }
 
 
-def finished_answer(session: Session) -> dict:
-    """The answer of a finished run, before or after corrections."""
-    done, loaded = session.done, session.loaded
-    rows = answer_view.answer_rows(done.grounding, loaded.spacing_mm, done.mask)
-    if session.corrected:
-        rows.insert(0, answer_view.correction_row(session.clicks))
-    if session.truth is not None:
-        rows.append(answer_view.truth_row(session.truth, done.grounding, done.mask))
-    times, places = answer_view.timings(done), answer_view.places(done)
-    return answer_view.answer(done.think, rows, done.notes, times, places=places)
+def refined_text(refined: Refined) -> str:
+    """What the status line says of a correction."""
+    return f"Outlined again in {refined.seconds:.2f} s"
+
+
+def recalled_values(session: Session) -> Values:
+    """What to show of an answer that is shown again."""
+    return {
+        "status": answer_view.status("done", "Done"),
+        "answer": finished_answer(session),
+        "layers": shown_layers(session.shown, session),
+        "downloads": downloads.offered(session),
+        "confidence": {"offered": session.done is not None},
+        "comparison": {},
+        "history": history(session),
+    }
+
+
+def shown_layers(answer: AnsweredQuestion, session: Session) -> dict:
+    """The layers of an answer; none where nothing was found."""
+    result, size = answer.result, session.loaded.image.size
+    if isinstance(result, Absent):
+        return {}
+    return image_view.layers(result.grounding, size, result.mask, answer.clicks)
+
+
+def finished_answer(session: Session, answer: AnsweredQuestion | None = None) -> dict:
+    """An answer whose run has ended, before or after corrections; that which is shown if none is given."""
+    answer = answer or session.shown
+    result = answer.result
+    places = answer_view.places(answer.model_result) if result.found else []
+    return answer_view.answer(
+        result.think,
+        detail_rows(answer, session.loaded, session.truth),
+        result.notes,
+        answer_view.timings(result),
+        places=places,
+        headline=headline(answer, session.loaded),
+    )
+
+
+def history(session: Session) -> dict:
+    """The answers about this image, the oldest first, and which is shown."""
+    lines = [line(answer, session.loaded) for answer in session.answers]
+    return {"lines": lines, "shown": session.shown.id if session.shown is not None else None}

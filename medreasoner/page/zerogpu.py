@@ -5,6 +5,8 @@ The errors are those of the `spaces` package 0.51.3 (`zero/client.py` and `zero/
 """
 
 import math
+import os
+import statistics
 import threading
 from collections import deque
 
@@ -50,6 +52,11 @@ class DurationEstimate:
         with self._lock:
             self._seconds.append(seconds)
 
+    def typical(self) -> float | None:
+        """The median of the measured times; None before the first."""
+        with self._lock:
+            return statistics.median(self._seconds) if self._seconds else None
+
     def seconds(self, *_: object, **__: object) -> int:
         """Seconds to request, 5 to 120: half as much again as the slowest of the last calls. Ignores the
         arguments of the call, which `spaces.GPU(duration=...)` hands over."""
@@ -58,6 +65,11 @@ class DurationEstimate:
         if slowest is None:
             return self._first
         return min(MAX_SECONDS, max(MIN_SECONDS, math.ceil(MARGIN * slowest)))
+
+
+def is_zero_gpu() -> bool:
+    """Whether this process runs on ZeroGPU."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
 def is_without_gpu(title: str) -> bool:

@@ -106,7 +106,7 @@ def test_a_compressed_volume_in_time_shows_its_first_moment_or_the_one_that_is_a
     data = gzip.compress(nibabel.Nifti1Image(values, np.eye(4)).to_bytes())
     loaded, third = load_image(data), pixels(data, frame=3)[..., 0]
     assert np.asarray(loaded.image)[0, :, 0].std() > 50 and third[:, 0].std() > 50 and third[0].std() == 0
-    assert (loaded.view.frame, loaded.options.frames) == (1, 3) and "Moment 1 of 3 is shown." in loaded.notes
+    assert (loaded.view.frame, loaded.options.frames) == (1, 3) and "Frame 1 of 3 is shown." in loaded.notes
     assert "has 3 of them" in refusal(data, frame=4)
 
 

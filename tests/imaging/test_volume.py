@@ -131,4 +131,4 @@ def test_what_is_no_volume_is_said_to_be_none(tmp_path):
 def test_one_moment_of_several_is_said(tmp_path):
     nifti(tmp_path / "v.nii", np.stack([VALUES, 0.5 * VALUES], axis=3), spacing=SPACING)
     volume = load_volume(tmp_path / "v.nii", frame=2)
-    assert "Moment 2 of 2 is shown." in volume.notes
+    assert "Frame 2 of 2 is shown." in volume.notes

@@ -1,26 +1,19 @@
 """What the answer shows: rows, places in the reasoning, what is wrong with an unusable answer."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from medreasoner.events import Done, Failed
 from medreasoner.geometry import Grounding
-from medreasoner.page.answer_view import answer, answer_rows, failure, places, status, truth_row
+from medreasoner.page.answer_view import answer, failure, places, status
+from medreasoner.page.details import answer_rows, truth_row
 from medreasoner.page.image_view import layers
-from medreasoner.text.places import HEIGHTS, SIDES, place_phrase, place_words
+from medreasoner.text.places import HEIGHTS, SIDES, place_phrase
 
 WHERE = Grounding((10.4, 20, 50, 80), ((20, 30), (40, 60)))
-
-
-def test_sizes_are_in_millimetres_only_where_the_spacing_is_known():
-    mask = np.zeros((100, 100), dtype=bool)
-    mask[20:80, 10:50] = True
-    bare, scaled = answer_rows(WHERE, None, mask), answer_rows(WHERE, (0.5, 0.25), mask)
-    assert [row["aside"] for row in bare] == ["40 × 60 px", "", "24.0% of the image"]
-    assert scaled[0]["aside"] == "40 × 60 px, 20.0 × 15.0 mm"
-    assert scaled[2]["text"] == "2,400 px, 300.0 mm²"
 
 
 @pytest.mark.parametrize(
@@ -62,15 +55,20 @@ def told(think: str, width: int, height: int) -> Done:
     return Done(think, "", WHERE, mask, 0.5, (width, height), (), {}, None, "a model", "a segmenter")
 
 
-def test_place_words_point_to_their_part_of_the_image():
-    text = "It lies in the upper right, not at the centre; the lower left is clear."
-    found = [(text[place["start"] : place["end"]], place["box"]) for place in places(told(text, 300, 90))]
-    assert found == [("in the upper right", [200, 0, 300, 30]), ("at the centre", [100, 30, 200, 60])]
+def test_a_place_word_means_the_box_where_it_lies_there_and_nothing_elsewhere():
+    text = "It lies in the upper left, not at the centre; the lower left is clear."
+    found = [(text[place["start"] : place["end"]], place["box"]) for place in places(told(text, 150, 300))]
+    assert found == [("in the upper left", list(WHERE.box))]
 
 
 def test_every_place_phrase_of_the_project_is_found():
-    for side in SIDES:
-        for height in HEIGHTS:
+    for column, side in enumerate(SIDES):
+        for row, height in enumerate(HEIGHTS):
             phrase = place_phrase(side, height)
-            [place] = places(told(f"It lies {phrase} of the image.", 300, 300))
-            assert place_words(place["box"], (300, 300)) == (side, height)
+            x, y = 100 * column + 30, 100 * row + 30
+            there = replace(
+                told(f"It lies {phrase} of the image.", 300, 300),
+                grounding=Grounding((x, y, x + 40, y + 40), WHERE.points),
+            )
+            [place] = places(there)
+            assert place["box"] == [x, y, x + 40, y + 40]

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import io
+import json
 import os
 import re
 import subprocess
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -111,7 +114,7 @@ def test_the_endpoints_are_mcp_tools_that_answer(client, image_file):
     async def hear(*_: object) -> None:
         pass
 
-    async def talk() -> tuple[dict, list]:
+    async def talk() -> tuple[dict, dict]:
         async with (
             streamable_http_client(f"{client.src}gradio_api/mcp/http/") as (read, write, _),
             mcp.ClientSession(read, write) as session,
@@ -119,16 +122,31 @@ def test_the_endpoints_are_mcp_tools_that_answer(client, image_file):
             await session.initialize()
             tools = {tool.name: tool for tool in (await session.list_tools()).tools}
             asked = {"image": picture, "question": "What is bright?"}
-            answer = await session.call_tool(
-                "ground", asked, progress_callback=hear
-            )  # without one, Gradio 6.31 hands all back as one text
-            return tools, answer.content
+            drawn = {"image": picture, "box": [40, 30, 200, 180], "points": [[100, 90], [150, 120]]}
+            calls = {"ground": asked, "ground_stream": asked, "refine": drawn | {"clicks": [[60, 60, True]]}}
+            answers = {name: (await session.call_tool(name, given)).content for name, given in calls.items()}
+            heard = await session.call_tool("ground", asked, progress_callback=hear)
+            return tools, answers | {"with progress": heard.content}
 
     with ThreadPoolExecutor(
         1
     ) as thread:  # a browser test before this one may leave a running loop in the main thread
-        tools, content = thread.submit(lambda: asyncio.run(talk())).result()
+        tools, answers = thread.submit(lambda: asyncio.run(talk())).result()
     assert set(tools) == {"ground", "ground_stream", "refine"}
     assert all("Research use only" in tool.description for tool in tools.values())
-    assert [part.type for part in content] == ["text", "image", "text"], content
-    assert tiny.THOUGHT in content[0].text
+    for name in ("ground", "with progress", "refine"):
+        facts, mask = answers[name]
+        assert (facts.type, mask.type) == ("text", "image"), answers[name]
+        assert json.loads(facts.text)["notice"] == "Research use only. Not for diagnosis."
+        drawn = Image.open(io.BytesIO(base64.b64decode(mask.data)))
+        assert drawn.size == (320, 240) and set(np.unique(drawn)) <= {0, 255}
+    assert json.loads(answers["ground"][0].text)["think"] == tiny.THOUGHT
+    assert json.loads(answers["ground_stream"][0].text)["state"] == "done"
+    assert json.loads(answers["refine"][0].text)["clicks"] == [[60, 60, True]]
+
+
+def test_a_call_without_image_or_question_gets_one_sentence(client, image_file):
+    with pytest.raises(AppError, match="There is no image"):
+        client.predict(None, "What is bright?", api_name="/ground")
+    with pytest.raises(AppError, match="The question is empty"):
+        client.predict(handle_file(image_file), None, api_name="/ground")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import ImageError, load_image
-from medreasoner.page.answer_view import truth_row
+from medreasoner.page.details import truth_row
 from medreasoner.page.examples import load_examples
 from medreasoner.page.session import Session
 
@@ -59,7 +59,7 @@ def test_an_example_may_come_with_its_mask(image_file, tmp_path):
     session = Session.of_example(example)
     assert np.array_equal(session.truth, mask > 0)
     row = truth_row(session.truth, WHERE, session.truth)
-    assert (row["name"], row["text"], row["truth"]) == ("Truth", "Dice 1.00, IoU 1.00", True)
+    assert (row["name"], row["text"], row["truth"]) == ("Expert outline", "Dice 1.00, IoU 1.00", True)
     Image.new("L", (9, 9)).save(tmp_path / "mask.png")
     with pytest.raises(ImageError, match="9 x 9 pixels, its image 320 x 240"):
         Session.of_example(example)

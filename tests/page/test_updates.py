@@ -12,7 +12,7 @@ from medreasoner.geometry import Grounding
 from medreasoner.imaging import load_image
 from medreasoner.page.downloads import make_file
 from medreasoner.page.session import Session
-from medreasoner.page.updates import refined_values, run_updates
+from medreasoner.page.updates import recalled_values, refined_text, refined_values, run_updates
 
 
 def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_uses_both(model, image_file):
@@ -27,7 +27,6 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
         "overlay.png",
         "grounding.json",
     ]
-    shown_names = [row["name"] for row in shown[-1]["answer"]["rows"]]
     encoded = session.cache.segmenter_encoding
     refined = model.refine(
         session.loaded.image,
@@ -36,15 +35,14 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
         session.cache,
     )
     session.correct(refined)
-    values = refined_values(session, refined, 3)
+    assert session.done.certainty == UNKNOWN, "the model's certainty is about its own box"
+    values = refined_values(session, refined_text(refined), 3)
     assert session.cache.segmenter_encoding is encoded and values["layers"]["edit"] == 3
     rows = {row["name"]: row["text"] for row in values["answer"]["rows"]}
-    assert not {"Coordinates", "Overlap"} & {*shown_names, *rows}, "raw scores are no confidence"
-    assert session.done.certainty == UNKNOWN, "the model's certainty is about its own box"
     assert (
         rows["Corrected"] == "by hand, 1 excluded"
         and rows["Box"] == "x 40 – 200, y 30 – 180"
-        and "Dice" in rows["Truth"]
+        and "Dice" in rows["Expert outline"]
     )
     facts = json.loads(base64.b64decode(make_file(session, "grounding.json")["url"].partition(",")[2]))
     assert (
@@ -54,6 +52,32 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
     )
     with pytest.raises(KeyError):
         make_file(session, "../secret")
+
+
+def test_earlier_answers_stay_with_the_image_and_come_back_as_they_were_corrected(model, image_file):
+    session = Session.of_file(image_file)
+    for run in ("first", "second"):
+        session.begin(run, model.provenance(f"What is bright, {run}?"))
+        *_, last = run_updates(model.stream(session.loaded.image, "What is bright?"), session)
+    assert [line["question"] for line in last["history"]["lines"]] == [
+        "What is bright, first?",
+        "What is bright, second?",
+    ]
+    assert last["history"]["shown"] == "second" and session.recall("first") and not session.recall("third")
+    before = recalled_values(session)["layers"]
+    refined = model.refine(session.loaded.image, Grounding((40, 30, 200, 180), ((100, 90), (150, 120))))
+    session.correct(refined)
+    session.recall("second")
+    session.recall("first")
+    assert recalled_values(session)["layers"]["box"] == [40, 30, 200, 180] != before["box"]
+    assert session.shown.is_models_own(session.model_grounding, ())
+    session.shown.restore()
+    assert recalled_values(session)["layers"] == before and not session.corrected
+    answers = json.loads(base64.b64decode(make_file(session, "answers.json")["url"].partition(",")[2]))
+    assert [answer["question"] for answer in answers["answers"]] == [
+        "What is bright, first?",
+        "What is bright, second?",
+    ]
 
 
 def test_whatever_crosses_a_process_border_pickles(model, image_file):

@@ -1,4 +1,4 @@
-// The second model's answer, shown by shared/answer_block.js; its box, points and mask are drawn over the image, dotted and in one colour,
+// The second model's answer, or an earlier one of the same model, shown by shared/answer_block.js; its box, points and mask are drawn over the image, dotted and in one colour,
 // with one toggle for all (S).
 const panel = element.querySelector(".panel");
 const toggle = element.querySelector(".toggle");
@@ -34,6 +34,11 @@ function toggleOverlays() {
 }
 
 toggle.addEventListener("click", toggleOverlays);
+element.querySelector(".away").addEventListener("click", () => {
+  props.value = {};
+  showAnswer();
+  drawComparison();
+});
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.key.toLowerCase() !== "s" || toggle.disabled) return;
   if (!document.querySelector("dialog[open]") && !event.target.closest("input, textarea, select, [contenteditable]")) toggleOverlays();

@@ -10,8 +10,10 @@ function save({ id, name, url }) {
 }
 
 function show() {
-  const { kinds = [], file } = props.value || {};
+  const { kinds = [], file, note = "" } = props.value || {};
   bar.hidden = !kinds.length;
+  element.querySelector(".note").textContent = note;
+  element.querySelector(".note").hidden = !note || !kinds.length;
   const shown = [...fileButtons.children].map((button) => button.dataset.kind);
   if (kinds.map(({ kind }) => kind).join() !== shown.join()) {
     fileButtons.replaceChildren(

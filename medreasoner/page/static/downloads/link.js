@@ -10,7 +10,14 @@ function fragment() {
   const parts = { q: question().value, z: zoom.toFixed(2), x: Math.round(x), y: Math.round(y), w: window, l: level };
   const hidden = document.querySelector("#layers").visibility.hidden().join(" ");
   const { example } = viewer().picture;
-  return new URLSearchParams({ ...parts, off: hidden, ...(example === null ? {} : { e: example }) });
+  const answered = document.querySelector("#workspace").dataset.phase === "done" && example !== null;
+  return new URLSearchParams({ ...parts, off: hidden, ...(answered ? { a: 1 } : {}), ...(example === null ? {} : { e: example }) });
+}
+
+// The answer to an example comes from its recording, where there is one: it is the same for all who follow the link.
+function replay() {
+  document.querySelector("#workspace").dataset.recorded = "yes";
+  setTimeout(() => document.querySelector("#ask").click(), 200); // once the question is in its field
 }
 
 function restore() {
@@ -27,14 +34,15 @@ function restore() {
     if (linked.has("w")) viewer().windowing.put({ window: linked.get("w"), level: linked.get("l") });
     viewer().zoom.put({ zoom: Number(linked.get("z")), x: Number(linked.get("x")), y: Number(linked.get("y")) });
     fillQuestion();
+    if (linked.has("a")) replay();
   }, { once: true });
-  if (linked.has("e")) document.querySelectorAll("#examples button")[Number(linked.get("e"))]?.click();
+  if (linked.has("e")) document.querySelectorAll("#examples button")[Number(linked.get("e"))]?.dispatchEvent(new CustomEvent("open"));
 }
 
 linkButton.addEventListener("click", async () => {
   history.replaceState(null, "", `#${fragment()}`);
   await navigator.clipboard?.writeText(location.href);
-  linkButton.textContent = "Link copied";
+  linkButton.textContent = viewer().picture.example === null ? "Link copied; images are never stored, open yours again" : "Link copied";
   linkButton.addEventListener("blur", () => (linkButton.textContent = "Copy link"), { once: true });
 });
 

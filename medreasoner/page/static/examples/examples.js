@@ -1,15 +1,41 @@
-// The strip of examples: one button with a thumbnail each. A click asks the server for that example by its place in the list.
-const strip = element.querySelector(".strip");
-strip.replaceChildren(
+// The examples as cards: picture, kind of image, question. A click opens one and asks its question; the event "open" only opens it.
+const cards = element.querySelector(".cards");
+let asksNext = null; // the example that is asked about once it is open
+
+cards.replaceChildren(
   ...(props.value || []).map(({ thumbnail, modality, question }, index) => {
-    const button = document.createElement("button");
-    const image = document.createElement("img");
-    button.type = "button";
-    button.title = question;
-    image.src = thumbnail;
-    image.alt = "";
-    button.append(image, modality);
-    button.addEventListener("click", () => trigger("pick", { index }));
+    const button = Object.assign(document.createElement("button"), { type: "button" });
+    const image = Object.assign(document.createElement("img"), { src: thumbnail, alt: "" });
+    const words = document.createElement("span");
+    const kind = Object.assign(document.createElement("small"), { textContent: modality });
+    words.append(kind, question);
+    button.append(image, words);
+    button.setAttribute("aria-label", `${modality}: ${question}`);
+    const open = (asks) => {
+      asksNext = asks ? index : null;
+      trigger("pick", { index });
+    };
+    button.addEventListener("click", () => open(true));
+    button.addEventListener("open", () => open(false));
     return button;
   }),
 );
+// The question comes with the image, and is asked once it stands in its field.
+function askOnce(question, frames = 120) {
+  if (document.querySelector("#question-form textarea").value === question) return document.querySelector("#ask").click();
+  if (frames) requestAnimationFrame(() => askOnce(question, frames - 1));
+}
+
+// Status and picture come in no fixed order.
+function askWhenOpen() {
+  const { phase } = document.querySelector("#workspace").dataset;
+  if (phase !== "ready" || asksNext === null || document.querySelector("#viewer").picture?.example !== asksNext) return;
+  askOnce(props.value[asksNext].question);
+  asksNext = null;
+}
+
+document.addEventListener("status", askWhenOpen);
+document.addEventListener("picture", () => {
+  document.querySelector("#workspace").classList.remove("browsing");
+  askWhenOpen();
+});

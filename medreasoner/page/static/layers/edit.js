@@ -1,12 +1,13 @@
 // Corrections: corners and sides of the box, points and clicks can be dragged, or moved with the arrow keys; each asks only the segmenter.
-// `prompt` is what is drawn, `history` what it was before each correction. The server returns the number of the edit it answers.
+// `prompt` is what is drawn, `history` what it was before each correction, `undone` what was taken back. The server returns the number of the edit it answers.
 const CORNERS = { nw: [0, 1], n: [null, 1], ne: [2, 1], e: [2, null], se: [2, 3], s: [null, 3], sw: [0, 3], w: [0, null] };
 const LABELS = { nw: "top left corner", ne: "top right corner", se: "bottom right corner", sw: "bottom left corner", n: "top", e: "right side", s: "bottom", w: "left side" };
 const NARROW = 56; // pixels of the screen; a shorter side of the box has no handle of its own
 let prompt = null;
 let history = [];
+let undone = [];
 let lastEdit = 0;
-let clickMode = ""; // "include", "exclude" or nothing
+let tool = ""; // "include", "exclude", "draw", "ruler" or nothing
 let pendingSend = null; // timer: a correction by key is sent when the keys rest
 
 const copy = (value) => JSON.parse(JSON.stringify(value));
@@ -16,7 +17,8 @@ function setPrompt(value) {
   prompt = value.box ? copy({ box: value.box, points: value.points, clicks: value.clicks || [] }) : null;
   if (value.edit === undefined) {
     history = [];
-    setClickMode("");
+    undone = [];
+    if (tool !== "ruler") setTool("");
   }
   redraw();
 }
@@ -26,25 +28,28 @@ function redraw() {
   const [width, height] = sizeOf();
   const [x1, y1, x2, y2] = prompt ? prompt.box : [0, 0, 0, 0];
   const scale = stageOf().getBoundingClientRect().width / width;
+  const outside = outsideOf(prompt?.box, scale);
   const spots = { corners: [], points: [] };
   for (const [name, [ix, iy]] of prompt ? Object.entries(CORNERS) : []) {
     const middle = ix === null || iy === null;
     if (middle && (ix === null ? x2 - x1 : y2 - y1) * scale < NARROW) continue;
     const [x, y] = [ix === null ? (x1 + x2) / 2 : prompt.box[ix], iy === null ? (y1 + y2) / 2 : prompt.box[iy]];
-    spots.corners.push({ key: name, x, y, label: `Box, ${LABELS[name]}`, text: "", tabbed: !middle });
+    spots.corners.push({ key: name, x, y, at: outside.corner(x, y), label: `Box, ${LABELS[name]}`, text: "", tabbed: !middle });
   }
-  (prompt?.points || []).forEach(([x, y], n) => spots.points.push({ key: `point${n}`, x, y, label: `Point ${n + 1}`, text: n + 1, tabbed: true }));
+  (prompt?.points || []).forEach(([x, y], n) => spots.points.push({ key: `point${n}`, x, y, at: outside.point(x, y, n), label: `Point ${n + 1}`, text: n + 1, tabbed: true }));
   (prompt?.clicks || []).forEach(([x, y, positive], n) =>
-    spots.points.push({ key: `click${n}`, x, y, label: positive ? "Included" : "Excluded", text: positive ? "+" : "−", tabbed: true }),
+    spots.points.push({ key: `click${n}`, x, y, at: [x, y], label: positive ? "Included" : "Excluded", text: positive ? "+" : "−", tabbed: true }),
   );
   Object.entries(spots).forEach(([name, wanted]) => placeButtons(layer(name), wanted, width, height));
-  viewer().querySelectorAll("[data-undo]").forEach((button) => (button.disabled = !history.length));
+  drawLeaders(spots.points, width, height);
+  toolbar.querySelector("[data-undo]").disabled = !history.length;
+  toolbar.querySelector("[data-redo]").disabled = !undone.length;
 }
 
 // Buttons are kept from one drawing to the next, so that the focused one stays focused.
 function placeButtons(host, wanted, width, height) {
   const existing = new Map([...host.children].map((button) => [button.dataset.key, button]));
-  for (const { key, x, y, label, text, tabbed } of wanted) {
+  for (const { key, x, y, at, label, text, tabbed } of wanted) {
     const button = existing.get(key) || host.appendChild(document.createElement("button"));
     existing.delete(key);
     button.type = "button";
@@ -53,8 +58,8 @@ function placeButtons(host, wanted, width, height) {
     button.tabIndex = tabbed ? 0 : -1;
     button.textContent = text;
     button.setAttribute("aria-label", `${label}, at ${Math.round(x)}, ${Math.round(y)}`);
-    button.style.left = `${(100 * x) / width}%`;
-    button.style.top = `${(100 * y) / height}%`;
+    button.style.left = `${(100 * at[0]) / width}%`;
+    button.style.top = `${(100 * at[1]) / height}%`;
   }
   existing.forEach((button) => button.remove());
 }
@@ -92,26 +97,31 @@ function send() {
 
 function correct(change) {
   history.push(copy(prompt));
+  undone = [];
   change();
   redraw();
   send();
 }
 
-function undo() {
-  if (!editable() || !history.length) return;
-  prompt = history.pop();
+// From one of the two stacks to the other.
+function step(from, to) {
+  if (!editable() || !from.length) return;
+  to.push(copy(prompt));
+  prompt = from.pop();
   redraw();
   send();
 }
+const undo = () => step(history, undone);
+const redo = () => step(undone, history);
 
-function setClickMode(mode) {
-  clickMode = mode;
-  viewer().querySelectorAll("[data-click]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.click === mode));
-  viewer().querySelector(".frame").dataset.clicking = mode;
+function setTool(name) {
+  tool = name;
+  toolbar.querySelectorAll("[data-tool]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.tool === name));
+  viewer().querySelector(".frame").dataset.tool = name;
 }
 
 function click(x, y) {
-  correct(() => prompt.clicks.push([x, y, clickMode === "include"]));
+  correct(() => prompt.clicks.push([x, y, tool === "include"]));
 }
 
 const inImage = (event) => {
@@ -140,6 +150,7 @@ document.addEventListener("pointermove", (event) => {
   document.addEventListener(end, () => {
     if (drag?.moved && JSON.stringify(drag.before) !== JSON.stringify(prompt)) {
       history.push(drag.before);
+      undone = [];
       redraw();
       send();
     }
@@ -147,10 +158,11 @@ document.addEventListener("pointermove", (event) => {
   }),
 );
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("#viewer [data-click]");
-  if (button) return setClickMode(clickMode === button.dataset.click ? "" : button.dataset.click);
-  if (event.target.closest("#viewer [data-undo]")) return undo();
-  if (!clickMode || !editable() || event.shiftKey || event.target.closest("button") || !event.target.closest("#viewer .stage")) return;
+  const button = event.target.closest("#layers [data-tool]");
+  if (button) return setTool(tool === button.dataset.tool ? "" : button.dataset.tool);
+  if (event.target.closest("#layers [data-undo]")) return undo();
+  if (event.target.closest("#layers [data-redo]")) return redo();
+  if (!["include", "exclude"].includes(tool) || !editable() || event.shiftKey || event.target.closest("button") || !event.target.closest("#viewer .stage")) return;
   click(...inImage(event));
 });
 document.addEventListener("moved", redraw); // zoomed: sides may have become long enough for a handle

@@ -1,6 +1,7 @@
 // The layers of the viewer: box, points, mask, true outline and the place a word means, as vectors over the image; one toggle each.
 // A component of its own, so that a new box never sends the image again. Gradio mounts components in no fixed order: look others up late.
-// edit.js (corrections) and keys.js follow in the same scope.
+// edit.js (corrections), box_tools.js, ruler.js and keys.js follow in the same scope.
+const toolbar = element.querySelector(".toolbar");
 const viewer = () => document.querySelector("#viewer");
 const toggles = [...element.querySelectorAll("[data-layer]")];
 const layer = (name) => viewer().querySelector(`.layer.${name}`);
@@ -13,6 +14,9 @@ function drawBox([x1, y1, x2, y2]) {
   });
 }
 
+// Whether an answer is there to be compared with the expert's outline.
+const answered = () => document.querySelector("#workspace").dataset.phase === "done";
+
 function draw() {
   const value = props.value || {};
   if (value.edit !== undefined && (value.edit < lastEdit || pendingSend !== null || drag?.moved)) return; // a later correction is under way
@@ -23,7 +27,8 @@ function draw() {
   layer("mask").classList.remove("stale");
   layer("truth").querySelectorAll("path").forEach((path) => path.setAttribute("d", truth));
   setPrompt(value);
-  const available = { box: Boolean(value.box), points: Boolean(value.points), mask: Boolean(value.mask), truth: Boolean(truth) };
+  const available = { box: Boolean(value.box), points: Boolean(value.points), mask: Boolean(value.mask), truth: Boolean(truth && answered()) };
+  toggles.find((button) => button.dataset.layer === "truth").hidden = !truth;
   for (const button of toggles) {
     button.disabled = !available[button.dataset.layer];
     layer(button.dataset.layer).classList.toggle("drawn", available[button.dataset.layer]);
@@ -55,6 +60,11 @@ function light(box) {
 
 toggles.forEach((button) => button.addEventListener("click", () => toggle(button)));
 document.addEventListener("light", (event) => light(event.detail));
+document.addEventListener("status", () => {
+  const button = toggles.find((candidate) => candidate.dataset.layer === "truth");
+  button.disabled = !answered() || !viewer().picture?.truth;
+  layer("truth").classList.toggle("drawn", !button.disabled);
+});
 document.addEventListener("picture", () => {
   show("truth", false);
   light(null);

@@ -13,6 +13,7 @@ function showStatus({ phase = "empty", text = "", warning = false }) {
   const running = RUNNING.includes(phase);
   document.querySelectorAll("#ask, #compare, #stop").forEach((button) => (button.disabled = running === (button.id !== "stop")));
   document.querySelectorAll("#confidence button").forEach((button) => (button.disabled = phase !== "done"));
+  document.dispatchEvent(new CustomEvent("status", { detail: { phase, warning } }));
 }
 
 // Set as the value too: else the server's same sentence as before would be no change.

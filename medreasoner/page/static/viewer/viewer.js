@@ -1,4 +1,4 @@
-// The viewer: shows one image, takes files by drop and paste. zoom.js, windowing.js and planes.js follow in the same scope; what is drawn
+// The viewer: shows one image. files.js (drop and paste), zoom.js, windowing.js and planes.js follow in the same scope; what is drawn
 // over the image belongs to layers/. Files always go through the page's one upload button, so that Gradio checks them like any other.
 const host = element.closest("#viewer"); // where the other components find picture, zoom and windowing
 const stage = element.querySelector(".stage");
@@ -6,12 +6,14 @@ const frame = element.querySelector(".frame");
 const image = element.querySelector("img");
 const caption = element.querySelector("figcaption");
 const onPicture = []; // functions called with each new picture
+let shownFile = null; // names the file of the picture that is shown
+let sameFile = false; // the picture is another view of the file before
 const fileInput = () => document.querySelector("input[type=file]:has(+ #open-image)");
 
-function uploadFile(files) {
+function uploadFiles(files) {
   if (!files.length || !fileInput()) return false;
   const transfer = new DataTransfer();
-  transfer.items.add(files[0]);
+  [...files].forEach((file) => transfer.items.add(file));
   fileInput().files = transfer.files;
   fileInput().dispatchEvent(new Event("change", { bubbles: true }));
   return true;
@@ -43,7 +45,10 @@ function show() {
   });
   caption.replaceChildren(...picture.caption.map(paragraph));
   host.picture = picture;
-  Object.assign(document.querySelector("#workspace").dataset, { image: picture.image, task: "", run: "" }); // see shared/follow.js
+  const { image: id, run } = picture;
+  Object.assign(document.querySelector("#workspace").dataset, { image: id, task: "", run: run ?? "" }); // see shared/follow.js
+  sameFile = picture.file === shownFile;
+  shownFile = picture.file;
   onPicture.forEach((call) => call(picture));
   document.dispatchEvent(new CustomEvent("picture"));
 }
@@ -52,22 +57,3 @@ follow(show);
 image.addEventListener("load", updateMagnification);
 new ResizeObserver(updateMagnification).observe(stage);
 element.querySelector(".invitation").addEventListener("click", () => fileInput()?.click());
-
-const carriesFile = (event) => event.dataTransfer?.types.includes("Files");
-document.addEventListener("dragover", (event) => {
-  if (!carriesFile(event)) return;
-  event.preventDefault();
-  element.classList.add("under-file");
-});
-document.addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) element.classList.remove("under-file");
-});
-document.addEventListener("drop", (event) => {
-  if (!carriesFile(event)) return;
-  event.preventDefault();
-  element.classList.remove("under-file");
-  uploadFile(event.dataTransfer.files);
-});
-document.addEventListener("paste", (event) => {
-  if (uploadFile(event.clipboardData.files)) event.preventDefault();
-});

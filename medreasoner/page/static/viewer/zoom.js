@@ -18,7 +18,8 @@ function moveTo({ zoom, x, y }) {
   position.y = Math.min(farY, Math.max(-farY, y));
   Object.entries({ zoom: position.zoom, x: `${position.x}px`, y: `${position.y}px` }).forEach(([name, value]) => stage.style.setProperty(`--${name}`, value));
   frame.classList.toggle("zoomed", position.zoom > 1);
-  element.querySelector("[data-zoom=fit]").textContent = position.zoom > 1 ? `${position.zoom.toFixed(position.zoom < 10 ? 1 : 0)}×` : "Fit";
+  const fitButton = document.querySelector("#layers [data-zoom=fit]");
+  if (fitButton) fitButton.textContent = position.zoom > 1 ? `${position.zoom.toFixed(position.zoom < 10 ? 1 : 0)}×` : "Fit";
   document.dispatchEvent(new CustomEvent("moved"));
 }
 
@@ -55,15 +56,16 @@ function pinch() {
 }
 
 const zooms = { in: () => zoomMiddle(STEP), out: () => zoomMiddle(1 / STEP), fit: () => moveTo({ zoom: 1, x: 0, y: 0 }) };
-element.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", zooms[button.dataset.zoom]));
+document.addEventListener("click", (event) => zooms[event.target.closest("#layers [data-zoom]")?.dataset.zoom]?.());
 
 frame.addEventListener("wheel", (event) => {
   if (!props.value || event.shiftKey) return;
   event.preventDefault();
+  if (!event.ctrlKey && host.slices.count()) return host.slices.wheel(event.deltaY);
   zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX, event.clientY);
 }, { passive: false });
 frame.addEventListener("dblclick", (event) => {
-  if (!event.target.closest("button") && !frame.dataset.clicking) zooms.fit();
+  if (!event.target.closest("button") && !frame.dataset.tool) zooms.fit();
 });
 frame.addEventListener("pointerdown", (event) => {
   if (!props.value || event.shiftKey || event.button !== 0 || event.target.closest("button")) return;
@@ -98,5 +100,5 @@ frame.addEventListener("keydown", (event) => {
   moveTo({ zoom: position.zoom, x: position.x + step[0], y: position.y + step[1] });
 });
 new ResizeObserver(() => props.value && moveTo(position)).observe(frame);
-onPicture.push(zooms.fit);
+onPicture.push(() => (sameFile ? moveTo(position) : zooms.fit()));
 host.zoom = { ...zooms, get: () => ({ ...position }), put: moveTo };

@@ -1,0 +1,130 @@
+"""The room around image and answer in a real browser: examples, keyboard, phone, line, what a reload keeps."""
+
+import re
+
+import pytest
+
+from tests.visit import (
+    ELSEWHERE,
+    ENDLESS,
+    WHAT,
+    ask,
+    details,
+    expect,
+    finished,
+    headline,
+    open_example,
+    opened,
+    put,
+    reasoning,
+    serious,
+    status,
+    why,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def cards(page):
+    return page.get_by_role("group", name="Examples")
+
+
+def test_an_example_is_opened_and_asked_with_one_click(visit):
+    page = visit(1440, 900)
+    card = cards(page).get_by_role("button", name=f"Ultrasound: {WHAT}")
+    expect(card).to_be_in_viewport(ratio=1)
+    assert not serious(page)
+    card.click()
+    finished(page)
+    expect(headline(page)).to_contain_text(WHAT)
+    expect(cards(page)).to_be_hidden()
+    page.get_by_role("button", name="Examples", exact=True).click()
+    cards(page).get_by_role("button", name="X-ray").click()
+    finished(page)
+    expect(headline(page)).to_contain_text(ELSEWHERE)
+
+
+def test_the_question_is_among_the_first_stops_of_the_keyboard_and_the_keys_are_told_before_an_image(visit):
+    page = visit()
+    stops = []
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.tagName"))
+    assert "TEXTAREA" in stops
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def test_what_the_model_is_worth_is_said_when_an_image_opens(visit, files):
+    page = visit()
+    open_example(page, "Ultrasound")
+    expect(page.locator("#worth")).to_contain_text(
+        "tests (recorded), on Ultrasound: never tested on this kind of image"
+    )
+    opened(page, files / "slice.dcm")
+    expect(page.locator("#worth")).to_contain_text("on CT: never tested")
+
+
+def test_on_a_phone_the_finding_is_seen_and_the_question_docks_with_one_button(visit, files):
+    page = visit(390, 844, has_touch=True, is_mobile=True)
+    opened(page, files / "scan.png")
+    dock = page.locator("#question-form")
+    assert dock.bounding_box()["height"] <= 60
+    put(page, ENDLESS)
+    expect(page.get_by_role("button", name="Stop")).to_be_in_viewport(ratio=1)
+    expect(ask(page)).to_be_hidden()
+    page.get_by_role("button", name="Stop").click()
+    put(page, WHAT)
+    finished(page)
+    page.evaluate("scrollTo(0, 0)")
+    heading = headline(page).get_by_role("heading").bounding_box()
+    assert heading["y"] + heading["height"] <= dock.bounding_box()["y"]
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width, height", [(640, 450), (320, 225)], ids=["200 %", "400 %"])
+def test_nothing_covers_the_answer_of_an_enlarged_page(visit, files, width, height):
+    page = visit(width, height)
+    opened(page, files / "scan.png")
+    put(page, WHAT)
+    finished(page)
+    why(page)
+    reasoning(page).scroll_into_view_if_needed()
+    assert page.evaluate("getComputedStyle(document.querySelector('#question-form')).position") == "static"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_who_waits_is_told_the_place_in_line(visit, files):
+    first, second = visit(), visit()
+    opened(first, files / "scan.png")
+    opened(second, files / "scan.png")
+    put(first, ENDLESS)
+    expect(reasoning(first)).to_contain_text("word9")
+    put(second, ELSEWHERE)
+    expect(status(second)).to_have_text(re.compile("Waiting for a free place: next in line"))
+    first.get_by_role("button", name="Stop").click()
+    finished(second)
+
+
+def test_a_page_that_was_loaded_again_says_what_is_gone(visit, files):
+    page = visit()
+    opened(page, files / "scan.png")
+    put(page, ELSEWHERE)
+    finished(page)
+    page.reload()
+    expect(status(page)).to_contain_text("Your image and its answers went with it; open the image again.")
+    open_example(page, "Ultrasound")
+    page.reload()
+    expect(status(page)).to_contain_text("the example is open again")
+    expect(page.get_by_role("img", name="The opened image")).to_be_visible()
+
+
+def test_a_link_to_an_own_image_says_that_images_are_not_stored(visit, files):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    opened(page, files / "scan.png")
+    put(page, ELSEWHERE)
+    finished(page)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="images are never stored")).to_be_visible()
+    details(page)
