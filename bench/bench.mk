@@ -1,6 +1,6 @@
 # What is measured and not tested, and the pictures of the documentation.
 
-.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files map
+.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files bench-volume map
 
 bench-masks: $(ALL) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
@@ -23,6 +23,9 @@ bench-page: $(ALL) ## what a visitor waits, and twenty visitors at once
 
 fuzz: $(ALL) ## hostile answers, pictures, masks, checkpoints, corrections and DICOM files: make fuzz SECONDS=300
 	$(RUN) bench.fuzz --seconds $(or $(SECONDS),300)
+
+bench-volume: $(ALL) ## propagation through volumes: 3D Dice from true boxes, time, memory (make bench-volume VOLUMES=DIR)
+	$(RUN) bench.volume --volumes $(or $(VOLUMES),../shared/data/volumes) --stock
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 3 --truth

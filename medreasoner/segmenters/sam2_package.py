@@ -16,11 +16,13 @@ from safetensors.torch import load_file
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_image_predictor import SAM2ImagePredictor
+from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from medreasoner.messages import first_line
 from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.pickled import read_pickle
 from medreasoner.segmenters.sam2_keys import MEMORY
+from medreasoner.segmenters.sam2_video import VIDEO_CLASS, VideoPropagator
 
 UPSTREAM_SIDE = 1024  # upstream's copy of sam2.1_hiera_t512.yaml says image_size: 1024
 SIDE = 512  # what MedSAM2 was trained at
@@ -62,7 +64,11 @@ class PackageSegmenter:
         """
         state = _read(path, allow_pickle)
         version = "2.1" if upstream or any(key.startswith(ONLY_IN_2_1) for key in state) else "2"
-        model = build(version, device, UPSTREAM_SIDE if upstream else SIDE)
+        # a model with the weights of its memory can follow a target through a volume
+        remembers = any(key.startswith("memory_attention.") for key in state)
+        model = build(
+            version, device, UPSTREAM_SIDE if upstream else SIDE, (VIDEO_CLASS,) if remembers else ()
+        )
         try:
             missing, unknown = model.load_state_dict(state, strict=False)
         except RuntimeError as error:  # shapes; torch lists them after a line of its own
@@ -89,6 +95,11 @@ class PackageSegmenter:
                 f"{self.name} cannot take in this {image.width} x {image.height} image: {first_line(error)}"
             ) from error
         return predictor
+
+    def propagator(self) -> VideoPropagator | None:
+        """See `propagation.HasPropagator`."""
+        model = self._predictor.model
+        return VideoPropagator(model, self.name) if isinstance(model, SAM2VideoPredictor) else None
 
     def segment(self, encoded: SAM2ImagePredictor, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""
