@@ -26,7 +26,8 @@ from medreasoner.image_cache import ImageCache
 from medreasoner.imaging import ImageError, Volume
 from medreasoner.key_slice import Scan, scan
 from medreasoner.output.size import longest_axis_mm
-from medreasoner.pipeline import clean, ground, refuse
+from medreasoner.pipeline import ground
+from medreasoner.question import clean, refuse
 from medreasoner.reasoners.base import EncodedImage, Reasoner, ReasonerError
 from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
 from medreasoner.segmenters.propagation import Propagator, propagator_of

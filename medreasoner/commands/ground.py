@@ -88,7 +88,7 @@ class Ground(Models):
         from medreasoner.imaging import load_volume
         from medreasoner.output.files import JSON
         from medreasoner.output.volume_files import save_volume
-        from medreasoner.pipeline import refuse
+        from medreasoner.question import refuse
 
         opened = load_volume(self.image, self.axis, self.frame, self.window)
         if self.slice is not None:
