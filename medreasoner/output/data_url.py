@@ -3,12 +3,19 @@
 import base64
 import io
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 def data_url(data: bytes, media_type: str) -> str:
     """`data` in base64 inside a URL; `media_type` such as "image/png"."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def reduced(image: Image.Image, longest: int) -> Image.Image:
+    """`image` with sides of at most `longest` pixels; itself where it is no larger."""
+    if max(image.size) <= longest:
+        return image
+    return ImageOps.contain(image, (longest, longest), Image.Resampling.LANCZOS)
 
 
 def image_data_url(
@@ -21,9 +28,7 @@ def image_data_url(
         longest: side in pixels; a larger image is reduced to it.
         save_options: for Pillow's writer of that format, such as `quality`.
     """
-    if longest is not None and max(image.size) > longest:
-        image = image.copy()
-        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    image = image if longest is None else reduced(image, longest)
     encoded = io.BytesIO()
     image.save(encoded, kind, **save_options)
     return data_url(encoded.getvalue(), f"image/{kind.lower()}")

@@ -10,7 +10,7 @@ from PIL import Image
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import LoadedImage, load_image
 from medreasoner.output.contours import svg_path
-from medreasoner.output.data_url import image_data_url
+from medreasoner.output.data_url import image_data_url, reduced
 from medreasoner.page.examples import Example
 from medreasoner.segmenters.base import Click
 from medreasoner.text.places import place_phrase, place_words, size_word
@@ -22,10 +22,11 @@ THUMBNAIL_SIDE = 200
 def screen_url(image: Image.Image, longest: int = MAX_SIDE) -> str:
     """RGB `image` as a data URL, at most `longest` pixels on a side: PNG if it is grey, else JPEG without
     visible loss."""
+    image = reduced(image, longest)  # first: of a large image, copies are large, too
     red, green, blue = (np.asarray(band) for band in image.split())
     if np.array_equal(red, green) and np.array_equal(green, blue):
-        return image_data_url(image.getchannel(0), longest=longest, compress_level=3)
-    return image_data_url(image, "JPEG", longest, quality=95, subsampling=0)
+        return image_data_url(image.getchannel(0), compress_level=3)
+    return image_data_url(image, "JPEG", quality=95, subsampling=0)
 
 
 def picture(loaded: LoadedImage, credit: str = "", truth: np.ndarray | None = None) -> dict:

@@ -21,6 +21,7 @@ from medreasoner.imaging.opener import ImageOpener
 from medreasoner.output.files import export_all
 from medreasoner.page.image_view import picture
 from medreasoner.page.model_calls import public_name
+from medreasoner.page.opened_files import OpenedFiles
 from medreasoner.page.session import Session
 from medreasoner.page.uploads import delete_upload
 from tests.imaging.planted import holds_name, planted
@@ -44,18 +45,19 @@ def test_a_planted_name_is_nowhere_once_the_file_is_open(opener, tmp_path, name,
     path = tmp_path / "upload" / name
     path.parent.mkdir()
     path.write_bytes(planted()[name])
-    opened = opener.open(path)
+    opened, loaded = OpenedFiles.read([path], opener)
     delete_upload(str(path))
-    session = Session(opened.loaded, opened.rest)
-    width, height = opened.loaded.image.size
+    session = Session.of_files(opened, loaded)
+    width, height = loaded.image.size
     grounding = Grounding((2.0, 2.0, 12.0, 12.0), ((4.0, 4.0), (8.0, 8.0)))
     mask = Image.new("1", (width, height))
     mask.paste(1, (3, 3, 10, 10))
-    done = Done("", "", grounding, _array(mask), 0.5, (width, height), (), {}, None, "model", "segmenter")
+    times = dict.fromkeys(("read", "first_token", "located", "mask_after_last_token", "total"), 0.0)
+    done = Done("", "", grounding, _array(mask), 0.5, (width, height), (), times, None, "model", "segmenter")
     session.end(done)
     held = pickle.dumps(replace(session, loaded=replace(session.loaded, image=None)))
-    files = export_all(done, opened.loaded)
-    for data in (held, session.data or b"", *sent(picture(opened.loaded)), *files.values()):
+    files = export_all(done, loaded)
+    for data in (held, *opened.slices, *sent(picture(loaded)), *files.values()):
         assert not holds_name(data)
     assert not list(tmp_path.rglob("*"))
     assert not any(holds_name(text.encode()) for text in capfd.readouterr())
