@@ -20,7 +20,8 @@ features: $(ALL) ## cache the frozen features of both models (about an hour on 2
 	$(RUN) train.embedded.features --images runs/data/images runs/not_medical/images --sam2 $(SAM2) --out runs/features --stage-3 --mask-inputs
 
 train: $(ALL) ## train the embedded pair (many hours on 2 cores; goes on after a kill)
-	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start
+	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start \
+		--continue-from medreasoner/embedded
 	$(RUN) train.embedded.sft --recipe train/recipes/embedded_sft.yaml
 	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm --steps 2000
 
