@@ -19,9 +19,10 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from medreasoner.answer_blocks import TAGS, find_blocks
+from medreasoner.reasoners.answer_tokens import AnswerTokens
 from medreasoner.reasoners.base import Completion
 from medreasoner.reasoners.streaming import opened_reasoning
-from medreasoner.reasoners.token_probabilities import AnswerTokens, TokenProbabilities, certainty
+from medreasoner.reasoners.token_probabilities import TokenProbabilities, certainty
 
 TAIL = 12  # tokens at the end of a row that are searched for the closing tag
 

@@ -17,7 +17,8 @@ from transformers import PreTrainedTokenizerBase, StoppingCriteria
 from medreasoner.answer_blocks import THINK
 from medreasoner.answer_stream import StreamParser
 from medreasoner.certainty import Closing
-from medreasoner.reasoners.token_probabilities import AnswerTokens, TokenProbabilities, certainty
+from medreasoner.reasoners.answer_tokens import AnswerTokens
+from medreasoner.reasoners.token_probabilities import TokenProbabilities, certainty
 
 TAIL = 12  # tokens in which an opening tag and the blanks after it fit
 LONGEST_CHARACTER = 4  # bytes of UTF-8, and so the most byte tokens one character can be spread over

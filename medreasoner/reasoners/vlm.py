@@ -31,6 +31,7 @@ from medreasoner.confidence import Calibration
 from medreasoner.geometry import Frame
 from medreasoner.messages import first_line
 from medreasoner.prompts import Prompt
+from medreasoner.reasoners.answer_tokens import AnswerTokens
 from medreasoner.reasoners.base import Completion, EncodedImage, PairedSegmenter, ReasonerError
 from medreasoner.reasoners.batch import generate_batch, shared_inputs
 from medreasoner.reasoners.chat_inputs import chat_inputs, control_tokens
@@ -40,7 +41,6 @@ from medreasoner.reasoners.generation import make_greedy, sampling_options
 from medreasoner.reasoners.image_size import DEFAULT_SIZE, InputSize
 from medreasoner.reasoners.shared_tower import encoded_for_both, shares_vision_tower
 from medreasoner.reasoners.streaming import TextListener, opened_reasoning
-from medreasoner.reasoners.token_probabilities import AnswerTokens
 
 
 class VlmReasoner:

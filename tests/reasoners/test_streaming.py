@@ -4,8 +4,8 @@ import threading
 
 import torch
 
+from medreasoner.reasoners.answer_tokens import AnswerTokens
 from medreasoner.reasoners.streaming import TextListener
-from medreasoner.reasoners.token_probabilities import AnswerTokens
 
 
 def listening(tokenizer, stop: threading.Event) -> TextListener:

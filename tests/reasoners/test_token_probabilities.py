@@ -16,11 +16,12 @@ from medreasoner import MedReasoner
 from medreasoner.answer import Absence, Answer, render
 from medreasoner.answer_parts import coordinate_spans
 from medreasoner.certainty import UNKNOWN, Certainty, Closing
+from medreasoner.reasoners.answer_tokens import AnswerTokens
 from medreasoner.reasoners.dialects import in_our_format
 from medreasoner.reasoners.registry import load_reasoner
 from medreasoner.reasoners.replay import ReplayReasoner, record
 from medreasoner.reasoners.streaming import TextListener
-from medreasoner.reasoners.token_probabilities import AnswerTokens, Written, certainty
+from medreasoner.reasoners.token_probabilities import Written, certainty
 from tests import tiny, tiny_medreasoner
 
 QUESTION = "Which part explains a cough that does not go away?"
