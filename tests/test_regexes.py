@@ -36,7 +36,7 @@ USES = {
     **dict.fromkeys(("sub", "subn", "findall", "finditer", "split"), lambda pattern, text: pattern.subn("", text)),
 }
 # Built for each call from names of the project's own tables, which hold no repetition
-BUILT = {"leaks", "_plain", "vary", "_target", "licence_id", "transformers_key"}
+BUILT = {"_names", "leaks", "_plain", "vary", "_target", "licence_id", "transformers_key"}
 
 
 def compiled() -> dict[str, tuple[re.Pattern, set[str]]]:
