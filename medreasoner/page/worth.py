@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 NEVER = "never tested on this kind of image"
-_CELL = re.compile(r"\s*\|\s*")
+_CELL = re.compile(r"(?<!\s)\s*+\|\s*+")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
