@@ -103,6 +103,7 @@ class RunHandlers:
                 if said:
                     yield self._layout.update({"status": status("waiting", said)}, task=task)
                 await asyncio.sleep(POLL_SECONDS)
+        yield gr.skip()  # Gradio hands over a generator's last value once more when it ends
 
     def _first_updates(self, session: Session, question: str) -> Iterator[Values]:
         """The first model's answer or, where no GPU is free, its recorded answer to an example."""

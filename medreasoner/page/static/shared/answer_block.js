@@ -82,7 +82,7 @@ function showHeadline({ question = "", what = "", facts = [], said = "", confide
   headlineBlock.hidden = !question && !what;
   headlineBlock.querySelector(".asked").textContent = question;
   headlineBlock.querySelector(".what").textContent = what;
-  headlineBlock.querySelector(".facts").textContent = what ? [...facts, `confidence ${confidence}`].join(", ") : "";
+  headlineBlock.querySelector(".facts").textContent = what ? [...facts, `confidence\u00a0${confidence.replaceAll(" ", "\u00a0")}`].join(", ") : "";
   headlineBlock.querySelector(".said").textContent = said;
 }
 
