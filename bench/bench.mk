@@ -28,7 +28,7 @@ bench-volume: $(ALL) ## propagation through volumes: 3D Dice from true boxes, ti
 	$(RUN) bench.volume --volumes $(or $(VOLUMES),../shared/data/volumes) --stock
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
-	$(RUN) bench.picture --example 3 --truth
+	$(RUN) bench.picture --example 6
 
 figure: $(ALL) ## draw the architecture figure with a real run in it (docs/architecture.svg)
 	$(RUN) bench.architecture

@@ -1,5 +1,6 @@
 """Runs on the page without a browser: stopping, failing, without a GPU."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -146,6 +147,26 @@ def test_stop_ends_the_run_and_takes_what_waits_out_of_the_line():
     assert (
         next(page.runs.ask(session, "Where?", click(session, "third")))[page.layout.status]["task"] == "third"
     )
+
+
+def test_who_waits_is_told_the_place_in_line_and_the_last_word_changes_nothing():
+    page, image = Page(Endless(), []), load_image(np.zeros((32, 32), np.uint8))
+    first, second = Session(image), Session(image)
+    run = page.runs.ask(first, "Where?", click(first))
+    next(run)
+
+    async def hear() -> list[dict]:
+        heard = []
+        async for values in page.runs.wait(second, click(second, "second")):
+            heard.append(values)
+            if len(heard) == 2:
+                second.begun.add("second")
+        return heard
+
+    before, told, after = asyncio.run(hear())
+    assert told[page.layout.status]["text"] == "Waiting for a free place: next in line"
+    assert before == after == gr.skip(), "Gradio hands over the last value once more, after the run has begun"
+    run.close()
 
 
 def test_a_question_about_an_image_that_has_been_replaced_is_not_answered():
