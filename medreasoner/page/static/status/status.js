@@ -39,5 +39,9 @@ document.addEventListener("sample", () => {
   newTask();
   showNow({ phase: "sampling", text: "Waiting for a free place" });
 });
-follow(() => showStatus(props.value || {}));
+// A place in line that comes after the question has had its turn is no news.
+follow(() => {
+  const value = props.value || {};
+  if (value.phase !== "waiting" || workspace().dataset.phase === "waiting") showStatus(value);
+});
 showStatus(props.value || {});
