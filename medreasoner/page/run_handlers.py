@@ -93,9 +93,9 @@ class RunHandlers:
 
     async def wait(self, session: Session | None, client: dict) -> AsyncIterator[dict]:
         """Say how long the line is, until the question of this click has its turn."""
-        yield gr.skip()
         task = session.task_of(client) if session is not None else None
         if task is None:
+            yield gr.skip()
             return
         with self._line.waiting(task):
             while task not in session.begun and not session.is_over(task):
