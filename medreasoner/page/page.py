@@ -93,9 +93,9 @@ class Page:
             running.append(layout.confidence.sample(runs.sample, client, shown, **model))
         for event in running:
             event.failure(runs.fail, layout.session, shown, **OPTIONS)
-        for button in filter(None, (layout.ask, layout.compare)):
-            line = {"concurrency_limit": None, "trigger_mode": "multiple", "js": WITH_CLIENT}
-            button.click(runs.wait, client, layout.status, **line, **OPTIONS)
+        # an event of its own: Gradio's page calls a second handler of a click when the first has ended
+        line = {"concurrency_limit": None, "trigger_mode": "multiple", "js": WITH_CLIENT}
+        layout.status.queued(runs.wait, client, layout.status, **line, **OPTIONS)
         layout.stop.click(runs.stop, client, shown, js=ENDING_TASK, **OPTIONS)
         at_once = {"trigger_mode": "multiple", **OPTIONS}
         refining = layout.layers.refine(self.corrections.refine, layout.session, shown, **at_once)

@@ -1,5 +1,7 @@
 """The room around image and answer in a real browser: examples, keyboard, phone, line, what a reload keeps."""
 
+import re
+
 import pytest
 
 from tests.visit import (
@@ -91,6 +93,18 @@ def test_nothing_covers_the_answer_of_an_enlarged_page(visit, files, width, heig
     reasoning(page).scroll_into_view_if_needed()
     assert page.evaluate("getComputedStyle(document.querySelector('#question-form')).position") == "static"
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_who_waits_is_told_the_place_in_line(visit, files):
+    first, second = visit(), visit()
+    opened(first, files / "scan.png")
+    opened(second, files / "scan.png")
+    put(first, ENDLESS)
+    expect(reasoning(first)).to_contain_text("word9")
+    put(second, ELSEWHERE)
+    expect(status(second)).to_have_text(re.compile("Waiting for a free place: next in line"))
+    first.get_by_role("button", name="Stop").click()
+    finished(second)
 
 
 def test_a_page_that_was_loaded_again_says_what_is_gone(visit, files):

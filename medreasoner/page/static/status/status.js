@@ -33,7 +33,9 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("#ask, #compare")) newTask();
 }, { capture: true }); // before Gradio reads it
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#ask, #compare")) showNow({ phase: "waiting", text: "Waiting for a free place" });
+  if (!event.target.closest("#ask, #compare")) return;
+  showNow({ phase: "waiting", text: "Waiting for a free place" });
+  trigger("queued");
 });
 document.addEventListener("sample", () => {
   newTask();
