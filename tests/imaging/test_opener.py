@@ -84,7 +84,7 @@ def _hostile() -> dict[str, bytes]:
 
 # What a server does, in a process that is small itself, because a process begins with its parent's record
 OPEN_ALL = """
-import resource, sys
+import re, resource, sys
 from pathlib import Path
 from medreasoner.imaging import ImageError
 from medreasoner.imaging.opener import ImageOpener
@@ -94,8 +94,8 @@ for path in sys.argv[1:]:
         said = opener.open(Path(path)).loaded.image.size
     except ImageError as error:
         said = error
-    most = [resource.getrusage(who).ru_maxrss >> 10 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(*most, said)
+    here = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10
+    print(here, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10, said)
 """
 
 
