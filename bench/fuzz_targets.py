@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
@@ -55,10 +56,16 @@ class Rewards(Target):
     def __init__(self) -> None:
         from medreasoner.rewards import SETS, reward_functions
 
-        self._terms = [f for name in SETS if not SETS[name].with_masks for f in reward_functions(name)[0]]
+        self._terms = [
+            f for name in SETS if not SETS[name].with_masks for f in reward_functions(name)[0]
+        ]
 
     def attack(self, rng: random.Random) -> None:
-        row = {"bbox_2d": [[10, 20, 300, 400]], "point_2d": [[[30, 40], [50, 60]]], "image_wh": [[840, 840]]}
+        row = {
+            "bbox_2d": [[10, 20, 300, 400]],
+            "point_2d": [[[30, 40], [50, 60]]],
+            "image_wh": [[840, 840]],
+        }
         completions = [[{"role": "assistant", "content": words(rng)}]]
         for term in self._terms:
             (value,) = term(completions=completions, **row)
@@ -77,8 +84,14 @@ class Images(Target):
         import nibabel
 
         grey = np.add.outer(np.arange(40), 3 * np.arange(50))
-        deep, colour = Image.fromarray((grey * 50).astype(np.uint16)), Image.fromarray(grey.astype(np.uint8))
-        frames = {"save_all": True, "append_images": [colour.transpose(Image.Transpose.FLIP_LEFT_RIGHT)] * 2}
+        deep, colour = (
+            Image.fromarray((grey * 50).astype(np.uint16)),
+            Image.fromarray(grey.astype(np.uint8)),
+        )
+        frames = {
+            "save_all": True,
+            "append_images": [colour.transpose(Image.Transpose.FLIP_LEFT_RIGHT)] * 2,
+        }
         kinds = (
             *(
                 (colour, "PNG", {}),
@@ -91,8 +104,16 @@ class Images(Target):
                 (colour.convert("RGB"), "JPEG", {"progressive": True}),
                 (colour, "BMP", {}),
             ),
-            *((colour, "GIF", frames), (colour.convert("RGB"), "WEBP", frames), (colour, "TIFF", frames)),
-            *((colour, "TIFF", {"compression": "tiff_lzw"}), (colour, "JPEG2000", {}), (colour, "PPM", {})),
+            *(
+                (colour, "GIF", frames),
+                (colour.convert("RGB"), "WEBP", frames),
+                (colour, "TIFF", frames),
+            ),
+            *(
+                (colour, "TIFF", {"compression": "tiff_lzw"}),
+                (colour, "JPEG2000", {}),
+                (colour, "PPM", {}),
+            ),
         )
         seeds = []
         for image, kind, options in kinds:
@@ -101,7 +122,9 @@ class Images(Target):
             seeds.append(file.getvalue())
         for family in (nibabel.Nifti1Image, nibabel.Nifti2Image):
             seeds.append(
-                family(np.arange(20 * 24 * 18, dtype=np.int16).reshape(20, 24, 18), np.eye(4)).to_bytes()
+                family(
+                    np.arange(20 * 24 * 18, dtype=np.int16).reshape(20, 24, 18), np.eye(4)
+                ).to_bytes()
             )
         return seeds
 
@@ -120,7 +143,9 @@ class Dicom(Images):
         from pydicom.data import get_testdata_files
 
         files = [Path(path) for path in get_testdata_files("*.dcm")]
-        return [path.read_bytes() for path in files if path.is_file() and path.stat().st_size < 100_000]
+        return [
+            path.read_bytes() for path in files if path.is_file() and path.stat().st_size < 100_000
+        ]
 
 
 class Masks(Images):
@@ -159,6 +184,13 @@ class Checkpoints(Target):
         ),
     )
 
+    VALID = MappingProxyType(
+        {
+            "medreasoner.json": {"format": 1, "looks": 2},
+            "adapter_config.json": {"base_model_name_or_path": "a/b"},
+        }
+    )
+
     def __init__(self) -> None:
         from medreasoner.reasoners.checkpoint import open_config
 
@@ -171,6 +203,7 @@ class Checkpoints(Target):
         for name in ("medreasoner.json", "config.json", "adapter_config.json"):
             values = {rng.choice(self.KEYS): rng.choice(NUMBERS) for _ in range(rng.randrange(6))}
             values |= rng.choice(({}, {"format": 1}, {"model_type": "qwen2_5_vl"}))
+            values = self.VALID.get(name, {}) if rng.random() < 0.5 else values
             text = "[" * 100_000 if rng.random() < 0.02 else json.dumps(values)
             (self._folder / name).write_bytes(
                 damaged(text.encode(), rng) if rng.random() < 0.3 else text.encode()
@@ -196,11 +229,19 @@ class Refine(Target):
 
     def attack(self, rng: random.Random) -> None:
         def some(length: int) -> object:
-            return [rng.choice(NUMBERS) for _ in range(length)] if rng.random() < 0.9 else rng.choice(NUMBERS)
+            return (
+                [rng.choice(NUMBERS) for _ in range(length)]
+                if rng.random() < 0.9
+                else rng.choice(NUMBERS)
+            )
 
         box = [1, 2, 30, 40] if rng.random() < 0.5 else some(rng.randrange(6))
         points = [some(2), some(2)] if rng.random() < 0.9 else some(2)
-        clicks = [some(3) for _ in range(rng.randrange(3))] if rng.random() < 0.9 else rng.choice(NUMBERS)
+        clicks = (
+            [some(3) for _ in range(rng.randrange(3))]
+            if rng.random() < 0.9
+            else rng.choice(NUMBERS)
+        )
         grounding, _ = self._read(box, points, clicks)
         repaired, _ = repair(grounding, (64, 48))
         assert all(0 <= value <= 64 for value in repaired.box)
