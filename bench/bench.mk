@@ -1,6 +1,6 @@
 # What is measured and not tested, and the pictures of the documentation.
 
-.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files bench-volume map
+.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files bench-volume bench-gpu map
 
 bench-masks: $(ALL) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
@@ -26,6 +26,9 @@ fuzz: $(ALL) ## hostile answers, pictures, masks, checkpoints, corrections and D
 
 bench-volume: $(ALL) ## propagation through volumes: 3D Dice from true boxes, time, memory (make bench-volume VOLUMES=DIR)
 	$(RUN) bench.volume --volumes $(or $(VOLUMES),../shared/data/volumes) --stock
+
+bench-gpu: $(ALL) ## one GPU, at most eight minutes: a 7B model's answers and GRPO step, the embedded pair
+	bench/gpu.sh
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 6
