@@ -1,6 +1,6 @@
 # What is measured and not tested, and the pictures of the documentation.
 
-.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files bench-volume bench-gpu map
+.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files bench-volume bench-gpu bench-peers map
 
 bench-masks: $(ALL) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
@@ -29,6 +29,9 @@ bench-volume: $(ALL) ## propagation through volumes: 3D Dice from true boxes, ti
 
 bench-gpu: $(ALL) ## one GPU, at most eight minutes: a 7B model's answers and GRPO step, the embedded pair
 	bench/gpu.sh
+
+bench-peers: $(ALL) ## our way beside stock parts, as ratios: make bench-peers ROWS="first-word encode"
+	$(RUN) bench.peers $(ROWS)
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 6

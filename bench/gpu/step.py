@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from datasets import Dataset
 from PIL import Image, ImageDraw
 from transformers import TrainerCallback
@@ -28,6 +29,14 @@ from train.run import lora
 
 RECIPE = Path("train/recipes/qwen25vl7b_mask_lora_24gb.yaml")
 OF_FILES = ("command", "model", "data", "segmenter", "rewards", "model_init_kwargs")  # not of the step
+
+
+class NewImages(MaskReward):
+    """Encodes the image in every step, as if it were another one, which it is in training."""
+
+    def __call__(self, *given: object) -> list[np.ndarray]:
+        self._memory.clear()
+        return super().__call__(*given)
 
 
 class StepTimes(TrainerCallback):
@@ -85,7 +94,7 @@ def options_of(size: Size, device: str, folder: str) -> Options:
 def ours(spec: ModelSpec, options: GRPOConfig, device: str) -> dict:
     """What `train.grpo` gives the trainer: our reward functions, masks included, and rows."""
     functions, options.reward_weights = reward_functions(
-        "mask", spec.frame, fixed_wh(spec), MaskReward(segmenter_of(device))
+        "mask", spec.frame, fixed_wh(spec), NewImages(segmenter_of(device))
     )
     return {"reward_funcs": functions, "train_dataset": prompt_rows([sample()] * 4, spec)}
 
@@ -97,29 +106,32 @@ def stock(spec: ModelSpec) -> dict:
     return {"reward_funcs": [think_format_reward], "train_dataset": Dataset.from_dict(rows)}
 
 
+def prepared(size: Size, device: str, folder: str, with_ours: bool) -> tuple[GRPOTrainer, StepTimes]:
+    """A trainer that is ready for its steps, and what will say how long they took."""
+    model, processor = build_qwen(size, device)
+    spec = ModelSpec(Path(), processor, PROMPT, FAMILY.frame, InputSize(square=size.side))
+    times, options = StepTimes(device), options_of(size, device, folder)
+    parts = ours(spec, options, device) if with_ours else stock(spec)
+    trainer = GRPOTrainer(
+        model=model,
+        args=options,
+        processing_class=processor,
+        peft_config=lora(options),
+        callbacks=[times],
+        **parts,
+    )
+    trainer._generate = times.timed("rollout", trainer._generate)
+    trainer._calculate_rewards = times.timed("reward", trainer._calculate_rewards)
+    return trainer, times
+
+
 def step(size: Size, device: str, with_ours: bool) -> dict[str, float | None]:
     """Seconds of the last step and its parts; the rest after rollout and reward is the update."""
     forget_peak(device)
-    model, processor = build_qwen(size, device)
-    spec = ModelSpec(Path(), processor, PROMPT, FAMILY.frame, InputSize(square=size.side))
-    times = StepTimes(device)
     with TemporaryDirectory() as folder:
-        options = options_of(size, device, folder)
-        parts = ours(spec, options, device) if with_ours else stock(spec)
-        adapter = lora(options)
-        trainer = GRPOTrainer(
-            model=model,
-            args=options,
-            processing_class=processor,
-            peft_config=adapter,
-            callbacks=[times],
-            **parts,
-        )
-        trainer._generate = times.timed("rollout", trainer._generate)
-        trainer._calculate_rewards = times.timed("reward", trainer._calculate_rewards)
+        trainer, times = prepared(size, device, folder, with_ours)
         trainer.train()
-        log = trainer.state.log_history[0]
-    last = times.steps[-1]
+    log, last = trainer.state.log_history[0], times.steps[-1]
     update = last["whole"] - last["rollout"] - last["reward"]
     shares = {"rollout": last["rollout"], "reward": last["reward"], "update": update}
     return {

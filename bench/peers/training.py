@@ -1,0 +1,40 @@
+"""Parts of a GRPO step, and the step itself, beside stock parts."""
+
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+
+from trl import GRPOTrainer
+
+from bench.gpu.sizes import SIZES
+from bench.gpu.step import prepared
+from bench.peers.answers import pair, picture
+from bench.peers.pairs import Way
+from medreasoner.geometry import Grounding
+from medreasoner.segmenters.base import SegmenterPrompt
+from train.mask_reward import MaskReward
+
+GROUP = 16
+STEP = replace(SIZES["tiny"], group=8, steps=1)
+
+
+def mask_group() -> tuple[Way, Way]:
+    image, reward = picture(), MaskReward(pair().segmenter)
+    places = [Grounding((300 - n, 200 - n, 600 + n, 500 + n), ((400, 300), (500, 400))) for n in range(GROUP)]
+    encoded = pair().segmenter.encode(image, pair().reasoner.encode(image).features)
+
+    def one_by_one() -> None:
+        for place in places:
+            pair().segmenter.segment(encoded, SegmenterPrompt.of(place))
+
+    return lambda: reward([image] * GROUP, places, [image.size] * GROUP), one_by_one
+
+
+def grpo_step() -> tuple[Way, Way]:
+    """A group of eight answers about an image that the segmenter has not seen. The trainers live on."""
+    folder = TemporaryDirectory()
+    trainers = [prepared(STEP, "cpu", folder.name, with_ours)[0] for with_ours in (True, False)]
+
+    def way(trainer: GRPOTrainer) -> Way:
+        return lambda: (folder, trainer.train())
+
+    return way(trainers[0]), way(trainers[1])
