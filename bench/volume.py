@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medreasoner.evaluation.volumes import VolumeScore, means, read_targets, score_target
+from medreasoner.evaluation.volumes import VolumeScore, means, score_target, targets_in, volume_rows
 from medreasoner.geometry import mask_to_box
 from medreasoner.imaging import ImageError
 from medreasoner.segmenters.base import SegmenterPrompt
@@ -38,7 +38,7 @@ def stock_seconds(folder: Path, only: str) -> float:
     from medreasoner.segmenters.sam2_package import build
     from medreasoner.segmenters.sam2_video import VIDEO_CLASS, VideoPropagator
 
-    target = next(read_targets(folder, only))
+    target = next(targets_in(folder, volume_rows(folder, only)[0]))
     torch.manual_seed(0)
     propagator = VideoPropagator(build("2.1", overrides=(VIDEO_CLASS,)), "stock")
     prompt = SegmenterPrompt(mask_to_box(target.mask[target.middle - 1]))
@@ -56,12 +56,13 @@ def main() -> None:
     options = parser.parse_args()
     segmenter, scores = load_segmenter(options.segmenter), []
     print(f"{'volume':20}{'target':30}{'Dice':>6}{'NSD':>7}{'middle':>8}{'alone':>8}{'boxes':>8}   slices")
-    try:
-        for target in read_targets(options.volumes, options.only):
-            scores.append(score_target(target, segmenter))
-            print(row(scores[-1]), flush=True)
-    except ImageError as error:
-        print(f"left out: {error}")
+    for volume in volume_rows(options.volumes, options.only):
+        try:
+            for target in targets_in(options.volumes, volume):
+                scores.append(score_target(target, segmenter))
+                print(row(scores[-1]), flush=True)
+        except ImageError as error:
+            print(f"left out: {volume['id']}: {error}", flush=True)
     print({name: round(value, 3) for name, value in means(scores).items()})
     distances = sorted({away for one in scores for away in one.by_distance})
     by_distance = {

@@ -65,22 +65,23 @@ class VolumeScore:
     seconds_per_slice: float
 
 
-def read_targets(folder: Path, only: str = "") -> Iterator[VolumeTarget]:
-    """The targets of `folder/volumes.jsonl`, volume by volume; of those whose id begins with `only`.
+def volume_rows(folder: Path, only: str = "") -> list[dict]:
+    """The rows of `folder/volumes.jsonl` whose id begins with `only`, one a volume."""
+    lines = (folder / "volumes.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row["id"].startswith(only)]
 
-    Errors: ImageError for a volume that cannot be read, or a label map on another grid; ValueError for a bad
-        row.
+
+def targets_in(folder: Path, row: dict) -> Iterator[VolumeTarget]:
+    """The targets of one of `volume_rows`.
+
+    Errors: ImageError for a volume that cannot be read, or a label map on another grid.
     """
-    for line in (folder / "volumes.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if not row["id"].startswith(only):
-            continue
-        volume = load_volume(folder / row["image"])
-        labels = read_labels(folder / row["label"], volume)
-        for target in row["targets"]:
-            mask = labels == target["index"]
-            if mask.any():
-                yield VolumeTarget(row["id"], target["name"], volume, mask)
+    volume = load_volume(folder / row["image"])
+    labels = read_labels(folder / row["label"], volume)
+    for target in row["targets"]:
+        mask = labels == target["index"]
+        if mask.any():
+            yield VolumeTarget(row["id"], target["name"], volume, mask)
 
 
 def read_labels(path: Path, volume: Volume) -> np.ndarray:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from medreasoner.evaluation.volumes import by_distance, means, read_targets, score_target
+from medreasoner.evaluation.volumes import by_distance, means, score_target, targets_in, volume_rows
 from medreasoner.imaging import ImageError
 from tests.data.build.volumes_drawn import nifti
 from tests.segmenters.ball import MIDDLE, BrightSegmenter, ball
@@ -40,7 +40,8 @@ def folder(tmp_path):
 
 
 def test_a_ball_is_read_propagated_and_scored(folder):
-    (target,) = read_targets(folder)
+    (row,) = volume_rows(folder)
+    (target,) = targets_in(folder, row)
     assert np.array_equal(target.mask, BALL) and target.middle == MIDDLE[0] and target.name == "ball"
     score = score_target(target, Bright())
     assert score.dice > 0.9 and score.nsd > 0.9 and score.key_dice > 0.98
@@ -48,7 +49,7 @@ def test_a_ball_is_read_propagated_and_scored(folder):
     assert score.true_slices == (3, 13) and score.slices[0] >= 3 and score.slices[1] <= 13
     assert score.by_distance[0] == score.key_dice and max(score.by_distance) == 5
     assert means([score, score])["dice"] == score.dice
-    assert list(read_targets(folder, "another")) == []
+    assert volume_rows(folder, "another") == []
 
 
 def test_slices_as_far_from_the_middle_are_taken_together():
@@ -60,4 +61,4 @@ def test_slices_as_far_from_the_middle_are_taken_together():
 def test_a_label_map_of_another_size_is_refused(folder):
     nifti(folder / "l.nii.gz", np.zeros((48, 48, 14), np.int16), (1, 1, 2))
     with pytest.raises(ImageError, match="l.nii.gz has the shape"):
-        list(read_targets(folder))
+        list(targets_in(folder, *volume_rows(folder)))
