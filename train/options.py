@@ -16,7 +16,7 @@ from medreasoner.hub.errors import HubError
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.segmenters.base import SegmenterError
 from train.bf16 import usable_on_cpu
-from train.preflight import PreflightError
+from train.preflight import PreflightError, check_reports
 
 Chosen = TypeVar("Chosen")
 
@@ -82,6 +82,7 @@ def run(kind: type[Chosen], main: Callable[[Chosen], object]) -> None:
     code 2."""
     options = parse(kind, sys.argv[1:])
     try:
+        check_reports(options)
         main(options)
     except (PreflightError, DataError, HubError, ReasonerError, SegmenterError) as error:
         stop(str(error))

@@ -1,16 +1,18 @@
 """Checks before the first training step: what would otherwise fail late, or silently train nothing, is
 refused with a reason and a remedy.
 
-Looks at every sample (readable, mask of the image's size, question of a sane length) and at the options of a
-GRPO run (groups, reward set, padding, image size and tokens). The quality of the written answers is not
-checked.
+Looks at every sample (readable, mask of the image's size, question of a sane length), at where curves go, at
+the length of SFT's rows and at the options of a GRPO run (groups, reward set, padding, image size and
+tokens). The quality of the written answers is not checked.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PIL import Image
 from tqdm import tqdm
+from transformers import TrainingArguments
+from transformers.integrations import get_available_reporting_integrations
 from trl import GRPOConfig
 
 from medreasoner.data.sample import Sample, SampleError
@@ -68,6 +70,34 @@ def usable(samples: Sequence[Sample], unread: Sequence[str], skip: bool) -> list
     if not left:
         raise PreflightError("no sample is left to train on; check --data and --split")
     return left
+
+
+def check_reports(options: TrainingArguments) -> None:
+    """Where the curves go must be installed. Errors: PreflightError."""
+    known = {*get_available_reporting_integrations(), "none", "all"}
+    wanted = [options.report_to] if isinstance(options.report_to, str) else options.report_to or []
+    if missing := [name for name in wanted if name not in known]:
+        raise PreflightError(
+            f"--report_to {missing[0]} needs a package that is not installed: install {missing[0]}, or take "
+            f"one of {', '.join(sorted(known - {'all'}))}"
+        )
+
+
+def check_length(max_length: int | None, lengths: Iterable[tuple[str, int]]) -> None:
+    """No answer may be cut away, or nothing would be trained. Errors: PreflightError.
+
+    Args:
+        lengths: id of a sample, and tokens of its prompt with the image and its answer; read only where there
+            is a limit.
+    """
+    if max_length is None:
+        return
+    name, longest = max(lengths, key=lambda each: each[1])
+    if longest > max_length:
+        raise PreflightError(
+            f"{name} takes {longest} tokens with its image and its answer, and max_length {max_length} would "
+            f"cut the answer. Leave --max_length out, or set it to {longest} or more"
+        )
 
 
 def check_run(options: GRPOConfig, spec: ModelSpec, rows: int) -> None:

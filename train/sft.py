@@ -11,12 +11,13 @@ The embedded model is trained by `train/embedded/sft.py`, with losses of its own
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from PIL import Image
 from trl import SFTConfig, SFTTrainer
 
 from medreasoner.answer import Absence, Answer, render
@@ -26,6 +27,7 @@ from medreasoner.prompts import messages
 from train.checkpoints import Checkpoints, newest_checkpoint
 from train.model_spec import ModelSpec, open_model_spec
 from train.options import Shared, run
+from train.preflight import check_length
 from train.rows import draw, lazily, text_only
 from train.run import lora, open_model, open_samples
 
@@ -52,23 +54,38 @@ def rows(samples: Sequence[Sample], spec: ModelSpec, options: Options) -> Datase
     row is read."""
 
     def row(n: int, think: bool, question: str) -> dict:
-        sample = samples[n]
-        image = sample.load_image()
+        image = samples[n].load_image()
         resized = spec.resize(image)
-        reasoning = sample.think if think else None
-        if sample.absent:
-            answer = Absence(reasoning)
-        else:
-            written_in = spec.input_wh(resized) if spec.frame.limit is None else None
-            bbox, points = from_image(sample.truth(), spec.frame, image.size, written_in)
-            answer = Answer(_whole(bbox), tuple(map(_whole, points)), reasoning)
+        written = completion(samples[n], spec, image, resized, think)
         return {
             "prompt": text_only(messages(spec.prompt.text(question, think), spec.prompt.system)),
-            "completion": [{"role": "assistant", "content": render(answer)}],
+            "completion": [{"role": "assistant", "content": written}],
             "images": [resized],
         }
 
     return lazily(draw(samples, options.wordings, options.direct_share, options.seed), row)
+
+
+def completion(
+    sample: Sample, spec: ModelSpec, image: Image.Image, resized: Image.Image, think: bool = True
+) -> str:
+    """The answer to a sample as the model is to write it; `resized` is the image as it sees it."""
+    reasoning = sample.think if think else None
+    if sample.absent:
+        return render(Absence(reasoning))
+    written_in = spec.input_wh(resized) if spec.frame.limit is None else None
+    bbox, points = from_image(sample.truth(), spec.frame, image.size, written_in)
+    return render(Answer(_whole(bbox), tuple(map(_whole, points)), reasoning))
+
+
+def lengths(samples: Sequence[Sample], spec: ModelSpec) -> Iterator[tuple[str, int]]:
+    """The id of each sample and the tokens of its prompt with the image and of its answer."""
+    for sample in samples:
+        image = sample.load_image()
+        resized = spec.resize(image)
+        prompt = spec.inputs(resized, sample.question)["input_ids"].shape[-1]
+        answer = spec.processor.tokenizer(completion(sample, spec, image, resized), add_special_tokens=False)
+        yield sample.id, prompt + len(answer.input_ids)
 
 
 def _whole(values: Sequence[float]) -> tuple[float, ...]:
@@ -80,6 +97,7 @@ def main(options: Options) -> Path:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     spec = open_model_spec(options.model)
     samples = open_samples(options)
+    check_length(options.max_length, lengths(samples, spec))
     newest = newest_checkpoint(Path(options.output_dir))
     saver = Checkpoints(spec.folder, samples, options)
     saver.trainer = SFTTrainer(

@@ -5,7 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from medreasoner.geometry import INPUT_PIXELS, THOUSAND
-from train.preflight import PreflightError, check_groups, check_rewards, check_size
+from train.preflight import (
+    PreflightError,
+    check_groups,
+    check_length,
+    check_reports,
+    check_rewards,
+    check_size,
+)
 
 OPTIONS = {
     "generation_batch_size": 16,
@@ -52,3 +59,17 @@ def test_images_of_varying_sizes_fit_neither_vllm_nor_coordinates_in_input_pixel
     else:
         with pytest.raises(PreflightError, match=refusal):
             check_size(options(use_vllm=use_vllm), spec)
+
+
+def test_curves_can_only_go_to_what_is_installed():
+    for known in ("none", ["trackio"], "trackio"):
+        check_reports(SimpleNamespace(report_to=known))
+    with pytest.raises(PreflightError, match="--report_to comet needs a package .* install comet, or take one of"):
+        check_reports(SimpleNamespace(report_to="comet"))
+
+
+def test_a_length_that_cuts_an_answer_is_refused():
+    check_length(None, iter([("unread", 10**9)]))
+    check_length(60, [("a", 30), ("b", 60)])
+    with pytest.raises(PreflightError, match="b takes 61 tokens .* set it to 61 or more"):
+        check_length(60, [("a", 30), ("b", 61)])

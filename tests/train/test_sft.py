@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from medreasoner.answer import parse
 from medreasoner.data.load import load
@@ -10,7 +11,8 @@ from medreasoner.geometry import to_image
 from tests import tiny
 from tests.train.sets import short_run
 from train.model_spec import open_model_spec
-from train.sft import Options, main, rows
+from train.preflight import PreflightError
+from train.sft import Options, lengths, main, rows
 
 
 def test_any_model_is_tuned_on_the_written_reasoning_and_answer(tmp_path, built_set):
@@ -46,3 +48,12 @@ def test_pixels_of_the_input_are_those_the_processor_makes(tmp_path, built_set):
     found = parse(row["completion"][0]["content"]).answer.bbox
     assert row["images"][0].size == (64, 64) and spec.input_wh(row["images"][0]) == (96, 96)
     assert np.allclose(found, np.array(samples[0].box) * 96 / 64, atol=0.5)
+
+
+def test_a_run_whose_answers_would_be_cut_away_is_refused_with_the_length_that_fits(tmp_path, built_set):
+    tiny.qwen2_5_vl(tmp_path / "start")
+    spec, samples = open_model_spec(str(tmp_path / "start")), list(load(built_set))
+    longest = max(length for _, length in lengths(samples, spec))
+    with pytest.raises(PreflightError, match=f"set it to {longest} or more"):
+        main(short_run(Options, tmp_path, built_set, 1, lora_rank=4, max_length=longest - 1))
+    main(short_run(Options, tmp_path, built_set, 1, lora_rank=4, max_length=longest))
