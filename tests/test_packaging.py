@@ -24,6 +24,7 @@ NEEDS = {
     "medreasoner/data/build/writers": "server",
     "medreasoner/reasoners/openai_": "server",
     "medreasoner/segmenters/sam2_package.py": "sam2",
+    "medreasoner/segmenters/sam2_video.py": "sam2",
 }
 # declared and imported by none of our files, for what the comments in pyproject.toml say
 INDIRECT = {"accelerate", "mcp", "pyjpegls", "torchvision"}

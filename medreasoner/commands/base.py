@@ -20,10 +20,13 @@ FINE, OURS, INPUT, STOPPED = 0, 1, 2, 130
 # module that may be missing -> the extra of this package that brings it
 EXTRA_OF = {
     "datasets": "data",
+    "fastapi": "page",
     "gradio": "page",
+    "gradio_client": "page",
     "openai": "server",
     "pyarrow": "data",
     "spaces": "page",
+    "starlette": "page",
 }
 
 

@@ -121,7 +121,7 @@ def test_a_dicom_file_too_poor_for_a_segmentation_object_still_gives_the_rest_an
     [
         (["--slice", 99], "Axial slice 99 was asked for, but the file has 20 of them"),
         (["--axis", "oblique"], "expected one of axial, coronal, sagittal"),
-        (["--frame", 2], "Moment 2 was asked for"),
+        (["--frame", 2], "Frame 2 was asked for, but the file holds a single image"),
         (["--window", "wide"], "LEVEL/WIDTH such as 40/400"),
     ],
 )

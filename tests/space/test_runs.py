@@ -25,7 +25,7 @@ from space import deploy
 from space.stage import PYTHON, Content, stage
 from tests import clean, hub_server, hub_store
 from tests.hub_server import USER, Hub
-from tests.visit import expect
+from tests.visit import expect, why
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -141,6 +141,7 @@ def test_a_visitor_gets_an_answer_and_a_mask(address, staged, browser):
     expect(page.get_by_label("Question")).to_have_value(example.question)
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("status", name="State of the run")).to_have_text("Done")
+    why(page)
     expect(page.get_by_role("region", name="Reasoning")).not_to_be_empty()
     expect(page.locator("#viewer .mask path")).to_be_visible()
     context.close()
