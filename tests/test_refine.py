@@ -4,6 +4,7 @@ place is refused.
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from medreasoner.geometry import Grounding, GroundingError
@@ -34,13 +35,16 @@ def test_without_clicks_the_mask_is_the_one_of_the_first_run(segmenter, picture)
 
 
 def test_clicks_of_both_kinds_change_what_the_decoder_is_told(segmenter, picture):
-    cache = ImageCache()
+    """The embedded prompts, which the decoder reads; an untrained decoder's scores hardly differ."""
+    cache, told = ImageCache(), []
+    hook = segmenter._model.prompt_encoder.register_forward_hook(lambda *call: told.append(call[-1][0]))
     x, y, _ = CLICKS[0]
-    scores = {
-        refine(picture, segmenter, WHERE, clicks, cache).score
-        for clicks in ([], CLICKS, [(x, y, True)], [(x, y, False)])
-    }
-    assert len(scores) == 4
+    for clicks in ([], CLICKS, [(x, y, True)], [(x, y, False)]):
+        refine(picture, segmenter, WHERE, clicks, cache)
+    hook.remove()
+    none, both, wanted, unwanted = told
+    assert none.shape[-2] < wanted.shape[-2] < both.shape[-2]
+    assert wanted.shape == unwanted.shape and not torch.allclose(wanted, unwanted, atol=1e-3)
 
 
 def test_the_image_is_taken_in_once(segmenter, picture, monkeypatch):

@@ -100,6 +100,7 @@ def embedded(
 
 def segmenter(folder: Path, own_encoder: bool = True, multimask: bool = False) -> Path:
     """A mask decoder's folder at 512 px, with or without a vision encoder."""
+    torch.manual_seed(0)
     config = Sam2Config(
         vision_config=_vision(),
         prompt_encoder_config={"hidden_size": 32, "image_size": 512, "mask_input_channels": 8},
