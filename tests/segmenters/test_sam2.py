@@ -73,7 +73,8 @@ def test_a_group_is_decoded_as_each_of_it_is_alone(tmp_path, picture, looks):
     ]
     for (mask, score), prompt in zip(segmenter.segment_many(encoded, group), group, strict=True):
         alone, alone_score = segmenter.segment(encoded, prompt)
-        assert np.array_equal(mask, alone) and score == pytest.approx(alone_score, abs=1e-5)
+        # of an untrained decoder a few pixels lie at the threshold, where a product of another shape decides
+        assert iou(mask, alone) >= 0.999 and score == pytest.approx(alone_score, abs=1e-5)
 
 
 def test_a_group_of_prompts_that_cannot_be_decoded_together_is_refused(tmp_path, picture):
