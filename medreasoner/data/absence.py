@@ -3,7 +3,7 @@
 
 Six kinds: a target that the image cannot show, a target that such an image may show but this one does not, a
 target asked of a picture that is no medical image, and messages that ask for no target at all (small talk,
-instructions, nonsense, medical questions without a place, other languages).
+instructions, nonsense, everyday objects, medical questions without a place, other languages).
 """
 
 import random
@@ -24,6 +24,7 @@ MESSAGES = {  # list of messages -> list of explanations
     "greetings_other_languages": "foreign_questions",
     "nonsense": "nonsense",
     "off_topic_medical": "off_topic_medical",
+    "objects": "objects",
     "foreign_questions": "foreign_questions",
 }
 CANNOT_SHOW, NOT_HERE, NOT_MEDICAL, NO_QUESTION = (
@@ -82,12 +83,12 @@ def not_here(scene: Scene, present: Sequence[str], table: dict[str, Category]) -
     return found
 
 
-def message(training: bool, rng: random.Random) -> AbsentQuestion:
+def message(training: bool, rng: random.Random, choices: int | None = None) -> AbsentQuestion:
     """A message that asks for no target in any image."""
     kind = rng.choice(list(MESSAGES))
     drawn = rng.choice(texts()[kind if training else f"{kind}_held_out"])
     question = drawn["question"] if isinstance(drawn, dict) else drawn
-    think = rng.choice(texts()["explanations"][MESSAGES[kind]])
+    think = rng.choice(texts()["explanations"][MESSAGES[kind]][:choices])
     return AbsentQuestion(NO_QUESTION, question, think, message=kind)
 
 
@@ -99,19 +100,28 @@ def absent_target(
     rng: random.Random,
     seen: Sequence[str] = (),
     side: str = "",
+    *,
+    choices: int | None = None,
 ) -> AbsentQuestion:
     """A question about a target that is not in the image.
+
+    Its explanation begins as the reasoning of a target that is there (`build/writers/reasonings.py`): with
+    other first words, a model would decide by them, before it has said what is asked for.
 
     Args:
         kind: CANNOT_SHOW, NOT_HERE or NOT_MEDICAL.
         seen: targets that are in the image, with their articles.
         side: of the patient, for one of a pair.
+        choices: explanations that one is drawn from, None for all.
     """
     listed = {CANNOT_SHOW: "absent", NOT_HERE: "not_in_slice", NOT_MEDICAL: "no_medical_image"}[kind]
-    usable = [text for text in texts()["explanations"][listed] if seen or "{seen}" not in text]
+    usable = [text for text in texts()["explanations"][listed] if seen or "{seen}" not in text][:choices]
     fill = {"name": category.with_article(side), "scene": rng.choice(scene.phrases or ("an image",))}
     fill["seen"] = rng.choice(list(seen)) if seen else ""
-    return AbsentQuestion(kind, question, rng.choice(usable).format(**fill), category.name)
+    # the first explanations name the target, as reasonings drawn from few sentences do
+    meant = "" if choices else rng.choice(category.sentences("meaning", side) or [""])
+    think = f"{meant} {rng.choice(usable).format(**fill)}".strip()
+    return AbsentQuestion(kind, question, think, category.name)
 
 
 def absent_question(
@@ -121,6 +131,7 @@ def absent_question(
     table: dict[str, Category],
     training: bool,
     rng: random.Random,
+    choices: int | None = None,
 ) -> AbsentQuestion:
     """One message about an image of `scene` to which the right answer is that there is nothing to mark.
 
@@ -130,10 +141,11 @@ def absent_question(
     Args:
         present: class names in the image's mask. seen: targets in the image, with their articles.
         training: draws the wordings for training, else those that are held out.
+        choices: explanations that one is drawn from, None for all.
     """
     missing, impossible = not_here(scene, present, table), cannot_show(scene, table)
     if rng.random() < 0.25 or not (missing or impossible):
-        return message(training, rng)
+        return message(training, rng, choices)
     near = missing and (not impossible or rng.random() < 1 / 3)
     category = rng.choice(missing if near else impossible)
     kind = NOT_HERE if near else CANNOT_SHOW if scene.medical else NOT_MEDICAL
@@ -141,4 +153,4 @@ def absent_question(
     wordings = category.questions if training else category.held_out
     question = rng.choice([text for text in wordings if "{image_side}" not in text] or wordings)
     question = question.replace("{side}", side).replace("{image_side}", side)
-    return absent_target(kind, category, question, scene, rng, seen, side)
+    return absent_target(kind, category, question, scene, rng, seen, side, choices=choices)

@@ -13,6 +13,8 @@ BODY = (  # body regions: where a target can be seen (`Category.body`), what an 
 # super-categories of what an image need not show
 FINDINGS = ("neoplasm", "non-neoplastic lesion", "infection", "skin")
 
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
 
 @dataclass(frozen=True)
 class Term:
@@ -79,6 +81,19 @@ class Category:
         if self.supercategory in FINDINGS:
             return f"{'an' if re.match(r'[aeiou]', name) else 'a'} {name}"
         return f"the {name}"
+
+    def sentences(self, kind: str, side: str = "", image_side: str = "") -> list[str]:
+        """The sentences of a field that can be said of the target on the patient's `side`, seen on the
+        `image_side`; none that speaks of a side which is not known ("").
+
+        Args:
+            kind: "meaning", "appearance", "location" or "alternatives".
+        """
+        fill = {"name": self.called(side), "side": side, "image_side": image_side}
+        fill["other_side"] = {"left": "right", "right": "left"}.get(side, "")
+        texts = getattr(self, kind)
+        usable = [text for text in texts if all(fill[name] for name in _PLACEHOLDER.findall(text))]
+        return [text.format(**fill) for text in usable]
 
     def leaks(self, question: str) -> str | None:
         """The name or synonym that gives the target away in `question`, or None."""

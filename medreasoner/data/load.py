@@ -25,6 +25,7 @@ from medreasoner.data.rows import Row
 from medreasoner.data.sample import Sample
 from medreasoner.data.storage import DataError, Folder, RowError, Storage
 from medreasoner.json_files import read_json
+from medreasoner.messages import short
 
 __all__ = ["DataError", "RowError", "SampleSet", "Skipped", "load"]
 
@@ -108,7 +109,7 @@ class SampleSet:
         """The sample of `row`, None if it is of another split. Errors: RowError, also for an id in `seen`."""
         sample = self.layout.read_sample(row, self.storage, self.split)
         if sample is not None and sample.id in seen:
-            raise RowError(f"the id {sample.id!r} has come before")
+            raise RowError(f"the id {short(sample.id)} has come before")
         return sample
 
     def _why_none(self) -> str:

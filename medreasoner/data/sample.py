@@ -12,6 +12,7 @@ from PIL import Image
 from medreasoner.geometry import Box, Grounding, Point, mask_to_box, mask_to_points
 from medreasoner.imaging import load_image
 from medreasoner.imaging.mask_file import MaskError, read_mask_image
+from medreasoner.messages import short
 
 
 class SampleError(ValueError):
@@ -63,15 +64,17 @@ class Sample:
         Errors: SampleError if there is none, it cannot be decoded, or holds other values than 0/1 or 0/255.
         """
         if self.mask is None:
-            raise SampleError(f"sample {self.id!r} has no mask, only a box")
+            raise SampleError(f"sample {short(self.id)} has no mask, only a box")
         try:
             levels = _levels(read_mask_image(self.mask))
         except MaskError as error:
-            raise SampleError(f"the mask of sample {self.id!r} is no readable picture ({error})") from error
+            raise SampleError(
+                f"the mask of sample {short(self.id)} is no readable picture ({error})"
+            ) from error
         found = np.unique(levels)
         if not (set(found) <= {0, 1} or set(found) <= {0, 255}):
             raise SampleError(
-                f"the mask of sample {self.id!r} must hold 0 and 1, or 0 and 255; "
+                f"the mask of sample {short(self.id)} must hold 0 and 1, or 0 and 255; "
                 f"it holds {found[:6].tolist()}…"
             )
         return levels > 0
@@ -82,12 +85,12 @@ class Sample:
         Errors: SampleError.
         """
         if self.absent:
-            raise SampleError(f"sample {self.id!r} asks for what is not in its image, so it has no box")
+            raise SampleError(f"sample {short(self.id)} asks for what is not in its image, so it has no box")
         if self.box is not None and self.points is not None:
             return Grounding(self.box, self.points)
         mask = self.load_mask()
         if not mask.any():
-            raise SampleError(f"the mask of sample {self.id!r} is empty, so it has no box")
+            raise SampleError(f"the mask of sample {short(self.id)} is empty, so it has no box")
         return Grounding(self.box or mask_to_box(mask), self.points or mask_to_points(mask))
 
 

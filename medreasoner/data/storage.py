@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from medreasoner.messages import cut
+
 
 class DataError(ValueError):
     """A set, or with `strict` one of its rows, cannot be read; the message says what came and what to do."""
@@ -65,7 +67,7 @@ class Folder:
             path = self.path / name
             if os.path.isfile(path):  # unlike Path.is_file, never raises
                 if self.confined and leads_outside(path, self.path):
-                    raise RowError(f"{name} leads out of the folder {self.path}; copy the file into it")
+                    raise RowError(f"{cut(name)} leads out of the folder {self.path}; copy the file into it")
                 return path
         return None
 

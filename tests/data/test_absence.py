@@ -122,3 +122,17 @@ def test_every_kind_of_message_is_drawn(training):
             assert (drawn.kind == NO_QUESTION) == bool(drawn.message)
     assert set(kinds) == {*MESSAGES, CANNOT_SHOW, NOT_HERE, NOT_MEDICAL}
     assert min(kinds.values()) > 0.02 * kinds.total(), kinds
+
+
+def test_of_few_explanations_each_kind_has_its_own_and_a_target_is_named_first():
+    rng, liver, scene = random.Random(0), TABLE["liver"], scene_of("mri_brain_ms_flair")
+    for kind in (CANNOT_SHOW, NOT_HERE, NOT_MEDICAL):
+        drawn = {
+            absent_target(kind, liver, "?", scene, rng, choices=1).think.partition(". ")[0] for _ in range(20)
+        }
+        assert len(drawn) == 1 and drawn.pop().startswith("The question describes the liver"), kind
+    thinks: dict[str, set[str]] = {}
+    for _ in range(300):
+        drawn = message(training=True, rng=rng, choices=1)
+        thinks.setdefault(drawn.message, set()).add(drawn.think)
+    assert set(thinks) == set(MESSAGES) and all(len(each) == 1 for each in thinks.values())

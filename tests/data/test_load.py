@@ -21,6 +21,8 @@ from medreasoner.data.load import DataError, load
 from medreasoner.geometry import mask_to_box
 from tests.sets import BOX, HEIGHT, WIDTH, folder, parquet, png, published, rectangle, row
 
+LONG = "x" * 60_000
+
 
 def test_a_line_becomes_a_sample_whose_truth_is_measured_from_its_mask(tmp_path):
     [sample] = load(folder(tmp_path, row()))
@@ -50,6 +52,31 @@ def test_a_split_selects_its_rows_and_those_that_name_none(tmp_path):
     data = folder(tmp_path, row(id="a", split="train"), row(id="b", split="validation"), row(id="c"))
     assert [s.id for s in load(data)] == ["a", "b", "c"]
     assert [s.id for s in load(data, "validation")] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *({key: LONG} for key in ("id", "modality", "category", "case", "supercategory", "target", "side")),
+        *({key: LONG} for key in ("image", "mask", "box", "points", "others", "absent")),
+        {"modality": [LONG]},
+        {"image": [LONG]},
+        {"question": {LONG: LONG}},
+    ],
+    ids=lambda bad: next(iter(bad)),
+)
+def test_names_of_60000_letters_are_refused_and_are_not_in_the_message(tmp_path, bad):
+    loaded = load(folder(tmp_path, row(id="good"), row(**bad)))
+    assert [sample.id for sample in loaded] == ["good"]
+    [skipped] = loaded.skipped
+    assert next(iter(bad)) in f"{skipped} image mask" and len(str(skipped)) < 260
+
+
+def test_a_header_of_60000_letters_is_not_in_the_message(tmp_path):
+    (tmp_path / "metadata.csv").write_text(f"{LONG},question\n1,2\n")
+    with pytest.raises(DataError) as refusal:
+        list(load(tmp_path))
+    assert "has no image" in str(refusal.value) and len(str(refusal.value)) < 600
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ line with `refused` instead of an image gives the reason why there is none; `vol
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from medreasoner.data.build.source_files import UNKNOWN, Options, SourceError
 from medreasoner.data.storage import RowError, leads_outside
-from medreasoner.data.values import as_list, as_object, numbers_of, text_of
+from medreasoner.data.values import as_list, as_object, name_of, numbers_of, optional_name_of, text_of
+from medreasoner.messages import cut, short
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,13 @@ class Manifest:
     def _add(self, line: bytes, number: int, offset: int, stems: set[str]) -> None:
         row = self._decoded(line, number)
         if "refused" in row:
-            self._first_refusal = self._first_refusal or str(row["refused"])
+            self._first_refusal = self._first_refusal or cut(str(row["refused"]))
             return
         item = self._item(row, line, number)
         if item.stem in stems:
             raise SourceError(
-                f"{self.path.name}, row {number}: the id {item.id!r} has come before; give each image its own"
+                f"{self.path.name}, row {number}: the id {short(item.id)} has come before; "
+                "give each image its own"
             )
         stems.add(item.stem)
         self._index.append((item.split == "train", item.id, offset, number))
@@ -119,28 +122,28 @@ class Manifest:
             raise self._malformed(line, number, error) from error
         where = f"{self.path.name}, row {number}"
         if not item.modality:
-            raise SourceError(f"{where}: {item.id!r} has no modality; say it there or with --modality")
+            raise SourceError(f"{where}: {short(item.id)} has no modality; say it there or with --modality")
         for path in (item.image, item.mask):
+            if not os.path.isfile(path):  # unlike Path.is_file, never raises
+                raise SourceError(f"{where}: there is no file {cut(str(path))}")
             if leads_outside(path, self.root):
                 raise SourceError(f"{where}: {path} leads out of {self.root}; copy the file into the folder")
-            if not path.is_file():
-                raise SourceError(f"{where}: there is no file {path}")
         return item
 
     def _made(self, row: dict) -> Item:
         """Errors: RowError."""
-        name = text_of(row, "id")
-        case = str(row.get("case") or name)
+        name = name_of(row, "id")
+        case, split = optional_name_of(row, "case") or name, optional_name_of(row, "split")
         spacing = row.get("spacing_mm")
         return Item(
             id=name,
-            dataset=row.get("dataset") or self.root.resolve().name,
+            dataset=optional_name_of(row, "dataset") or self.root.resolve().name,
             image=self.root / text_of(row, "image"),
             mask=self.root / text_of(row, "mask"),
-            modality=row.get("modality") or self.options.modality,
+            modality=optional_name_of(row, "modality") or self.options.modality,
             classes=tuple(_class_of(target) for target in as_list(row.get("targets"), "targets")),
             case=case,
-            split=row.get("split") or split_of(case, self.options.validation, self.options.seed),
+            split=split or split_of(case, self.options.validation, self.options.seed),
             licence=row.get("licence") or self.options.licence,
             source=row.get("source") or UNKNOWN,
             spacing_mm=numbers_of(spacing, 2, "spacing_mm") if spacing else None,
@@ -152,8 +155,8 @@ def _class_of(target: object) -> tuple[int, str]:
     fields = as_object(target, "a target")
     index = fields.get("index")
     if not str(index).isdecimal():
-        raise RowError(f"the index of a target must be a whole number of at least 0, got {index!r}")
-    return int(index), text_of(fields, "name")
+        raise RowError(f"the index of a target must be a whole number of at least 0, got {short(index)}")
+    return int(index), name_of(fields, "name")
 
 
 def split_of(case: str, validation: float, seed: int = 0) -> str:

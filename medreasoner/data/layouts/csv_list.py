@@ -14,6 +14,7 @@ from medreasoner.data.rows import Row
 from medreasoner.data.sample import Sample
 from medreasoner.data.storage import RowError, Storage
 from medreasoner.data.values import existing_file
+from medreasoner.messages import cut
 
 COLUMNS = {
     "image": ("image", "image_path", "file", "file_name", "filename"),
@@ -38,7 +39,7 @@ def read_sample(row: Row, storage: Storage, split: str | None) -> Sample | None:
     if fields["image"] is None:
         expected = " or ".join(COLUMNS["image"])
         raise RowError(
-            f"it has no image; expected one in a column {expected}, the columns are {', '.join(cells)}"
+            f"it has no image; expected one in a column {expected}, the columns are {cut(', '.join(cells))}"
         )
     if not in_split(fields, split):
         return None

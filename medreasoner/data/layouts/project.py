@@ -12,7 +12,17 @@ from pathlib import Path
 from medreasoner.data.rows import Row
 from medreasoner.data.sample import Sample
 from medreasoner.data.storage import RowError, Storage
-from medreasoner.data.values import as_list, as_object, box_of, existing_file, points_of, text_of
+from medreasoner.data.values import (
+    as_list,
+    as_object,
+    box_of,
+    existing_file,
+    name_of,
+    optional_name_of,
+    points_of,
+    text_of,
+)
+from medreasoner.messages import short
 
 
 def read_sample(row: Row, storage: Storage, split: str | None) -> Sample | None:
@@ -30,7 +40,7 @@ def make_sample(fields: dict, storage: Storage) -> Sample:
     """The sample that these fields describe. Errors: RowError."""
     absent = fields.get("absent") or False
     if not isinstance(absent, bool):
-        raise RowError(f"absent must be true or false, got {str(absent)[:60]}")
+        raise RowError(f"absent must be true or false, got {short(absent)}")
     if absent and any(fields.get(key) for key in ("mask", "box", "points")):
         raise RowError("it is marked as absent, so it must have no mask, box or points")
     if not absent and not fields.get("mask") and not (fields.get("box") and fields.get("points")):
@@ -44,11 +54,10 @@ def make_sample(fields: dict, storage: Storage) -> Sample:
         points=points_of(fields["points"]) if fields.get("points") else None,
         absent=absent,
         others=tuple(box_of(other) for other in as_list(fields.get("others"), "others")),
-        **{key: text_of(fields, key) for key in ("id", "question", "modality", "category", "case")},
-        **{
-            key: str(fields.get(key) or "")
-            for key in ("supercategory", "think", "target", "side", "image_side")
-        },
+        question=text_of(fields, "question"),
+        think=str(fields.get("think") or ""),
+        **{key: name_of(fields, key) for key in ("id", "modality", "category", "case")},
+        **{key: optional_name_of(fields, key) for key in ("supercategory", "target", "side", "image_side")},
     )
 
 
@@ -60,4 +69,4 @@ def _picture(value: object, storage: Storage) -> Path | bytes:
         return existing_file(storage, value)
     if isinstance(value, dict) and (value.get("bytes") or value.get("path")):
         return value.get("bytes") or existing_file(storage, text_of(value, "path"))
-    raise RowError(f"a picture must be a path or the bytes of a file, got {str(value)[:60]}")
+    raise RowError(f"a picture must be a path or the bytes of a file, got {short(value)}")

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from medreasoner.data.sample import Sample
+from medreasoner.messages import cut
 from medreasoner.output.colours import COLOURS
 from medreasoner.output.overlay import overlay
 
 TILE, CAPTION, COLUMNS = 300, 28, 4  # pixels of a tile's side, pixels of the line below it, tiles in a row
+LONGEST = 100  # letters of a caption that are measured
 MARGIN = 6  # pixels around an image in its tile
 
 
@@ -23,7 +25,7 @@ def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
         drawn.thumbnail((TILE - 2 * MARGIN, TILE - 2 * MARGIN), Image.Resampling.LANCZOS)
         x, y = place % COLUMNS * TILE, place // COLUMNS * (TILE + CAPTION)
         sheet.paste(drawn, (x + (TILE - drawn.width) // 2, y + (TILE - drawn.height) // 2 + MARGIN))
-        caption = f"{sample.modality}: {'absent: ' if sample.absent else ''}{sample.category}"
+        caption = cut(f"{sample.modality}: {'absent: ' if sample.absent else ''}{sample.category}", LONGEST)
         while font.getlength(caption) > TILE - 16:
             caption = caption[:-2].rstrip() + "…"
         middle = (x + TILE // 2, y + TILE + CAPTION // 2 - 2)

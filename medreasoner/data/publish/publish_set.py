@@ -23,6 +23,7 @@ from medreasoner.data.publish.summary import Summary
 from medreasoner.data.sample import Sample, SampleError
 from medreasoner.data.storage import leads_outside
 from medreasoner.imaging import ImageError
+from medreasoner.messages import short
 
 WRITTEN = "Written by medreasoner"  # in the card of every set that may be written over
 SPLIT = re.compile(r"\w+(\.\w+)*")
@@ -54,7 +55,7 @@ def publish_set(folder: Path, out: Path, reviewed: bool = False) -> dict:
             try:
                 row = to_row(entry)
             except (SampleError, ImageError) as error:
-                summary.skipped.append(f"sample {entry.sample.id!r}: {error}")
+                summary.skipped.append(f"sample {short(entry.sample.id)}: {error}")
                 continue
             shards.write(entry.split, row)
             summary.count(entry)
@@ -140,8 +141,8 @@ def _split(sample: Sample, stated: dict[str, str]) -> str:
     split = stated["split"] or "train"
     if not SPLIT.fullmatch(split):
         raise DataError(
-            f"the split of sample {sample.id!r} must be letters, digits and '_', as the Hub wants it; "
-            f"got {split!r}"
+            f"the split of sample {short(sample.id)} must be letters, digits and '_', as the Hub wants it; "
+            f"got {short(split)}"
         )
     return split
 

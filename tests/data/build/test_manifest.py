@@ -34,7 +34,7 @@ def test_a_manifest_is_read_with_what_is_kept_for_evaluation_first(tmp_path):
         ({"modality": ""}, "row 1: 'own/a' has no modality"),
         ({"image": "images/none.png"}, "row 1: there is no file"),
         ({"image": "../secret.png"}, r"row 1: .*secret\.png leads out of"),
-        ({"mask": "/etc/hostname"}, "row 1: /etc/hostname leads out of"),
+        ({"mask": "/etc/hosts"}, "row 1: /etc/hosts leads out of"),
         ({"image": "images/link.png"}, r"row 1: .*link\.png leads out of"),
         ({"id": "own/b"}, "row 2: the id 'own/b' has come before"),
     ],
@@ -46,6 +46,15 @@ def test_a_malformed_row_is_named(tmp_path, change, said):
     rewrite(tmp_path / "src", a=change)
     with pytest.raises(SourceError, match=said):
         items(tmp_path / "src", tmp_path, Options())
+
+
+@pytest.mark.parametrize("key", ["id", "modality", "case", "dataset", "split", "image", "mask"])
+def test_a_name_of_60000_letters_is_refused_and_is_not_in_the_message(tmp_path, key):
+    source(tmp_path / "src", ROWS)
+    rewrite(tmp_path / "src", a={key: "x" * 60_000})
+    with pytest.raises(SourceError, match="row 1") as refusal:
+        items(tmp_path / "src", tmp_path, Options())
+    assert len(str(refusal.value)) < 400
 
 
 def test_a_line_that_is_no_json_is_named(tmp_path):

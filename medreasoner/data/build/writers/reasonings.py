@@ -6,15 +6,12 @@ has in this image, what was measured, and what else it could be: 35 to 80 words.
 """
 
 import random
-import re
-from collections.abc import Sequence
 
 from medreasoner.data.build.measuring import Measured
 from medreasoner.data.category import Category
 from medreasoner.text.places import place_phrase
 
 FEWEST, MOST = 35, 80  # words
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 _SEEN = (
     "I see it {place} of the image: {size}, {shape} and {bright} its surroundings.",
@@ -45,7 +42,12 @@ _OWN_SIDE = (
 
 
 def reasoning(
-    category: Category, measured: Measured, rng: random.Random, side: str = "", image_side: str = ""
+    category: Category,
+    measured: Measured,
+    rng: random.Random,
+    side: str = "",
+    image_side: str = "",
+    choices: int | None = None,
 ) -> str:
     """The chain of thought for one target.
 
@@ -54,28 +56,30 @@ def reasoning(
 
     Args:
         side: of the patient. image_side: of the image. Each "left", "right" or "" where it is not known.
+        choices: sentences of each kind that one is drawn from, the first ones of each list; None for all. The
+            reasoning then opens by naming the target, for a small model learns few sentences well, and its
+            first word should not be decided by how many ways there are to go on.
     """
-    fill = {"name": category.called(side), "side": side, "image_side": image_side}
-    fill["other_side"] = {"left": "right", "right": "left"}.get(side, "")
 
-    def known(sentences: Sequence[str]) -> list[str]:
-        """The sentences that can be said, in random order."""
-        usable = [text for text in sentences if all(fill[name] for name in _PLACEHOLDER.findall(text))]
-        return [text.format(**fill) for text in rng.sample(usable, len(usable))]
+    def known(kind: str) -> list[str]:
+        """The sentences of a field that can be said, in random order."""
+        usable = category.sentences(kind, side, image_side)[:choices]
+        return rng.sample(usable, len(usable))
 
-    meaning = known(category.meaning) or [f"What is asked for is {category.with_article(side)}."]
-    appearance, location, alternatives = map(
-        known, (category.appearance, category.location, category.alternatives)
-    )
+    meaning = known("meaning") or [f"What is asked for is {category.with_article(side)}."]
+    appearance, location, alternatives = map(known, ("appearance", "location", "alternatives"))
     first, second = rng.sample([appearance, location], 2)
-    own_side = rng.choice(_OWN_SIDE).format(**fill) if side and image_side else ""
+    own_side = ""
+    if side and image_side:
+        own_side = rng.choice(_OWN_SIDE[:choices]).format(side=side, image_side=image_side)
     parts = {
+        "name": "" if choices is None else named(category.with_article(side)),
         "meaning": meaning[0],
         "knowledge": next(iter(first), ""),
         "more": "",
         "own side": own_side,
-        "neighbours": beside(measured, rng),
-        "seen": seen(measured, rng),
+        "neighbours": beside(measured, rng, choices),
+        "seen": seen(measured, rng, choices),
         "alternative": next(iter(alternatives), ""),
     }
     for spare in (*second, *first[1:]):
@@ -88,7 +92,12 @@ def reasoning(
     return " ".join(filter(None, parts.values()))
 
 
-def seen(measured: Measured, rng: random.Random) -> str:
+def named(target: str) -> str:
+    """The sentence that says which target, named with its article, the question is about."""
+    return f"The question describes {target}."
+
+
+def seen(measured: Measured, rng: random.Random, choices: int | None = None) -> str:
     """The sentence that says place, size, shape, and brightness or margin."""
     place = place_phrase(measured.side, measured.height)
     words = {
@@ -97,10 +106,10 @@ def seen(measured: Measured, rng: random.Random) -> str:
         "bright": measured.brightness,
         "margin": measured.margin,
     }
-    return rng.choice(_SEEN).format(place=place, **words)
+    return rng.choice(_SEEN[:choices]).format(place=place, **words)
 
 
-def beside(measured: Measured, rng: random.Random) -> str:
+def beside(measured: Measured, rng: random.Random, choices: int | None = None) -> str:
     """The sentence about its neighbours, "" where none was measured."""
     phrases = [f"{relation} {name}" for relation, name in measured.neighbours]
     if not phrases:
@@ -110,7 +119,8 @@ def beside(measured: Measured, rng: random.Random) -> str:
     elif any(side in phrases[0] for side in (" left of ", " right of ")):
         phrases[0] += " as displayed"
     first, second = phrases[0], phrases[-1]
-    return rng.choice(_BESIDE_ONE if len(phrases) == 1 else _BESIDE_TWO).format(first=first, second=second)
+    forms = _BESIDE_ONE if len(phrases) == 1 else _BESIDE_TWO
+    return rng.choice(forms[:choices]).format(first=first, second=second)
 
 
 def _words(parts: dict[str, str]) -> int:

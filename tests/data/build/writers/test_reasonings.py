@@ -101,3 +101,16 @@ def test_articles_fit_the_words_after_them():
     for seed in range(200):
         rng = random.Random(seed)
         assert not re.search(r"\b(a (even|uneven)|an (small|tiny|large|mid))\b", seen(drawn(rng), rng))
+
+
+def test_of_few_sentences_only_the_measured_facts_vary_and_the_target_is_named_first():
+    plain = Measured("centre", "middle", "small", SHAPES[2], BRIGHTNESS[2], MARGINS[0], NEAR[:1])
+    for category in list(TABLE.values())[::5]:
+        side = "left" if category.region == "sides" else ""
+        drawn_of_one = {
+            reasoning(category, plain, random.Random(seed), side, "", choices=1) for seed in range(20)
+        }
+        assert len(drawn_of_one) <= 2, "how it looks, or where it lies"
+        for text in drawn_of_one:
+            assert text.startswith(f"The question describes {category.with_article(side)}. "), text
+            assert FEWEST <= len(text.split()) <= MOST, text
