@@ -27,6 +27,12 @@ REFERENCED_BY = (
 )
 COMPRESSION = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 PLACE = {"PixelSpacing": 2, "ImageOrientationPatient": 6, "ImagePositionPatient": 3}  # attribute -> numbers
+# letters at the edges of a slice, without their direction -> its orientation
+PLANES = {
+    frozenset("RLAP"): "axial",
+    frozenset("RLHF"): "coronal",
+    frozenset("APHF"): "sagittal",
+}
 # Detectors that see a shadow: a pixel of theirs is larger than what it shows, by a factor that depends on the
 # distance
 PROJECTION = {"CR", "DX", "MG", "RF", "XA", "IO", "PX", "RG"}

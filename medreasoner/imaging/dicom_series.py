@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from medreasoner.imaging.dicom_file import parse
-from medreasoner.imaging.dicom_geometry import PLACE, DicomSource, dicom_source, orientation, spacing_mm
+from medreasoner.imaging.dicom_geometry import (
+    PLACE,
+    PLANES,
+    DicomSource,
+    dicom_source,
+    orientation,
+    spacing_mm,
+)
 from medreasoner.imaging.dicom_header import FrameHeader, read_value
 from medreasoner.imaging.dicom_pixels import PIXELS
 from medreasoner.imaging.dicom_stack import stack_order
 from medreasoner.imaging.read import is_dicom, read_bytes
 from medreasoner.imaging.types import ImageError
-
-# letters at the edges of a slice, without their direction -> its orientation
-PLANES = {
-    frozenset("RLAP"): "axial",
-    frozenset("RLHF"): "coronal",
-    frozenset("APHF"): "sagittal",
-}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import nibabel
 import numpy as np
 
-from medreasoner.imaging.nifti_grid import Header, SlicePlane, VolumeGrid
+from medreasoner.imaging.nifti_grid import MM_PER_UNIT, Header, SlicePlane, VolumeGrid
 
 AXES = 3
 _QFORM = ("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
@@ -26,6 +26,12 @@ class NiftiSource:
     shape: tuple[int, ...]
     plane: SlicePlane
     geometry: Header
+
+    @property
+    def across_mm(self) -> float:
+        """From the middle of the slice to that of the next, in mm; 1 where the file states no size."""
+        sizes = nibabel.affines.voxel_sizes(self.geometry.get_best_affine())
+        return float(sizes[self.plane.across]) * MM_PER_UNIT[self.geometry.get_xyzt_units()[0]]
 
     def mask_file(self, mask: np.ndarray, notice: str) -> bytes:
         """A `.nii.gz` file: uint8, 0 and 1.

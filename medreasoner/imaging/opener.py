@@ -57,6 +57,15 @@ class ImageOpener:
 
     def open(self, source: Path | bytes, view: ViewSelection | None = None) -> Opened:
         """Open a file, or other views of one: its path or what it holds. Errors: ImageError."""
+        return self._asked(source, view or ViewSelection(), keep=False)
+
+    def open_slice(self, volume: bytes, view: ViewSelection) -> LoadedImage:
+        """A slice of a NIfTI volume of which others are to follow: the process keeps it unpacked until it is
+        asked for another file. Errors: ImageError."""
+        return self._asked(volume, view, keep=True).loaded
+
+    def _asked(self, source: Path | bytes, view: ViewSelection, keep: bool) -> Opened:
+        """Ask the process, and end it where it takes too much."""
         with self._one_at_a_time:
             process = self._running()
             late = threading.Event()
@@ -65,7 +74,7 @@ class ImageOpener:
             timer.start()
             try:
                 path, data = (source, b"") if isinstance(source, Path) else (None, source)
-                send(process.stdin, (path, asdict(view or ViewSelection())), data)
+                send(process.stdin, (path, asdict(view), keep), data)
                 answer, rest = receive(process.stdout)
                 if isinstance(answer, str):
                     raise ImageError(answer)

@@ -1,5 +1,6 @@
 """The process in which images are opened; `opener.ImageOpener` starts it, asks it, and ends it."""
 
+import hashlib
 import logging
 import os
 import sys
@@ -10,9 +11,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medreasoner.imaging.anonymous import without_names
+from medreasoner.imaging.freed_memory import give_back
 from medreasoner.imaging.opener import receive, send, send_image
-from medreasoner.imaging.read import load_image, read_bytes
-from medreasoner.imaging.types import ImageError, LoadedImage, ViewOptions, ViewSelection, has_choices
+from medreasoner.imaging.read import GZIP, load_image, read_bytes, unzipped
+from medreasoner.imaging.types import (
+    ImageError,
+    LoadedImage,
+    ViewOptions,
+    ViewSelection,
+    has_choices,
+    select_number,
+)
 
 
 def open_file(source: Path | bytes, view: ViewSelection) -> tuple[LoadedImage, bytes]:
@@ -27,17 +36,47 @@ def open_file(source: Path | bytes, view: ViewSelection) -> tuple[LoadedImage, b
     return loaded, rest
 
 
+class KeptVolume:
+    """The NIfTI volume that was asked for a slice last, unpacked once for all its slices."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Make room for another file."""
+        self._key, self._opened = None, None
+
+    def slice(self, data: bytes, view: ViewSelection) -> LoadedImage:
+        """A slice of the volume that `data` holds, compressed or not. Errors: ImageError."""
+        from medreasoner.imaging.nifti import open_nifti, show_slice
+
+        key = (hashlib.blake2b(data).digest(), view.axis, view.frame)
+        if key != self._key:
+            self.forget()
+            self._opened = open_nifti(unzipped(data) if data[:2] == GZIP else data, view)
+            self._key = key
+        number = select_number("slice", view.slice, self._opened.slices)
+        return show_slice(self._opened, number, view.window)
+
+
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until their pipe closes: with a sentence for what cannot be opened; else with the
     image's facts, and then its pixels."""
     send(answers, "ready")
+    kept = KeptVolume()
     while True:
+        data = b""  # what was sent before is not to be held beside the next
+        give_back(collect=True)
         try:
-            (path, view), data = receive(requests)
+            (path, view, keep), data = receive(requests)
         except EOFError:
             return
         try:
-            loaded, rest = open_file(path or data, ViewSelection(**view))
+            if keep:
+                loaded, rest = kept.slice(data, ViewSelection(**view)), b""
+            else:
+                kept.forget()
+                loaded, rest = open_file(path or data, ViewSelection(**view))
         except ImageError as error:
             send(answers, str(error))
             continue

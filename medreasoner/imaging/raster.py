@@ -5,9 +5,10 @@ import struct
 import warnings
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from medreasoner.imaging.array import LAID_ON_BLACK, lay_on_black, refuse_window
+from medreasoner.imaging.exif import TURNED, TURNS, exif_orientation
 from medreasoner.imaging.heif import is_heic, open_heic
 from medreasoner.imaging.jpeg import lacks_data
 from medreasoner.imaging.png import SIGNATURE, gray_with_opacity, lacks_rows, without_texts
@@ -31,16 +32,6 @@ DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 OPACITY = "opacity"  # a key of Pillow's `info`: an image of floats, 0..1
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
-# EXIF orientation -> how the picture is turned; 1 is upright, anything else has no meaning
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 # first bytes of files that people take for images -> what they are
 OTHER_FILES = {
     b"%PDF": "a PDF",
@@ -52,14 +43,12 @@ OTHER_FILES = {
     b"<?xml": "a file of XML",
 }
 PRINTABLE = frozenset(range(32, 256)) - {127} | set(b"\t\n\r")
-TURNED = "The image was turned upright, as its EXIF orientation says."
 
 # What Pillow 12 raises on damaged data, by call; found by breaking some 60,000 files of these formats at
 # random
 _OPEN_ERRORS = (OSError, ValueError, RuntimeError, SyntaxError, IndexError)  # the last two: pi-heif
 _SEEK_ERRORS = (OSError, ValueError, RuntimeError, TypeError, EOFError, IndexError, SyntaxError, struct.error)
 _DECODE_ERRORS = (OSError, ValueError, RuntimeError, SyntaxError, KeyError, EOFError, struct.error)
-_EXIF_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error)
 
 
 def read_raster(data: bytes, view: ViewSelection) -> LoadedImage:
@@ -178,14 +167,6 @@ def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
     if OPACITY in image.info:
         turned.info[OPACITY] = image.info[OPACITY].transpose(turn)
     return turned
-
-
-def exif_orientation(image: Image.Image) -> int | None:
-    """EXIF orientation of an image, 1 if it has none, None if that cannot be read."""
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _EXIF_ERRORS:
-        return None
 
 
 def _windowed(image: Image.Image, window: str | None) -> Windowed:

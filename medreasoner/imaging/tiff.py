@@ -10,7 +10,8 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO, PREFIXES, TiffImageFile
 
 from medreasoner.imaging.array import COLOR_AXES, GRAY_AXES, show_values
 from medreasoner.imaging.color import BYTE, CHANNELS, colors_to_uint8
-from medreasoner.imaging.raster import TURNED, TURNS, read_pil, read_raster
+from medreasoner.imaging.exif import TURNED, TURNS
+from medreasoner.imaging.raster import read_pil, read_raster
 from medreasoner.imaging.types import (
     MAX_FRAMES,
     ImageError,

@@ -54,12 +54,12 @@ class Volume:
 
 
 def load_volume(
-    source: str | Path, axis: str | None = None, frame: int | None = None, window: str | None = None
+    source: str | Path | bytes, axis: str | None = None, frame: int | None = None, window: str | None = None
 ) -> Volume:
     """Open a volume; slices are decoded when they are asked for.
 
     Args:
-        source: a NIfTI file, or a folder with the DICOM slices of one series.
+        source: a NIfTI file, or what one holds, or a folder with the DICOM slices of one series.
         axis: how a NIfTI volume is cut; left out, across its thickest voxels.
         frame: the time point of a NIfTI volume of several, counted from 1.
         window: as for `load_image`.
@@ -68,11 +68,13 @@ def load_volume(
         doubled, of different sizes or shifted against each other.
     """
     view = ViewSelection(None, axis, frame, window)
+    if isinstance(source, bytes):
+        return _open_nifti(source, view)
     path = Path(source)
     return _open_folder(path, view) if path.is_dir() else _open_nifti(path, view)
 
 
-def _open_nifti(path: Path, view: ViewSelection) -> Volume:
+def _open_nifti(path: Path | bytes, view: ViewSelection) -> Volume:
     from medreasoner.imaging.nifti import open_nifti, show_slice
 
     data = read_bytes(path)

@@ -65,6 +65,12 @@ def test_the_files_of_pydicom_show_the_same_without_names():
     assert shown > 20
 
 
+def test_a_gif_that_breaks_off_anywhere_is_kept_without_the_name_or_not_at_all():
+    data = FILES["frames.gif"]
+    for end in {*range(13, 1000), *range(13, len(data), 13), *range(len(data) - 300, len(data))}:
+        assert not holds_name(without_names(data[:end])), end
+
+
 def test_of_a_format_from_which_names_cannot_be_taken_nothing_is_kept():
     assert without_names(b"P5 20 20 65535\n" + bytes(800)) == b""
     assert without_names(FILES["photograph.jpg"]) == b""

@@ -73,27 +73,6 @@ def test_cmyk_becomes_rgb_and_is_said():
     assert "CMYK" in loaded.notes[0]
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(kind, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    loaded = load_image(encoded(Image.fromarray(RGB), kind, exif=exif))
-    upright = {
-        1: RGB,
-        2: RGB[:, ::-1],
-        3: RGB[::-1, ::-1],
-        4: RGB[::-1],
-        5: RGB.swapaxes(0, 1),
-        6: np.rot90(RGB, -1),
-        7: RGB[::-1, ::-1].swapaxes(0, 1),
-        8: np.rot90(RGB),
-    }[orientation]
-    assert loaded.image.size == (upright.shape[1], upright.shape[0])
-    assert np.abs(np.asarray(loaded.image).astype(int) - upright).mean() < 12
-    assert bool(loaded.notes) == (orientation > 1)
-
-
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG", "MPO"])
 def test_of_several_frames_the_first_is_read_or_the_one_that_is_asked_for(kind):
     loaded, third = load_image(pages(kind)), load_image(pages(kind), frame=3)
@@ -172,12 +151,6 @@ def test_texts_and_profiles_of_a_png_cost_nothing_however_long_or_damaged(text):
     )
     header = 8 + 12 + 13  # signature, and the first chunk
     assert np.array_equal(pixels(whole[:header] + chunk + whole[header:]), RGB)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_damaged_exif_costs_only_itself_and_is_said(kind):
-    loaded = load_image(encoded(Image.fromarray(RGB), kind, exif=b"Exif\0\0nonsense" + b"\xff" * 40))
-    assert loaded.image.size == (50, 40) and "EXIF data is damaged" in loaded.notes[0]
 
 
 def test_16_bit_colours_of_a_png_keep_their_upper_bits():

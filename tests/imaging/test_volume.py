@@ -128,6 +128,13 @@ def test_what_is_no_volume_is_said_to_be_none(tmp_path):
     assert "leave axis and frame out" in refused(tmp_path / "s", axis="coronal")
 
 
+@pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
+def test_a_volume_that_unpacks_to_more_than_there_is_room_for_is_refused(tmp_path, monkeypatch, name):
+    nifti(tmp_path / name, np.zeros((200, 200, 60)))
+    monkeypatch.setattr("medreasoner.imaging.read.MAX_BYTES", 1 << 20)
+    assert refused(tmp_path / name) == "The file holds more than 1 MiB; give one image or one slice."
+
+
 def test_one_moment_of_several_is_said(tmp_path):
     nifti(tmp_path / "v.nii", np.stack([VALUES, 0.5 * VALUES], axis=3), spacing=SPACING)
     volume = load_volume(tmp_path / "v.nii", frame=2)
