@@ -2,37 +2,47 @@
 format.
 """
 
-import string
 from functools import cache
 from pathlib import Path
 
 import torch
-from transformers import BertConfig, GenerationConfig, PreTrainedTokenizerFast, Qwen3Config
+from transformers import (
+    AddedToken,
+    AutoProcessor,
+    BertConfig,
+    GenerationConfig,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+)
 
+from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
 from tests import tiny
-from train.embedded.create import save
-from train.embedded.first_weights import reset
-from train.embedded.vocabulary import build
+from train.embedded.create import reset, save
+from train.embedded.vocabulary import NOWHERE
 
 WIDTHS = (8, 16, 32, 64)  # of the tower's stages; the third stage's map is (32, 32, 32)
-PIECES = ("where", "which", "organ", "##s", "kidney", "left", "right", "lung", "the", "is", "on", "hello")
 
 
 @cache
-def vocabulary() -> tuple[PreTrainedTokenizerFast, int, list[str]]:
-    """As `vocabulary.build` gives it, of a sentence encoder that knows few words and every letter."""
-    letters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
-    pieces = ("[PAD]", "[UNK]", *letters, *(f"##{letter}" for letter in letters), *PIECES)
-    return build({piece: number for number, piece in enumerate(dict.fromkeys(pieces))})
+def processor() -> LlavaProcessor:
+    """The embedded model's, as `train.embedded.create` makes it."""
+    made = AutoProcessor.from_pretrained(EMBEDDED_FOLDER)
+    made.tokenizer.add_tokens([AddedToken(NOWHERE, normalized=False)])
+    return made
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    return processor().tokenizer
 
 
 def config() -> MedReasonerConfig:
     """Every part of the real one: the tower's blocks are as many, so that its third stage ends where it does
     there.
     """
-    tokenizer, written, _ = vocabulary()
-    pad, image, end = (tokenizer.convert_tokens_to_ids(token) for token in ("<pad>", "<image>", "<|end|>"))
+    pad, end = tokenizer().pad_token_id, tokenizer().eos_token_id
+    image = tokenizer().convert_tokens_to_ids("<image>")
     vision = tiny._vision()
     vision["backbone_config"] |= {
         "blocks_per_stage": [1, 2, 7, 2],
@@ -40,7 +50,7 @@ def config() -> MedReasonerConfig:
         "global_attention_blocks": [5, 7, 9],
     }
     text = Qwen3Config(
-        vocab_size=written,
+        vocab_size=len(tokenizer()),
         hidden_size=32,
         num_hidden_layers=3,
         num_attention_heads=2,
@@ -54,7 +64,7 @@ def config() -> MedReasonerConfig:
         eos_token_id=end,
     )
     question = BertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=len(tokenizer()),
         hidden_size=24,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -93,6 +103,6 @@ def folder(path: Path, max_new_tokens: int = 24) -> Path:
     made.generation_config = GenerationConfig(
         max_new_tokens=max_new_tokens, pad_token_id=ends.pad_token_id, eos_token_id=ends.eos_token_id
     )
-    save(made, vocabulary()[0], path)
+    save(made, processor(), EMBEDDED_FOLDER / "prompt.json", path)
     tiny.segmenter(path / "segmenter", own_encoder=False)
     return path

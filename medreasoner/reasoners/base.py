@@ -30,12 +30,14 @@ class EncodedImage:
         features: feature maps that a segmenter with the same vision tower can use instead of encoding the
             image again; else None.
         inputs: what the reasoner itself keeps for its next answer about this image.
+        prefix: what `PreparingReasoner.prepare` made of it.
     """
 
     image: Image.Image
     input_wh: tuple[int, int]
     features: object = None
     inputs: dict = field(default_factory=dict)
+    prefix: object = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Reasoner(Protocol):
     calibration: Calibration | None
     # None where no segmenter was made for it
     paired_segmenter: PairedSegmenter | None
+    # it reasons first or answers at once, as it is asked; False where it does always the same
+    thinks_on_request: bool
 
     def encode(self, image: Image.Image) -> EncodedImage:
         """Take in an RGB image: preprocess it, and encode it where the encoding can be shared. Errors:
@@ -102,6 +106,14 @@ class SamplingReasoner(Reasoner, Protocol):
         """As `stream`, but every token is drawn from the model's whole distribution at `temperature`, above
         0.
         """
+
+
+@runtime_checkable
+class PreparingReasoner(Reasoner, Protocol):
+    """A reasoner that can read more than the encoding of an image before anything is asked."""
+
+    def prepare(self, encoded: EncodedImage) -> None:
+        """Read what no question changes, into `encoded.prefix`. Errors: ReasonerError."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from transformers import BatchFeature, ProcessorMixin
 
+from medreasoner.answer_blocks import THINK
 from medreasoner.prompts import Prompt, messages
 from medreasoner.reasoners.base import EncodedImage
 
@@ -35,6 +36,17 @@ def chat_inputs(
         return_dict=True,
         processor_kwargs={"return_tensors": "pt", **padding},
     )
+
+
+def thinks_on_request(processor: ProcessorMixin, prompt: Prompt) -> bool:
+    """Whether a model can be asked to reason and to answer at once: its prompt says which, and its chat
+    template does not open the reasoning by itself.
+    """
+    if prompt.think == prompt.direct:
+        return False
+    chat = messages(prompt.text("?", think=False), prompt.system)
+    template = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    return not template.rstrip().endswith(THINK[0])
 
 
 def control_tokens(processor: ProcessorMixin) -> list[str]:

@@ -24,14 +24,20 @@ from transformers import (
 )
 
 import medreasoner.reasoners.embedded  # noqa: F401 (registers its classes with transformers)
+from medreasoner.hub.config_errors import ConfigError
 from medreasoner.json_files import read_json
 from medreasoner.messages import first_line, short
 from medreasoner.reasoners.base import ReasonerError
+from medreasoner.reasoners.checkpoint_limits import check_config, lacking_package
+from medreasoner.reasoners.generation import read_settings
 
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 # what transformers and PEFT raise for files that are missing, broken or say something impossible
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+UNREADABLE = (
+    *(OSError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError),
+    ConfigError,
+)
 NEEDED = (
     "expected tokenizer.json, tokenizer_config.json and processor_config.json or preprocessor_config.json "
     "beside the weights"
@@ -44,6 +50,7 @@ def open_config(folder: Path) -> PreTrainedConfig:
         raise ReasonerError(
             f"{folder} holds no config.json; expected the folder of a transformers image-text-to-text model"
         )
+    check_config(folder)
     try:
         config = AutoConfig.from_pretrained(folder, **LOCAL)
     except UNREADABLE as error:
@@ -89,6 +96,7 @@ def open_model(
         "use_safetensors": True,
         "ignore_mismatched_sizes": True,
         "output_loading_info": True,
+        "generation_config": read_settings(folder),
         **LOCAL,
     }
     try:
@@ -97,7 +105,8 @@ def open_model(
         )
     except ImportError as error:  # flash attention, or a package that reads quantized weights
         raise ReasonerError(
-            f"{folder} needs a package that is not installed here: {first_line(error)}"
+            f"{folder} needs a package that is not installed here: "
+            f"{lacking_package(folder) or first_line(error)}"
         ) from error
     except (*UNREADABLE, RuntimeError, SafetensorError) as error:
         raise ReasonerError(

@@ -17,6 +17,7 @@ from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.checkpoint import open_config, open_processor, processed_wh
 from medreasoner.reasoners.families import ANY_OTHER, FAMILIES, Family
 from medreasoner.reasoners.image_size import InputSize
+from medreasoner.reasoners.processor_trial import try_out
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def open_conventions(
     frame = manifest.frame or conventions.frame
     prompt = _prompt_of(_first_with(folders, "prompt.json"), manifest, frame, prompt)
     processor = open_processor(_first_with(folders, "processor_config.json", "preprocessor_config.json"))
-    _check_square(manifest.square, processor, folders[0])
     size = InputSize.of(manifest, conventions)
+    try_out(processor, prompt, size, folders[0])
+    _check_square(manifest.square, processor, folders[0])
     return Conventions(config, manifest, conventions, frame, prompt, processor, size)
 
 
@@ -97,12 +99,7 @@ def _read_prompt(path: Path) -> Prompt | None:
         return None
     try:
         return Prompt.load(path)
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        AttributeError,
-    ) as error:  # the last two: templates that are no text
+    except (OSError, ValueError) as error:
         raise ReasonerError(f"{path} cannot be used: {first_line(error)}") from error
 
 

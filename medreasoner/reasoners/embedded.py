@@ -2,13 +2,14 @@
 reads questions through a sentence encoder.
 
     image -> SAM 2 tower (frozen) -> stage 3 -> last stage with low-rank updates, and stage 3 -> 256 tokens
-    question -> sentence encoder (BERT architecture, pretrained) -> one state a word piece
+    question -> the decoder's embeddings, and pretrained sentence encoder (BERT) -> added to them
     both -> Qwen3-style decoder -> reasoning and answer
 
 Three parts differ from `LlavaForConditionalGeneration`. The tower stays byte for byte the segmenter's, so
 that one encoding serves both; what the reasoner sees differently is a low-rank update of the last stage's
-weights (LoRA, Hu et al. 2021). A strided convolution adds the finer stage-3 map. The words of the question
-are not looked up in the decoder's table but read by the sentence encoder.
+weights (LoRA, Hu et al. 2021). A strided convolution adds the finer stage-3 map. What the sentence encoder
+reads in the question is added to the decoder's own embeddings of its tokens. Where all that is added is zero,
+the model is a `LlavaForConditionalGeneration`, so training can go on from one.
 
 Importing this module registers the classes, so that transformers' Auto classes load a checkpoint of them
 without remote code.
@@ -18,6 +19,8 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, BertConfig, BertModel
 from transformers.configuration_utils import SubConfigSpec
+from transformers.conversion_mapping import register_checkpoint_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.configuration_llava import LlavaConfig
 from transformers.models.llava.modeling_llava import (
@@ -77,30 +80,26 @@ class MedReasonerModel(LlavaModel):
         return self.multi_modal_projector(stage_3, self.vision_tower.backbone.blocks[STAGE_3:])
 
     def embed(self, input_ids: torch.Tensor, questions: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, L, H): the decoder's own embeddings, with those of the question's words from the sentence
-        encoder.
+        """(B, L, H): the decoder's own embeddings, and for the question's tokens what the sentence encoder
+        makes of them added; what it makes of the whole sentence is added at the token that ends it.
 
         Args:
             questions: (B, L) number of the question a token belongs to, -1 for others; None finds one
                 question a row, between the image's tokens and the token that ends the turn.
         """
-        table = self.get_input_embeddings()
-        embedded = table(input_ids.clamp(max=table.num_embeddings - 1))
+        embedded = self.get_input_embeddings()(input_ids)
         if questions is None:
             questions = self._questions(input_ids)
         if not (questions >= 0).any():
             return embedded
-        rows, columns, ids, mask = _gathered(input_ids, questions)
+        longest = self.config.question_config.max_position_embeddings
+        rows, columns, ids, mask = _gathered(input_ids, questions, longest)
         states = self.question_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         embedded = embedded.clone()
-        embedded[rows, columns] = self.question_projector(states[mask.bool()]).to(embedded.dtype)
+        read = self.question_projector(states[mask.bool()]).to(embedded.dtype)
+        embedded[rows, columns] = embedded[rows, columns] + read
         whole = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        last = torch.tensor(
-            [columns[rows_of].max() for rows_of in _members(questions[rows, columns])], device=ids.device
-        )
-        row = torch.tensor(
-            [rows[rows_of][0] for rows_of in _members(questions[rows, columns])], device=ids.device
-        )
+        row, last = _ends(questions)
         embedded[row, last + 1] = embedded[row, last + 1] + self.sentence_projector(whole).to(embedded.dtype)
         return embedded
 
@@ -152,17 +151,19 @@ class MedReasonerModel(LlavaModel):
         )
 
 
-def _members(numbers: torch.Tensor) -> list[torch.Tensor]:
-    """For every different number, in ascending order, the places (N,) where it stands."""
-    return [(numbers == number).nonzero()[:, 0] for number in numbers.unique()]
+def _ends(questions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(N,) row and (N,) column of the last token of each question, in the order of their numbers."""
+    places = [(questions == number).nonzero()[-1] for number in questions[questions >= 0].unique()]
+    return tuple(torch.stack(places, 1))
 
 
-def _gathered(input_ids: torch.Tensor, questions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _gathered(input_ids: torch.Tensor, questions: torch.Tensor, longest: int) -> tuple[torch.Tensor, ...]:
     """The questions of a batch as one padded batch: (rows, columns) of their tokens, ids (N, Q) and mask (N,
-    Q); the order of rows and columns is that of the mask's ones."""
-    parts = [(questions == number).nonzero(as_tuple=True) for number in questions[questions >= 0].unique()]
-    longest = max(len(rows) for rows, _ in parts)
-    ids = input_ids.new_zeros(len(parts), longest)
+    Q); the order of rows and columns is that of the mask's ones. Of a question with more than `longest`
+    tokens the sentence encoder reads the first."""
+    numbers = questions[questions >= 0].unique()
+    parts = [(questions == number).nonzero()[:longest].unbind(1) for number in numbers]
+    ids = input_ids.new_zeros(len(parts), max(len(rows) for rows, _ in parts))
     mask = torch.zeros_like(ids)
     for number, (rows, columns) in enumerate(parts):
         ids[number, : len(rows)] = input_ids[rows, columns]
@@ -184,3 +185,8 @@ class MedReasonerForConditionalGeneration(LlavaForConditionalGeneration):
 
 AutoConfig.register(MedReasonerConfig.model_type, MedReasonerConfig)
 AutoModelForImageTextToText.register(MedReasonerConfig, MedReasonerForConditionalGeneration)
+# A packed tower has the names that LLaVA gives it (`train/embedded/pack.py`), so that its files stay as they
+# are when the reasoner is trained again.
+register_checkpoint_conversion_mapping(
+    MedReasonerConfig.model_type, [WeightRenaming(r"^vision_tower", "model.vision_tower")], overwrite=True
+)

@@ -45,6 +45,7 @@ class OpenAIReasoner:
     ) -> None:
         self.name = f"openai:{model}"
         self.frame, self.prompt = family.frame, prompt or prompt_for(family.frame)
+        self.thinks_on_request = self.prompt.think != self.prompt.direct
         self._client, self._model, self._family = client, model, family
         self._size = InputSize(family.square, family.max_pixels)
 

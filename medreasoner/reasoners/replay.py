@@ -72,6 +72,7 @@ class ReplayReasoner:
         self.frame: Frame = FRAMES[frame]
         self.prompt = prompt_for(self.frame)
         self.paired_segmenter = self.calibration = None
+        self.thinks_on_request = {bool(run["think"]) for run in runs} == {True, False}
         self._runs = {(run["image_sha256"], run["question"], run["think"]): run for run in runs}
         self._seconds = seconds_per_piece
 
@@ -80,7 +81,7 @@ class ReplayReasoner:
         """Read a recording. Errors: ReasonerError."""
         try:
             runs = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ReasonerError(f"the recording {path} cannot be read: {error}") from error
         if not isinstance(runs, list):
             raise ReasonerError(f"the recording {path} must be a list of runs, got {type(runs).__name__}")

@@ -19,6 +19,7 @@ from medreasoner.geometry import INPUT_PIXELS, mask_to_points
 from medreasoner.messages import first_line
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import EncodedImage, ReasonerError
+from medreasoner.weights import weights_of
 
 THRESHOLD = 0.3  # of an instance's probability; the processor's own
 MAX_TOKENS = 32  # that the text encoder reads
@@ -30,6 +31,7 @@ class Sam3Reasoner:
     frame = INPUT_PIXELS
     paired_segmenter = calibration = revision = None
     prompt = Prompt("{question}", "{question}")
+    thinks_on_request = False
 
     def __init__(self, model: Sam3Model, processor: Sam3Processor, name: str) -> None:
         self.name = name
@@ -49,6 +51,10 @@ class Sam3Reasoner:
             raise ReasonerError(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} for one")
         model.to(device).eval().requires_grad_(False)
         return Sam3Reasoner(model, processor, name)
+
+    def weights(self) -> dict[int, int]:
+        """See `InMemory`."""
+        return weights_of(self._model)
 
     def encode(self, image: Image.Image) -> EncodedImage:
         """See `Reasoner.encode`."""

@@ -70,6 +70,12 @@ class TextListener(StoppingCriteria):
             self.pieces.put(piece)
         return torch.full((1,), self.finished(), device=input_ids.device, dtype=torch.bool)
 
+    def hear(self, token: torch.LongTensor, scores: torch.FloatTensor) -> bool:
+        """Take one token (1, 1) and the scores (1, vocabulary) it was chosen by, without `generate`; whether
+        to end."""
+        self.probabilities(token, scores)
+        return bool(self(token, scores))
+
     def read(self, generate: Callable[[], None]) -> Iterator[str]:
         """The pieces, while `generate` runs in a thread of its own. Closing the generator ends the run.
 

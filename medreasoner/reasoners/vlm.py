@@ -17,38 +17,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jinja2 import TemplateError
 from PIL import Image
-from transformers import (
-    BatchFeature,
-    LogitsProcessorList,
-    PreTrainedModel,
-    ProcessorMixin,
-    StoppingCriteriaList,
-)
+from transformers import BatchFeature, PreTrainedModel, ProcessorMixin
 
 from medreasoner.confidence import Calibration
 from medreasoner.geometry import Frame
 from medreasoner.messages import first_line
 from medreasoner.prompts import Prompt
-from medreasoner.reasoners.answer_tokens import AnswerTokens
 from medreasoner.reasoners.base import Completion, EncodedImage, PairedSegmenter, ReasonerError
-from medreasoner.reasoners.batch import generate_batch, shared_inputs
-from medreasoner.reasoners.chat_inputs import chat_inputs, control_tokens
+from medreasoner.reasoners.batch import shared_inputs
+from medreasoner.reasoners.chat_inputs import chat_inputs, control_tokens, thinks_on_request
 from medreasoner.reasoners.checkpoint import processed_wh
 from medreasoner.reasoners.dialects import in_our_format
-from medreasoner.reasoners.generation import make_greedy, sampling_options
+from medreasoner.reasoners.generation import make_greedy
 from medreasoner.reasoners.image_size import DEFAULT_SIZE, InputSize
+from medreasoner.reasoners.processor_trial import FAILURES
+from medreasoner.reasoners.runs import Runs
 from medreasoner.reasoners.shared_tower import encoded_for_both, shares_vision_tower
-from medreasoner.reasoners.streaming import TextListener, opened_reasoning
+from medreasoner.weights import weights_of
 
 
 class VlmReasoner:
     """See `base.SamplingReasoner` and `base.BatchReasoner`.
 
-    Safe to use from several threads: runs of one model wait for each other, because some families write the
-    rotary offsets of the current run on the model, and transformers promises no family to be free of such
-    state.
+    Safe to use from several threads: runs of one model wait for each other (see `runs.py`).
 
     Args:
         size: what an image is resized to before the model's own processor.
@@ -79,10 +71,14 @@ class VlmReasoner:
             tower = model.model.vision_tower if self._tower_shared else None
             self.paired_segmenter = PairedSegmenter(tower, segmenter)
         self._model, self._processor, self._size, self._dialects = model, processor, size, dialects
-        self._running = threading.Lock()
         self._control_tokens = control_tokens(processor)
-        self._answer_tokens = AnswerTokens.of(processor.tokenizer)
+        self.thinks_on_request = thinks_on_request(processor, prompt)
         make_greedy(model, processor)
+        self._runs = Runs(model, processor.tokenizer)
+
+    def weights(self) -> dict[int, int]:
+        """See `InMemory`."""
+        return weights_of(self._model)
 
     def encode(self, image: Image.Image) -> EncodedImage:
         """See `Reasoner.encode`."""
@@ -102,12 +98,22 @@ class VlmReasoner:
             ) from error
         return encoded_for_both(image, input_wh, outputs)
 
+    def prepare(self, encoded: EncodedImage) -> None:
+        """See `PreparingReasoner.prepare`; only a model with a shared tower has the image's tokens for it."""
+        if not self._tower_shared:
+            return
+        ids = self._inputs(encoded, "?", think=True)["input_ids"]
+        (tokens,) = encoded.inputs["mm_encoder_outputs"]["image"].pooler_output
+        try:
+            encoded.prefix = self._runs.prefix(ids, tokens)
+        except (RuntimeError, ValueError) as error:
+            raise ReasonerError(f"{self.name} cannot take in this image: {first_line(error)}") from error
+
     def stream(
         self, encoded: EncodedImage, question: str, think: bool = True, stop: threading.Event | None = None
     ) -> Iterator[str]:
-        """See `Reasoner.stream`. One piece per token. Closing the generator ends the run and waits for it:
-        for one token at most, but reading a long prompt cannot be interrupted.
-        """
+        """See `Reasoner.stream`. One piece per token. Closing the generator ends the run within a token, but
+        reading a long prompt cannot be interrupted."""
         yield from self._translated(encoded, question, think, stop)
 
     def sample(
@@ -129,10 +135,7 @@ class VlmReasoner:
         for begin in range(0, len(pairs), at_once):
             inputs = self._batch_inputs(pairs[begin : begin + at_once], think)
             try:
-                with self._running:
-                    completions = generate_batch(
-                        self._model, self._processor.tokenizer, self._answer_tokens, inputs
-                    )
+                completions = self._runs.batch(inputs)
             except (RuntimeError, ValueError, IndexError) as error:
                 raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
             for each in completions:
@@ -148,33 +151,16 @@ class VlmReasoner:
     ) -> Iterator[str]:
         """The model's text, followed by its answer in the project's format where it kept to its family's."""
         inputs = self._inputs(encoded, question, think)
+        if encoded.prefix is not None and encoded.prefix.begins(inputs["input_ids"]):
+            inputs = encoded.prefix.continued(inputs)
         with closing(self._pieces(inputs, stop or threading.Event(), temperature)) as pieces:
             yield from in_our_format(pieces, self._dialects)
 
     def _pieces(self, inputs: dict, stop: threading.Event, temperature: float | None) -> Iterator[str]:
-        """The text of one run, piece by piece, while `generate` runs in a thread of its own."""
-        tokenizer = self._processor.tokenizer
-        begun = opened_reasoning(tokenizer, inputs["input_ids"][0].tolist())
-        listener = TextListener(tokenizer, stop, self._answer_tokens, begun)
         try:
-            yield from listener.read(lambda: self._generate(inputs, listener, temperature))
+            yield from self._runs.pieces(inputs, stop, temperature)
         except (RuntimeError, ValueError, IndexError) as error:
             raise ReasonerError(f"{self.name} stopped with an error: {first_line(error)}") from error
-
-    def _generate(self, inputs: dict, listener: TextListener, temperature: float | None) -> None:
-        while not self._running.acquire(timeout=0.05):
-            if listener.finished():
-                return
-        try:
-            if not listener.finished():
-                self._model.generate(
-                    **inputs,
-                    stopping_criteria=StoppingCriteriaList([listener]),
-                    logits_processor=LogitsProcessorList([listener.probabilities]),
-                    **sampling_options(temperature),
-                )
-        finally:
-            self._running.release()
 
     def _inputs(self, encoded: EncodedImage, question: str, think: bool) -> dict:
         return self._batch_inputs([(encoded, question)], think)
@@ -185,7 +171,7 @@ class VlmReasoner:
         """
         try:
             inputs = chat_inputs(self._processor, self.prompt, pairs, think, self._control_tokens)
-        except (RuntimeError, ValueError, TemplateError) as error:
+        except FAILURES as error:  # the template is a program of whoever made the checkpoint
             raise ReasonerError(f"{self.name} cannot take in this question: {first_line(error)}") from error
         shared = shared_inputs([encoded.inputs for encoded, _ in pairs])
         if shared:

@@ -5,7 +5,12 @@ from transformers import AutoProcessor
 
 from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import EncodedImage
-from medreasoner.reasoners.chat_inputs import chat_inputs, control_tokens, without_control_tokens
+from medreasoner.reasoners.chat_inputs import (
+    chat_inputs,
+    control_tokens,
+    thinks_on_request,
+    without_control_tokens,
+)
 from tests.reasoners.small_models import BUILDERS, picture
 
 PROMPT = Prompt("Think. {question}", "Point. {question}", "You see.")
@@ -47,3 +52,12 @@ def test_control_tokens_of_a_question_become_words(processor):
     turn = processor.tokenizer.convert_tokens_to_ids("<|im_start|>")
     assert ids[0].count(turn) == ids[1].count(turn) > 0
     assert without_control_tokens("a<image>b", ["<image>"]) == "a< image>b"
+
+
+def test_a_model_reasons_on_request_unless_prompt_or_template_decide(folders):
+    processor = AutoProcessor.from_pretrained(folders["qwen3_vl"])
+    assert thinks_on_request(processor, PROMPT)
+    assert not thinks_on_request(processor, Prompt("{question}", "{question}"))
+    opening = "<|im_start|>assistant\n"
+    processor.chat_template = processor.chat_template.replace(opening, opening + "<think>\n")
+    assert not thinks_on_request(processor, PROMPT)

@@ -14,6 +14,7 @@ from medreasoner.prompts import Prompt
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.reasoners.registry import load_reasoner
 from tests.reasoners.small_models import picture
+from tests.tiny import SCRIPT
 
 WEIGHTS = "model.safetensors"
 
@@ -86,9 +87,79 @@ SPOILT = {
         "names the weights file '../model.safetensors'",
     ),
     "no shard at all": (writing("model.safetensors.index.json", "{}"), "index.json cannot be used"),
-    "a package that is not here": (
+    "flash attention": (
         lambda f: configure(f, attn_implementation="flash_attention_2"),
-        "needs a package that is not installed",
+        "config.json asks for the attention 'flash_attention_2'; take attn_implementation out .* or install",
+    ),
+    "eight bits": (
+        lambda f: configure(f, quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True}),
+        "quantized .bitsandbytes.; install what reads them with `pip install bitsandbytes`, or give",
+    ),
+    "four bits": (
+        lambda f: configure(f, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}),
+        "`pip install bitsandbytes`",
+    ),
+    "GPTQ": (
+        lambda f: configure(f, quantization_config={"quant_method": "gptq", "bits": 4}),
+        "`pip install optimum gptqmodel`",
+    ),
+    "AWQ": (
+        lambda f: configure(f, quantization_config={"quant_method": "awq", "bits": 4}),
+        "`pip install gptqmodel`",
+    ),
+    "a quantization nobody knows": (
+        lambda f: configure(f, quantization_config={"quant_method": "zzz"}),
+        "quantized by 'zzz', which is not known here; give the checkpoint that is not quantized",
+    ),
+    "ten million layers": (
+        lambda f: configure(f, text_config={"num_hidden_layers": 10**7}),
+        "num_hidden_layers must be a whole number from 0 to 1000, got 10000000",
+    ),
+    "no attention head": (
+        lambda f: configure(f, vision_config={"num_heads": 0}),
+        "num_heads must be a whole number from 1",
+    ),
+    "layers in words": (lambda f: configure(f, text_config={"num_hidden_layers": "x"}), "cannot be used"),
+    "no type of numbers": (lambda f: configure(f, dtype=[]), "config.json cannot be used"),
+    **{
+        f"deep JSON in {name}": (writing(name, "[" * 100_000), f"{name} is nested too deeply")
+        for name in ("config.json", "generation_config.json", "prompt.json", "calibration.json")
+    },
+    "a deep tokenizer": (writing("tokenizer_config.json", "[" * 100_000), "lacks a usable tokenizer"),
+    "generation in words": (
+        writing("generation_config.json", '{"eos_token_id": "x"}'),
+        "eos_token_id must be the number of a token",
+    ),
+    "a penalty for everything": (
+        writing("generation_config.json", '{"repetition_penalty": 1e308}'),
+        "repetition_penalty must be a number from 0.1 to 10, got 1e[+]308; correct it",
+    ),
+    "no token at all": (
+        writing("generation_config.json", '{"max_new_tokens": 0}'),
+        "max_new_tokens must be a whole number from 1",
+    ),
+    **{
+        f"a template that {what}": (writing("chat_template.jinja", text), f"chat template in .* {says}")
+        for what, text, says in (
+            ("refuses", "{{ raise_exception('text only') }}", "text only; correct chat_template.jinja"),
+            ("adds a text to a number", "{{ 1 + 'a' }}", "unsupported operand .*; correct"),
+            ("divides by zero", "{{ 1 // 0 }}", "by zero; correct"),
+            ("calls itself", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion .*; correct"),
+            ("counts too far", "{% for i in range(10**9) %}x{% endfor %}", "Range too big"),
+            ("breaks off", "{% for", "unexpected"),
+            ("does not ask", "hello", "leaves the question out"),
+            (
+                "never ends",
+                "{{ messages[-1].content[1].text }}{{ 'a' * 10**7 }}",
+                "writes 10,00[0-9],[0-9]+ characters",
+            ),
+        )
+    },
+    "an image processor without a spread": (
+        lambda f: (f / "processor_config.json").write_text(
+            (f / "processor_config.json").read_text().replace('"image_mean": [', '"image_mean": ["x", ')
+        ),
+        "image processor in .* cannot take in a picture",
     ),
     "empty weights": (lambda f: (f / WEIGHTS).write_bytes(b""), "are the files whole"),
     "a missing tensor": (without_tensor, "lack 1 tensors .*up_proj"),
@@ -135,6 +206,27 @@ def test_half_a_model_is_refused_in_one_sentence(folders, tmp_path, what, family
     with pytest.raises(ReasonerError, match=says) as refusal:
         load_reasoner(tmp_path / "m", device="cpu")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"penalty_alpha": 0.6},
+        {"cache_implementation": "quantized"},
+        {"num_beams": "x", "early_stopping": "x"},
+        {"force_words_ids": [[5]], "guidance_scale": "x", "max_time": "x"},
+        {"watermarking_config": 5, "stop_strings": 5, "return_dict_in_generate": True},
+    ],
+    ids=lambda settings: "+".join(settings),
+)
+def test_odd_ways_of_generating_are_left_out(folders, tmp_path, settings):
+    shutil.copytree(folders["qwen3_vl_script"], tmp_path / "m")
+    path = tmp_path / "m" / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+    reasoner = load_reasoner(tmp_path / "m", device="cpu")
+    encoded = reasoner.encode(picture())
+    assert "".join(reasoner.stream(encoded, "what?")) == SCRIPT
+    assert [answer.text for answer in reasoner.answer_batch([encoded], ["what?"])] == [SCRIPT]
 
 
 def test_code_in_a_model_folder_is_never_run(folders, tmp_path, capsys):

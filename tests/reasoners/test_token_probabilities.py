@@ -177,7 +177,7 @@ def test_a_batch_is_as_certain_as_a_stream(embedded):
 def test_presence_is_read_where_the_first_value_begins(absent):
     """With the vocabulary of the second architecture, in which one token opens a box and one says that there
     is none."""
-    tokenizer = tiny_medreasoner.vocabulary()[0]
+    tokenizer = tiny_medreasoner.tokenizer()
     place, absence = (tokenizer.convert_tokens_to_ids(text) for text in PLACE_AND_ABSENCE)
     text = render(Absence("No.") if absent else Answer((1, 2, 30, 40), ((5, 6), (7, 8)), think="Yes."))
     ids = tokenizer(text, add_special_tokens=False).input_ids
