@@ -39,6 +39,16 @@ class Appearance:
         margin = MARGIN * float(values.std()) + LEAST_MARGIN
         return Appearance(float(low) - margin, float(high) + margin)
 
+    def towards(self, other: "Appearance", most: float) -> "Appearance":
+        """This range with each end moved towards the other's, by `most` grey levels at most: brightness
+        changes slowly along a target, as by an uneven coil.
+        """
+        ends = [
+            here + min(max(there - here, -most), most)
+            for here, there in ((self.low, other.low), (self.high, other.high))
+        ]
+        return Appearance(*ends)
+
     def part_of(self, mask: np.ndarray, gray: np.ndarray, before: np.ndarray) -> np.ndarray:
         """The connected part of a mask that looks like this, and of several the one with most of `before`,
         the mask of the slice before; without specks and threads. (H, W) bool.

@@ -7,7 +7,7 @@ name.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -73,6 +73,24 @@ class Segmenter(Protocol):
         """(mask (H, W) bool in the original image's size, predicted IoU 0..1) for one prompt. Errors:
         SegmenterError.
         """
+
+
+@runtime_checkable
+class BatchSegmenter(Protocol):
+    """A segmenter that draws several masks in one image in one call."""
+
+    def segment_many(
+        self, encoded: object, prompts: Sequence[SegmenterPrompt]
+    ) -> list[tuple[np.ndarray, float]]:
+        """`Segmenter.segment` for each prompt. All have a box or none has, and the same number of points and
+        clicks. Errors: SegmenterError; ValueError for prompts of different shapes.
+        """
+
+
+def check_alike(prompts: Sequence[SegmenterPrompt]) -> None:
+    """Refuse prompts that cannot be one batch. Errors: ValueError."""
+    if len({(p.box is None, len(p.points) + len(p.clicks)) for p in prompts}) > 1:
+        raise ValueError("prompts of one batch must all have a box or none, and the same number of points")
 
 
 class SegmenterError(RuntimeError):

@@ -16,6 +16,10 @@ from medreasoner.segmenters.appearance import Appearance, smooth_gray
 from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
 from medreasoner.segmenters.propagation import MaskPromptSegmenter, SliceMask, Slices, reaches
 
+# a pixel of what segmenters see; one of a small image is much to them, and a box that grows by it at every
+# slice spreads
+PIXEL = 1 / 512
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,6 +31,7 @@ class Limits:
         larger, smaller: the most and the least that a mask's area may be of the last one's.
         overlap: the least share of the smaller of two neighbouring masks that lies in the other.
         like: the least share of a mask that looks like the seed's, see `appearance`.
+        drift: by so much of the seed's range of grey values each end of it may move from slice to slice.
         redraw: below this share the box is drawn tight around what looks like it, and the mask once more in
             it.
     """
@@ -38,6 +43,7 @@ class Limits:
     overlap: float = 0.2
     like: float = 0.5
     redraw: float = 0.8
+    drift: float = 0.015
 
 
 class WithoutLogits:
@@ -93,6 +99,7 @@ class MaskPropagator:
     ) -> Iterator[SliceMask]:
         """The slices of `way` one after the other, until the target has ended; `begun` is (mask, logits)."""
         before, logits = begun
+        most = self._limits.drift * (looks.high - looks.low)
         for number in way:
             if stop.is_set():
                 return
@@ -109,7 +116,7 @@ class MaskPropagator:
             if not self._continues(before, mask):
                 return
             yield SliceMask(number, mask, score)
-            before = mask
+            before, looks = mask, looks.towards(Appearance.of(gray, mask), most)
 
     def _drawn(
         self, encoded: object, region: np.ndarray, logits: np.ndarray | None
@@ -127,9 +134,12 @@ class MaskPropagator:
 
 
 def grown(box: Box, share: float, shape: tuple[int, int]) -> Box:
-    """A box with `share` of its sides, and at least a pixel, added on each side, within an image (H, W)."""
+    """A box with `share` of its sides, and at least PIXEL of the image's longer side, added on each side,
+    within an image (H, W).
+    """
     left, top, right, bottom = box
-    across, down = max(1.0, share * (right - left)), max(1.0, share * (bottom - top))
+    least = PIXEL * max(shape)
+    across, down = max(least, share * (right - left)), max(least, share * (bottom - top))
     height, width = shape
     return (
         max(0.0, left - across),

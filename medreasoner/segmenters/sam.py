@@ -19,6 +19,7 @@ from transformers import AutoConfig, Sam3TrackerModel, SamModel
 
 from medreasoner.messages import first_line
 from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
+from medreasoner.weights import weights_of
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -90,6 +91,10 @@ class SamSegmenter:
             recipe = MEDSAM
         model.to(device).eval().requires_grad_(False)
         return SamSegmenter(model, name, recipe)
+
+    def weights(self) -> dict[int, int]:
+        """See `InMemory`."""
+        return weights_of(self._model)
 
     def encode(self, image: Image.Image, features: object = None) -> Encoded:
         """See `Segmenter.encode`; `features` of another encoder are of no use here."""

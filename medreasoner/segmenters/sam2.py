@@ -18,10 +18,12 @@ from transformers import Sam2Model
 
 from medreasoner.manifest import Manifest
 from medreasoner.messages import first_line
-from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
+from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt, check_alike
 from medreasoner.segmenters.cleanup import tidy
+from medreasoner.segmenters.sam2_decoder import can_decode, decode_many
 from medreasoner.segmenters.sam2_model import CLIPPED_LOGITS, decode, image_processor, mask_inputs
 from medreasoner.segmenters.sam2_weights import open_sam2
+from medreasoner.weights import weights_of
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Sam2Segmenter:
             passes=manifest.looks or 1,
         )
 
+    def weights(self) -> dict[int, int]:
+        """See `InMemory`."""
+        return weights_of(self._model)
+
     def encode(self, image: Image.Image, features: object = None) -> Encoded:
         """See `Segmenter.encode`; `features` are the encoder's FPN maps, finest first."""
         model = self._model
@@ -115,9 +121,7 @@ class Sam2Segmenter:
     def segment_many(
         self, encoded: Encoded, prompts: Sequence[SegmenterPrompt]
     ) -> list[tuple[np.ndarray, float]]:
-        """`segment` for several prompts in the same image, decoded in one batch. All have a box or none has,
-        and the same number of points and clicks.
-        """
+        """See `BatchSegmenter.segment_many`."""
         logits, scores = self._decoded(encoded, prompts)
         return [
             (self._mask(one, encoded.image_wh), float(score.clamp(0, 1)))
@@ -141,14 +145,12 @@ class Sam2Segmenter:
         tensors = _prompt_tensors(prompts, torch.tensor([self._side / width, self._side / height]))
         with torch.no_grad():
             try:
-                return decode(
-                    self._model,
-                    [maps.expand(len(prompts), -1, -1, -1) for maps in encoded.maps],
-                    self._passes,
-                    self._multimask,
-                    mask,
-                    **{name: tensor.to(self._model.device) for name, tensor in tensors.items()},
-                )
+                placed = {name: tensor.to(self._model.device) for name, tensor in tensors.items()}
+                asked = self._passes, self._multimask, mask
+                if can_decode(self._model, self._multimask):
+                    return decode_many(self._model, encoded.maps, *asked, **placed)
+                maps = [one.expand(len(prompts), -1, -1, -1) for one in encoded.maps]
+                return decode(self._model, maps, *asked, **placed)
             except RuntimeError as error:
                 raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
 
@@ -165,9 +167,8 @@ def _prompt_tensors(prompts: Sequence[SegmenterPrompt], scale: torch.Tensor) -> 
     """The prompts as `Sam2Model.forward` takes them, in pixels of its input; `scale` (2,) is input pixels per
     image pixel, (x, y). Errors: ValueError for prompts of different shapes.
     """
+    check_alike(prompts)
     points, labels = zip(*(prompt.labelled_points() for prompt in prompts), strict=True)
-    if len({(prompt.box is None, len(one)) for prompt, one in zip(prompts, labels, strict=True)}) > 1:
-        raise ValueError("prompts of one batch must all have a box or none, and the same number of points")
     tensors = {}
     if prompts[0].box is not None:
         boxes = torch.tensor([prompt.box for prompt in prompts]).reshape(-1, 2, 2) * scale

@@ -1,7 +1,7 @@
 """The parts of transformers' `Sam2Model` one by one: preprocessing, the decoder's maps, and one or more
 passes of the decoder.
 
-Training and the segmenter both go through these, so that the masks that are trained are those that are drawn.
+Training goes through these; the segmenter draws the same masks by `sam2_decoder.py` where it can (a test).
 """
 
 from collections.abc import Sequence

@@ -6,6 +6,7 @@ may be absent.
 """
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,11 @@ from sam2.sam2_image_predictor import SAM2ImagePredictor
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from medreasoner.messages import first_line
-from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt
+from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt, check_alike
 from medreasoner.segmenters.pickled import read_pickle
 from medreasoner.segmenters.sam2_keys import MEMORY
 from medreasoner.segmenters.sam2_video import VIDEO_CLASS, VideoPropagator
+from medreasoner.weights import weights_of
 
 UPSTREAM_SIDE = 1024  # upstream's copy of sam2.1_hiera_t512.yaml says image_size: 1024
 SIDE = 512  # what MedSAM2 was trained at
@@ -85,6 +87,10 @@ class PackageSegmenter:
             )
         return PackageSegmenter(model, name)
 
+    def weights(self) -> dict[int, int]:
+        """See `InMemory`."""
+        return weights_of(self._predictor.model)
+
     def encode(self, image: Image.Image, features: object = None) -> SAM2ImagePredictor:
         """See `Segmenter.encode`; `features` of another encoder are of no use here."""
         predictor = copy.copy(self._predictor)
@@ -103,18 +109,29 @@ class PackageSegmenter:
 
     def segment(self, encoded: SAM2ImagePredictor, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""
-        points, labels = prompt.labelled_points()
+        return self.segment_many(encoded, [prompt])[0]
+
+    def segment_many(
+        self, encoded: SAM2ImagePredictor, prompts: Sequence[SegmenterPrompt]
+    ) -> list[tuple[np.ndarray, float]]:
+        """See `BatchSegmenter.segment_many`."""
+        check_alike(prompts)
+        points, labels = zip(*(prompt.labelled_points() for prompt in prompts), strict=True)
         try:
             masks, scores, _ = encoded.predict(
-                point_coords=np.asarray(points) if points else None,
-                point_labels=np.asarray(labels) if points else None,
-                box=None if prompt.box is None else np.asarray(prompt.box),
+                point_coords=np.asarray(points) if points[0] else None,
+                point_labels=np.asarray(labels) if points[0] else None,
+                box=None if prompts[0].box is None else np.asarray([prompt.box for prompt in prompts]),
                 multimask_output=self._multimask,
             )
         except RuntimeError as error:
             raise SegmenterError(f"{self.name} could not draw the mask: {first_line(error)}") from error
-        best = int(scores.argmax())
-        return masks[best] > 0, float(np.clip(scores[best], 0, 1))
+        masks, scores = masks.reshape(len(prompts), -1, *masks.shape[-2:]), scores.reshape(len(prompts), -1)
+        best = scores.argmax(1)
+        return [
+            (mask[at] > 0, float(np.clip(score[at], 0, 1)))
+            for mask, score, at in zip(masks, scores, best, strict=True)
+        ]
 
 
 def build(

@@ -37,3 +37,9 @@ def test_a_region_of_many_grey_values_refuses_little_and_another_tissue_leaves_n
     right = np.zeros(VALUES.shape, bool)
     right[5:35, 35:55] = True
     assert not Appearance.of(GRAY, LEFT).part_of(right, GRAY, LEFT).any()
+
+
+def test_a_range_moves_towards_another_by_so_much_at_most():
+    moved = Appearance(50, 100).towards(Appearance(40, 101), 2)
+    assert (moved.low, moved.high) == (48, 101)
+    assert Appearance(50, 100).towards(Appearance(40, 90), 0) == Appearance(50, 100)

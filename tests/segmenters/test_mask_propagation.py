@@ -30,7 +30,9 @@ def masks(found) -> np.ndarray:
 
 
 def test_a_ball_is_outlined_from_its_middle_to_both_ends():
-    found = list(MaskPropagator(BrightSegmenter(), Limits(larger=9, smaller=0)).propagate(Drawn(grey()), SEED))
+    found = list(
+        MaskPropagator(BrightSegmenter(), Limits(larger=9, smaller=0)).propagate(Drawn(grey()), SEED)
+    )
     assert found[0].number == MID and found[0].score == 0.9
     whole = masks(found)
     assert not (whole & ~BALL).any() and whole.sum() > 0.95 * BALL.sum()
@@ -61,7 +63,9 @@ def test_a_box_too_large_is_drawn_tight_around_what_looks_like_the_target():
 
 
 def test_a_mask_that_the_segmenter_doubts_or_that_jumps_ends_it():
-    assert [one.number for one in MaskPropagator(BrightSegmenter(0.3)).propagate(Drawn(grey()), SEED)] == [MID]
+    assert [one.number for one in MaskPropagator(BrightSegmenter(0.3)).propagate(Drawn(grey()), SEED)] == [
+        MID
+    ]
     values = grey()
     values[MID] = 150  # the whole slice is like the ball
     limits = Limits(grow=2.0)
@@ -85,7 +89,7 @@ def test_stop_ends_it_within_a_slice():
 def test_a_corrected_slice_leads_those_that_are_nearer_to_it():
     low, high = MID - 3, MID + 1
     seeds = {low: box_of(BALL[low - 1]), high: box_of(BALL[high - 1])}
-    limits = Limits(larger=9, smaller=0)
+    limits = Limits(grow=0.1, larger=9, smaller=0)
     found = list(MaskPropagator(BrightSegmenter(), limits).propagate(Drawn(grey()), seeds))
     assert [one.number for one in found][:2] == [low, high]
     assert len({one.number for one in found}) == len(found)
@@ -107,6 +111,28 @@ def test_slices_between_two_seeds_are_shared(seed, seeds, expected):
 
 def test_a_box_grows_within_its_image():
     assert grown((0, 10, 20, SIDE), 0.1, (SIDE, SIDE)) == pytest.approx((0, 6.2, 22, SIDE))
+
+
+def test_a_box_in_a_small_image_grows_by_less_than_a_pixel():
+    left, top, right, bottom = grown((20, 20, 24, 24), 0.02, (SIDE, SIDE))
+    assert 19.9 < left < 20 and 24 < right < 24.1 and (left, right) == (top, bottom)
+    assert grown((20, 20, 24, 24), 0.02, (512, 512)) == (19, 19, 25, 25)
+
+
+def test_a_target_that_brightens_slowly_is_followed_and_one_that_brightens_at_once_is_not():
+    tall = np.zeros((20, SIDE, SIDE), bool)
+    tall[:, 10:22, 12:26] = True
+    noise = np.random.default_rng(0).normal(0, 4, tall.shape)
+    seed = {1: box_of(tall[0])}
+
+    def followed(rise: np.ndarray, drift: float) -> int:
+        values = np.clip(np.where(tall, 150 + rise[:, None, None], 20) + noise, 0, 255).astype(np.uint8)
+        propagator = MaskPropagator(BrightSegmenter(), Limits(drift=drift))
+        return len(list(propagator.propagate(Drawn(values), seed)))
+
+    slowly = np.linspace(0, 16, 20)
+    assert followed(slowly, 0.015) == 20 and followed(slowly, 0.0) < 20
+    assert followed(np.where(np.arange(20) < 8, 0, 60), 0.015) == 8
 
 
 def test_a_segmenter_that_takes_no_mask_is_led_by_its_box():
