@@ -95,7 +95,7 @@ class _VolumeRun:
             yield from scan(slices, self.encode, question, self.reasoner, self.scan, think, self.stop)
             chosen = self.scan.best()
         self.timings["scanned"] = self.now()
-        if chosen is None:
+        if chosen is None or self.stop.is_set():  # after a stop no slice is asked, nor the visitor led there
             yield self.nowhere()
             return
         picture = self.volume.picture(chosen)
@@ -152,9 +152,10 @@ class _VolumeRun:
         return self.encoded[number]
 
     def nowhere(self) -> Absent | Failed:
-        """The end of a run that found no slice: the target is in none, or no answer could be read."""
+        """The end of a run that asked no slice: it was stopped, the target is in none, or no answer could be
+        read."""
         if self.stop.is_set():
-            return Failed("stopped", "Stopped before a slice was found.")
+            return Failed("stopped", "Stopped before a slice was asked.")
         absent = [one.slice for one in self.scan.scanned if one.found is False]
         asked = len(self.scan.scanned)
         if not absent:

@@ -3,7 +3,8 @@ belongs to the target in space.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,7 @@ from scipy import ndimage
 
 from medreasoner.imaging import Volume
 from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
-from medreasoner.segmenters.propagation import Propagator, SliceMask, propagator_of
+from medreasoner.segmenters.propagation import Propagator, SliceMask, Slices, propagator_of, reaches
 
 NEIGHBOURS = np.ones((3, 3, 3), bool)  # voxels that touch at a face, an edge or a corner
 
@@ -20,6 +21,7 @@ def refine_volume(
     volume: Volume,
     segmenter: Segmenter,
     seeds: Mapping[int, SegmenterPrompt],
+    changed: int | None = None,
     stop: threading.Event | None = None,
     propagator: Propagator | None = None,
 ) -> Iterator[SliceMask]:
@@ -28,11 +30,36 @@ def refine_volume(
     Args:
         seeds: slice -> its corrected box, points and clicks; each holds for its slice and those nearer to it
             than to another.
+        changed: the only seed that is another than before: just the slices of `reach` are drawn.
 
     Errors: SegmenterError, ImageError.
     """
-    propagator = propagator or propagator_of(segmenter)
-    return propagator.propagate(VolumeSlices(volume, segmenter), seeds, stop)
+    propagator, slices = propagator or propagator_of(segmenter), VolumeSlices(volume, segmenter)
+    if changed is None:
+        yield from propagator.propagate(slices, seeds, stop)
+        return
+    part = _Part(slices, reach(changed, seeds, slices.count))
+    for one in propagator.propagate(part, {changed - part.before: seeds[changed]}, stop):
+        yield replace(one, number=one.number + part.before)
+
+
+def reach(seed: int, seeds: Iterable[int], slices: int) -> range:
+    """The slices that are drawn from a seed: itself, and those nearer to it than to another one."""
+    above, below = reaches(seed, sorted(seeds), slices)
+    return range(min(below, default=seed), max(above, default=seed) + 1)
+
+
+class _Part:
+    """Some neighbouring slices of a stack as a stack of their own, see `propagation.Slices`."""
+
+    def __init__(self, slices: Slices, part: range) -> None:
+        self.count, self.before, self._slices = len(part), part.start - 1, slices
+
+    def picture(self, number: int) -> Image.Image:
+        return self._slices.picture(number + self.before)
+
+    def encode(self, number: int) -> object:
+        return self._slices.encode(number + self.before)
 
 
 class VolumeSlices:

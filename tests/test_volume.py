@@ -128,6 +128,13 @@ def test_stop_ends_a_run_within_a_slice(volume, reasoner):
     assert len([event for event in rest if isinstance(event, Scanned)]) <= 3
     assert isinstance(rest[-1], Failed) and rest[-1].reason == "stopped"
     stop = threading.Event()
+    run = ground_volume(volume, QUESTION, reasoner, Bright(), stop=stop)
+    while not (isinstance(event := next(run), Scanned) and event.found):
+        pass
+    stop.set()
+    rest = [event for event in run if not isinstance(event, Scanned)]
+    assert [type(event) for event in rest] == [Failed], "it was seen, and is not asked for any more"
+    stop = threading.Event()
     run = ground_volume(volume, QUESTION, reasoner, Bright(), slice=MIDDLE[0], stop=stop)
     for event in run:
         if isinstance(event, Propagated):

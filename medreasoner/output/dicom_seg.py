@@ -19,12 +19,8 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from medreasoner.imaging.dicom_geometry import REFERENCED_BY, DicomSource
+from medreasoner.output.dicom_seg_header import GEOMETRY, as_single_frame, header_of
 
-GEOMETRY = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
-LEFT_EMPTY = (
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
-    *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
-)
 MAKER = "MedReasoner"
 LABEL, TEXT = 64, 1024  # letters in a DICOM label (VR LO) and text (VR ST)
 
@@ -68,7 +64,7 @@ def segmentation_file(source: DicomSource, mask: np.ndarray, algorithm: Algorith
         raise SegError(
             f"The DICOM header has no {listed}, without which no DICOM-SEG can refer to the image."
         )
-    image, notes = _source_image(source)
+    image, notes = as_single_frame(source)
     segmentation = _segmentation([image], mask[None], algorithm, notes, omit_empty_frames=False)
     return SegFile(_finished(segmentation, source), notes)
 
@@ -86,11 +82,7 @@ def series_segmentation_file(
         if missing:
             listed = " and no ".join(missing)
             raise SegError(f"A slice has no {listed}, without which no DICOM-SEG can lie over the series.")
-        image = Dataset()
-        image.update(source.header)
-        for name in LEFT_EMPTY:
-            setattr(image, name, None)
-        notes = _complete_geometry(image)
+        image, notes = header_of(source)
         images.append(image)
     segmentation = _segmentation(images, mask, algorithm, notes, omit_empty_frames=bool(mask.any()))
     return SegFile(_finished(segmentation, sources[0]), notes)
@@ -160,63 +152,6 @@ def _segment(algorithm: Algorithm, notes: tuple[str, ...]) -> SegmentDescription
     found = f"Found by {model}, outlined by {segmenter}."
     segment.SegmentDescription = " ".join((algorithm.notice, *notes, found))[:TEXT]
     return segment
-
-
-def _source_image(source: DicomSource) -> tuple[Dataset, tuple[str, ...]]:
-    """The kept header as highdicom reads it, and what of its geometry is guessed or lost.
-
-    The geometry stands at the top, where single images have it, and in functional groups, where objects of
-    several frames have it; such an object is presented as one that holds only this frame.
-    """
-    image = Dataset()
-    image.update(source.header)
-    for name in LEFT_EMPTY:
-        setattr(image, name, None)
-    notes = _complete_geometry(image)
-    image.NumberOfFrames = 1
-    shared, own = Dataset(), Dataset()
-    shared.PixelMeasuresSequence = [_some(image, "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")]
-    if "ImagePositionPatient" in image:
-        shared.PlaneOrientationSequence = [_some(image, "ImageOrientationPatient")]
-        own.PlanePositionSequence = [_some(image, "ImagePositionPatient")]
-    image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [shared], [own]
-    return image, notes
-
-
-def _complete_geometry(image: Dataset) -> tuple[str, ...]:
-    """Give a plane that lies in the patient a thickness, and take away what is left of one that does not.
-
-    highdicom takes one attribute for the promise of all. Returns what is guessed or lost, as sentences.
-    """
-    lacking = [name for name in GEOMETRY if name not in image]
-    if not lacking:
-        if "SliceThickness" in image:
-            return ()
-        stated = image.get("SpacingBetweenSlices")
-        thickness = float(stated if stated is not None else np.mean([float(v) for v in image.PixelSpacing]))
-        image.SliceThickness = round(thickness, 6)
-        what = "the spacing between slices" if stated is not None else "the size of a pixel"
-        return (
-            f"The slice thickness of {thickness:.4g} mm is a guess, {what}: the image's header has none.",
-        )
-    lost = [name for name in GEOMETRY if name in image]
-    for name in (*lost, "SliceThickness", "SpacingBetweenSlices"):
-        if name in image:
-            del image[name]
-    if not lost:
-        return ()
-    return (
-        f"{' and '.join(lost)} of the image are left out, "
-        f"because its header has no {' and no '.join(lacking)}.",
-    )
-
-
-def _some(image: Dataset, *names: str) -> Dataset:
-    item = Dataset()
-    for name in names:
-        if image.get(name) is not None:
-            setattr(item, name, image.get(name))
-    return item
 
 
 def _references(segmentation: Segmentation) -> list[Dataset]:

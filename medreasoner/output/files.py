@@ -115,13 +115,13 @@ def save(
     loaded = image if isinstance(image, LoadedImage) else LoadedImage(image, "image")
     made = export_all(done, loaded, provenance)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_together(folder, made)
+    write_together(folder, made)
     for name in {MASK, OVERLAY, *OWN_FORMAT.values()} - set(made):
         (folder / name).unlink(missing_ok=True)
     return tuple(folder / name for name in made)
 
 
-def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
     """Put the files into `folder`, or, where the disk is full before all are written, none of them."""
     fresh = {folder / name: folder / f".{name}.{os.getpid()}" for name in files}
     try:

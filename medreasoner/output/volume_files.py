@@ -10,7 +10,17 @@ from pathlib import Path
 
 from medreasoner.events import Absent, VolumeDone
 from medreasoner.imaging import Volume
-from medreasoner.output.files import DICOM_SEG, JSON, MASK, NIFTI, OVERLAY, ExportError, export_file, release
+from medreasoner.output.files import (
+    DICOM_SEG,
+    JSON,
+    MASK,
+    NIFTI,
+    OVERLAY,
+    ExportError,
+    export_file,
+    release,
+    write_together,
+)
 from medreasoner.output.grounding_json import NO_PROVENANCE, Provenance, as_json
 
 OWN_FORMAT = {"NIfTI": NIFTI, "DICOM": DICOM_SEG}  # Volume.kind -> the mask's file in it
@@ -84,8 +94,7 @@ def save_volume(
         content["mask"] = next((name for name in OWN_FORMAT.values() if name in made), None)
     made[JSON] = (json.dumps(content, allow_nan=False, indent=1) + "\n").encode("ascii")
     folder.mkdir(parents=True, exist_ok=True)
+    write_together(folder, made)
     for name in {MASK, OVERLAY, *OWN_FORMAT.values()} - set(made):
         (folder / name).unlink(missing_ok=True)
-    for name, data in made.items():
-        (folder / name).write_bytes(data)
     return tuple(folder / name for name in made)
