@@ -42,7 +42,8 @@ def argument(text: str, kind: Callable[[str], object] = str) -> Any:  # noqa: AN
 def option(
     text: str, default: object = MISSING, kind: Callable[[str], object] = str, shown: str | None = None
 ) -> Any:  # noqa: ANN401
-    """A field that is an option: required where it has no default, a switch where the default is False."""
+    """A field that is an option: required where it has no default, a switch where the default is False, and
+    one that may be given several times where it is ()."""
     return field(default=default, metadata={"help": text, "kind": kind, "option": True, "shown": shown})
 
 
@@ -75,27 +76,32 @@ class ModelOptions:
 
     def open(self) -> "MedReasoner":
         """Load both models. Errors: UsageError."""
-        from medreasoner.model import MedReasoner
-        from medreasoner.prompts import Prompt
         from medreasoner.reasoners.base import ReasonerError
         from medreasoner.segmenters.base import SegmenterError
+
+        try:
+            return self.load()
+        except (ReasonerError, SegmenterError) as error:
+            raise UsageError(str(error)) from error
+
+    def load(self) -> "MedReasoner":
+        """Load both models. Errors: UsageError for a prompt, ReasonerError, SegmenterError."""
+        from medreasoner.model import MedReasoner
+        from medreasoner.prompts import Prompt
 
         try:
             prompt = None if self.prompt is None else Prompt.load(self.prompt)
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"--prompt {self.prompt} is no prompt file ({error})") from error
-        try:
-            return MedReasoner.from_pretrained(
-                self.model,
-                self.segmenter,
-                self.device,
-                prompt=prompt,
-                revision=self.revision,
-                segmenter_revision=self.segmenter_revision,
-                allow_pickle=self.allow_pickle,
-            )
-        except (ReasonerError, SegmenterError) as error:
-            raise UsageError(str(error)) from error
+        return MedReasoner.from_pretrained(
+            self.model,
+            self.segmenter,
+            self.device,
+            prompt=prompt,
+            revision=self.revision,
+            segmenter_revision=self.segmenter_revision,
+            allow_pickle=self.allow_pickle,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,20 @@
 """`evaluate`: score a model on a set of samples."""
 
-import os
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medreasoner.commands.base import FINE, Models, UsageError, make_folder, option, say, typed, whole
+from medreasoner.commands.base import FINE, UsageError, make_folder, option, say, typed, whole
+from medreasoner.commands.evaluated_models import EvaluatedModels
 from medreasoner.commands.progress import ProgressBars
 
 if TYPE_CHECKING:
     from medreasoner.evaluation.options import Options
-    from medreasoner.evaluation.saved_answers import SavedAnswers
-    from medreasoner.reasoners.base import Reasoner
-    from medreasoner.segmenters.base import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(Models):
+class Evaluate(EvaluatedModels):
     """Score a model on a set of samples. A run that was stopped goes on where it was. Under `accelerate
     launch` each process takes a part. `--model openai:NAME` asks a model behind a server, with the key in
     OPENAI_API_KEY."""
@@ -28,18 +25,6 @@ class Evaluate(Models):
     data_revision: str | None = option("branch, tag or commit of --data on the Hub", None, shown="R")
     split: str | None = option("only the samples of this split", None, shown="S")
     out: Path = option("folder for records.jsonl and summary.json", kind=Path, shown="DIR")
-    answers: Path | None = option(
-        "instead of asking a model, score the answers that another run wrote in this folder",
-        None,
-        Path,
-        "DIR",
-    )
-    endpoint: str | None = option(
-        "address of the OpenAI-compatible server of an openai: model", None, shown="URL"
-    )
-    family: str | None = option(
-        "how the model writes coordinates, if its name or configuration does not tell", None, shown="NAME"
-    )
     frame: str | None = option(
         "upstream-raw: read numbers as pixels of 840 x 840, the published scoring", None, shown="F"
     )
@@ -49,8 +34,6 @@ class Evaluate(Models):
         whole,
         "N",
     )
-    prompts: str = option("what the segmenter sees: both, box or points", "both", shown="P")
-    no_masks: bool = option("box and points only, which saves the segmenter's time", False)
     controls: bool = option(
         "score fixed boxes, shuffled questions, swapped and grey images, no reasoning, and the oracles", False
     )
@@ -60,9 +43,37 @@ class Evaluate(Models):
     train_split: str = option("split of --train", "train", shown="S")
     limit: int | None = option("only so many samples, drawn at random", None, whole, "N")
     seed: int = option("of --limit, the intervals and the controls", 0, whole, "N")
+    volumes: bool = option(
+        "--data is a folder of volumes with label maps, listed in its volumes.jsonl: 3D scores from the true "
+        "box and from the question",
+        False,
+    )
+    questions: Path | None = option(
+        "with --volumes: JSON, name of a target -> question, for targets whose row has none",
+        None,
+        Path,
+        "FILE",
+    )
     strict: bool = option("stop at the first row that cannot be used instead of skipping it", False)
 
     def run(self) -> int:
+        return self.run_volumes() if self.volumes else self.run_images()
+
+    def run_volumes(self) -> int:
+        from medreasoner.evaluation.volume_set import evaluate_volumes, summary_lines
+        from medreasoner.evaluation.volume_targets import volume_rows
+        from medreasoner.json_files import read_json
+
+        rows = volume_rows(Path(self.data))
+        questions = read_json(self.questions) if self.questions else None
+        make_folder(self.out)
+        reasoner, segmenter = self.models()
+        options = {"questions": questions, "controls": self.controls, "tell": say}
+        summary = evaluate_volumes(Path(self.data), rows, reasoner, segmenter, self.out, **options)
+        print("\n".join(summary_lines(summary)))
+        return FINE
+
+    def run_images(self) -> int:
         from medreasoner.data.load import load
         from medreasoner.evaluation.resume import Shard
         from medreasoner.evaluation.run import Source, evaluate
@@ -117,59 +128,3 @@ class Evaluate(Models):
             raise UsageError(f"--prompts must be one of {', '.join(PROMPTS)}, got {self.prompts!r}")
         frame = UPSTREAM_RAW if self.frame else None
         return Options(not self.no_think, frame, self.prompts, max(1, self.batch))
-
-    def models(self) -> "tuple[Reasoner | SavedAnswers, Segmenter | None]":
-        """What answers and what draws. Errors: UsageError, DataError."""
-        from medreasoner.evaluation.adapters import draws_from
-        from medreasoner.evaluation.saved_answers import SavedAnswers
-        from medreasoner.reasoners.registry import SERVED
-
-        served = (self.model or "").startswith(SERVED)
-        if self.endpoint and not served:
-            expected = f"name it {SERVED}NAME, got --model {self.model}"
-            raise UsageError(f"--endpoint belongs to a model behind a server; {expected}")
-        if self.answers:
-            if self.model is not None:
-                raise UsageError("--answers scores what another run wrote; leave --model out")
-            reasoner, segmenter = SavedAnswers.read(self.answers), self._segmenter()
-        elif served or self.family:
-            reasoner, segmenter = self._reasoner(), self._segmenter()
-        else:
-            model = replace(self, device=self._device()).open()
-            reasoner, segmenter = model.reasoner, model.segmenter
-        if segmenter is not None and not self.no_masks and self.prompts not in draws_from(segmenter):
-            raise UsageError(
-                f"the segmenter {segmenter.name} cannot draw from {self.prompts} alone; leave --prompts out"
-            )
-        return reasoner, segmenter
-
-    def _reasoner(self) -> "Reasoner":
-        from medreasoner.prompts import Prompt
-        from medreasoner.reasoners.base import ReasonerError
-        from medreasoner.reasoners.registry import load_reasoner
-
-        name = f"{self.model}@{self.endpoint}" if self.endpoint else self.model
-        try:
-            prompt = None if self.prompt is None else Prompt.load(self.prompt)
-            return load_reasoner(name, self._device(), prompt, self.revision, family=self.family)
-        except (ReasonerError, OSError, ValueError, TypeError) as error:
-            raise UsageError(str(error)) from error
-
-    def _segmenter(self) -> "Segmenter | None":
-        """The one that was asked for, or the default. Errors: UsageError."""
-        from medreasoner.segmenters.base import SegmenterError
-        from medreasoner.segmenters.registry import load_segmenter
-
-        if self.no_masks:
-            return None
-        try:
-            return load_segmenter(
-                self.segmenter, self._device(), None, self.segmenter_revision, self.allow_pickle
-            )
-        except SegmenterError as error:
-            raise UsageError(str(error)) from error
-
-    def _device(self) -> str | None:
-        """The GPU of this process where a launcher has given it one."""
-        local = os.environ.get("LOCAL_RANK")
-        return f"cuda:{local}" if local is not None and self.device in (None, "cuda") else self.device

@@ -101,7 +101,7 @@ def rows() -> Iterator[tuple[int, dict]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"line {number} is not JSON ({error}); expected one object a line") from error
         absent = isinstance(row, dict) and row.get("absent") is True
         needed = [key for key in COLUMNS if not (absent and key in PLACE)]

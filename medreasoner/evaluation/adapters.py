@@ -36,7 +36,7 @@ class CachingReasoner:
     def __init__(self, reasoner: Reasoner, frame: Frame | None = None) -> None:
         self.name, self.revision, self.prompt = reasoner.name, reasoner.revision, reasoner.prompt
         self.frame = frame or reasoner.frame
-        self.calibration = reasoner.calibration
+        self.calibration, self.thinks_on_request = reasoner.calibration, reasoner.thinks_on_request
         self.reasoner, self.paired_segmenter = reasoner, reasoner.paired_segmenter
         self._latest: tuple[Image.Image, EncodedImage] | None = None
         self._cache: dict[bytes, EncodedImage] = {}  # by the pixels' digest
@@ -78,6 +78,7 @@ class ReplayedAnswer:
     """
 
     revision, paired_segmenter, prompt = None, None, Prompt()
+    thinks_on_request = False
 
     def __init__(
         self,

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from medreasoner.data.sample import Sample
 from medreasoner.evaluation import aggregate, controls
+from medreasoner.evaluation.answer_scores import Scores
 from medreasoner.evaluation.columns import BY_KEY, Column, columns
 from medreasoner.evaluation.controls import Prior, kind
 from medreasoner.evaluation.evaluator import Evaluator
-from medreasoner.evaluation.record import Record, Scores
+from medreasoner.evaluation.record import Record
 from medreasoner.evaluation.scoring import fits_best
 from medreasoner.evaluation.summary import Control
 from medreasoner.geometry import Box

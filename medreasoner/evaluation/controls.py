@@ -19,6 +19,7 @@ from medreasoner.data.sample import Sample, SampleError
 from medreasoner.geometry import Box, Grounding
 from medreasoner.imaging import ImageError
 from medreasoner.imaging.mask_file import MaskError, mask_image_size
+from medreasoner.messages import short
 
 Kind = tuple[str, str]
 BLANK = 512  # pixels of the side of the grey image
@@ -80,7 +81,7 @@ def learn_prior(train: Iterable[Sample]) -> Prior:
             shares[kind(sample)].append(scaled(sample.truth().box, (1 / size[0], 1 / size[1])))
         except (ImageError, SampleError) as error:
             last = None
-            unusable.append(f"training sample {sample.id!r}: {error}")
+            unusable.append(f"training sample {short(sample.id)}: {error}")
     if not shares:
         why = f"; the first: {unusable[0]}" if unusable else ""
         raise DataError(f"none of the training samples can be used{why}")
@@ -193,7 +194,7 @@ def _other_case(samples: Sequence[Sample], rng: random.Random) -> list[int]:
     for i in set(range(len(samples))) - set(chosen):  # most samples are of one case
         others = [j for j in range(len(samples)) if samples[j].case != samples[i].case]
         if not others:
-            only = f"all {len(samples)} are of {samples[i].case!r}"
+            only = f"all {len(samples)} are of {short(samples[i].case)}"
             raise DataError(f"swapping images needs samples of two cases or more; {only}")
         chosen[i] = rng.choice(others)
     return [chosen[i] for i in range(len(samples))]

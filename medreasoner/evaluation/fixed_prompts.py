@@ -2,9 +2,9 @@
 boxes."""
 
 from medreasoner.evaluation.adapters import CachingSegmenter, draws_from
+from medreasoner.evaluation.answer_scores import Scores
 from medreasoner.evaluation.controls import centre_box, whole_box
 from medreasoner.evaluation.opened_sample import OpenedSample
-from medreasoner.evaluation.record import Scores
 from medreasoner.evaluation.scoring import mask_scores
 from medreasoner.segmenters.base import Segmenter, SegmenterError, SegmenterPrompt
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from medreasoner.certainty import Certainty
+from medreasoner.evaluation.answer_scores import SCORES, Scores, as_tuple
 from medreasoner.geometry import Box, Grounding, Point
 from medreasoner.metrics import AGREES
 
@@ -49,45 +50,6 @@ class RunInfo:
     def from_json(values: Mapping[str, object]) -> "RunInfo":
         """Other keys are passed over."""
         return RunInfo(**{f.name: values[f.name] for f in fields(RunInfo) if f.name in values})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """An answer held against the truth. A failed answer scores 0, its `hd95` 1.
-
-    Args:
-        box_iou, point_dice, points_in_mask, mask_dice, mask_iou, nsd: 0..1.
-        hd95: in shares of the image's diagonal, 0..1.
-        box_iou_published, pdice_published (0..2), mask_dice_published: by the published system's formulas.
-        overlap: pixels of the (intersection, union) of drawn and true mask.
-        fits_best: the box overlaps the asked target more than any other of the image; None where there is no
-            other.
-    """
-
-    box_iou: float | None = None
-    box_iou_published: float | None = None
-    fits_best: bool | None = None
-    pdice_published: float | None = None
-    point_dice: float | None = None
-    points_in_mask: float | None = None
-    mask_dice: float | None = None
-    mask_dice_published: float | None = None
-    mask_iou: float | None = None
-    overlap: tuple[int, int] | None = None
-    hd95: float | None = None
-    nsd: float | None = None
-
-    def given(self) -> dict[str, object]:
-        """The scores that are not None."""
-        values = {name: getattr(self, name) for name in SCORES}
-        return {name: value for name, value in values.items() if value is not None}
-
-    @staticmethod
-    def from_json(values: Mapping[str, object]) -> "Scores":
-        return Scores(**{name: _tuple(values[name]) for name in SCORES if name in values})
-
-
-SCORES = tuple(f.name for f in fields(Scores))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,10 +147,10 @@ class Record(Scores):
     @staticmethod
     def from_json(values: Mapping[str, object]) -> "Record":
         """Reads what `to_json` wrote, also in older versions; other keys are passed over."""
-        known = {f.name: _tuple(values[f.name]) for f in fields(Record) if f.name in values}
+        known = {f.name: as_tuple(values[f.name]) for f in fields(Record) if f.name in values}
         truth, run, drawn = known.get("truth"), known.get("run"), known.get("drawn") or {}
         known |= {
-            "truth": truth and Grounding(_tuple(truth["box"]), _tuple(truth["points"])),
+            "truth": truth and Grounding(as_tuple(truth["box"]), as_tuple(truth["points"])),
             "run": run and RunInfo.from_json(run),
             "drawn": {name: Scores.from_json(scores) for name, scores in drawn.items()},
         }
@@ -199,8 +161,3 @@ OPTIONAL = {
     "mask_rle", "mask_score", "coordinate_probability", "coordinate_spread", "presence", "confidence",
     "notes", "timings_s", "tokens_per_s", "seconds", "tokens_in", "tokens_out", "wall_s", "drawn", "run",
 }  # fmt: skip
-
-
-def _tuple(value: object) -> object:
-    """JSON's lists as tuples, at any depth."""
-    return tuple(map(_tuple, value)) if isinstance(value, list) else value

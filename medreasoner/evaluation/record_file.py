@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medreasoner.data.load import DataError
 from medreasoner.evaluation.record import Record, RunInfo
+from medreasoner.messages import cut
 
 UNANSWERED = "unasked"  # the key that tells such a line from a record
 
@@ -23,7 +24,7 @@ class Unanswered:
     request: bool = False
 
     def __str__(self) -> str:
-        return f"{self.id}: {self.reason}"
+        return f"{cut(self.id)}: {self.reason}"
 
     def to_json(self, run: RunInfo) -> dict[str, object]:
         return {"id": self.id, "question": self.question, UNANSWERED: asdict(self), "run": run.to_json()}

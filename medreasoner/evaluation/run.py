@@ -35,6 +35,7 @@ from medreasoner.evaluation.resume import Progress, Shard
 from medreasoner.evaluation.saved_answers import SavedAnswers
 from medreasoner.evaluation.summary import Summary
 from medreasoner.events import NOTICE
+from medreasoner.messages import short
 from medreasoner.reasoners.base import Reasoner
 from medreasoner.segmenters.base import Segmenter
 
@@ -131,6 +132,6 @@ def _image_path(sample: Sample) -> str:
 def _unseen(train: Iterable[Sample], evaluated: set[str]) -> Iterator[Sample]:
     for sample in train:
         if sample.id in evaluated:
-            held = f"the training samples hold {sample.id!r}, which is being evaluated too"
+            held = f"the training samples hold {short(sample.id)}, which is being evaluated too"
             raise DataError(f"{held}; give another --train or --train-split")
         yield sample

@@ -12,8 +12,9 @@ import numpy as np
 
 from medreasoner.answer import parse
 from medreasoner.evaluation.adapters import points_given
+from medreasoner.evaluation.answer_scores import Scores
 from medreasoner.evaluation.opened_sample import OpenedSample
-from medreasoner.evaluation.record import Record, Scores
+from medreasoner.evaluation.record import Record
 from medreasoner.events import Absent, Done, Event, Failed, Located, Thinking
 from medreasoner.geometry import Box, Grounding, Point
 from medreasoner.metrics import (

@@ -1,18 +1,16 @@
-"""Scores of a segmenter in volumes with true masks: a row of `volumes.jsonl` names a volume, its label map
-and the targets in it; the true box on the target's middle slice is propagated, beside two controls.
+"""Scores of a segmenter in volumes with true masks: the true box on a target's middle slice is propagated,
+beside two controls.
 """
 
-import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from medreasoner.evaluation.volume_targets import VolumeTarget
 from medreasoner.geometry import mask_to_box
-from medreasoner.imaging import ImageError, ViewSelection, Volume, load_volume
-from medreasoner.imaging.read import GZIP, read_bytes, unzipped
+from medreasoner.imaging import Volume
 from medreasoner.metrics import dice
 from medreasoner.metrics.volumes import surface_dice
 from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
@@ -20,22 +18,6 @@ from medreasoner.segmenters.propagation import Propagator, propagator_of
 from medreasoner.volume_masks import VolumeSlices, seed_component
 
 TOLERANCE_MM = 2.0  # of the surfaces' distance
-
-
-@dataclass(frozen=True)
-class VolumeTarget:
-    """One target of one volume. `mask` is (D, H, W) bool, as the volume's slices are shown."""
-
-    volume_id: str
-    name: str
-    volume: Volume
-    mask: np.ndarray
-
-    @property
-    def middle(self) -> int:
-        """The middle one of the slices that hold the target, counted from 1."""
-        slices = np.flatnonzero(self.mask.any(axis=(1, 2))) + 1
-        return int(slices[len(slices) // 2])
 
 
 @dataclass(frozen=True)
@@ -49,7 +31,7 @@ class VolumeScore:
         every_box: 3D Dice with the true box on every slice, without propagation: what the segmenter can do.
         slices: (first, last) of the mask; (0, 0) of an empty one. true_slices: of the target.
         by_distance: slices away from the middle one -> Dice there, the mean of both sides.
-        seconds_per_slice: of propagation, encoding included.
+        seconds_per_slice: of propagation, encoding included. encode_seconds: of that, of a slice's encoding.
     """
 
     volume_id: str
@@ -63,40 +45,7 @@ class VolumeScore:
     true_slices: tuple[int, int]
     by_distance: dict[int, float]
     seconds_per_slice: float
-
-
-def volume_rows(folder: Path, only: str = "") -> list[dict]:
-    """The rows of `folder/volumes.jsonl` whose id begins with `only`, one a volume."""
-    lines = (folder / "volumes.jsonl").read_text(encoding="utf-8").splitlines()
-    return [row for row in map(json.loads, lines) if row["id"].startswith(only)]
-
-
-def targets_in(folder: Path, row: dict) -> Iterator[VolumeTarget]:
-    """The targets of one of `volume_rows`.
-
-    Errors: ImageError for a volume that cannot be read, or a label map on another grid.
-    """
-    volume = load_volume(folder / row["image"])
-    labels = read_labels(folder / row["label"], volume)
-    for target in row["targets"]:
-        mask = labels == target["index"]
-        if mask.any():
-            yield VolumeTarget(row["id"], target["name"], volume, mask)
-
-
-def read_labels(path: Path, volume: Volume) -> np.ndarray:
-    """A NIfTI label map (D, H, W) as the slices of `volume` are shown. Errors: ImageError."""
-    from medreasoner.imaging.nifti import open_nifti
-
-    data = read_bytes(path)
-    opened = open_nifti(unzipped(data) if data[:2] == GZIP else data, ViewSelection(axis=volume.axis))
-    plane = opened.plane
-    labels = np.stack([replace(plane, at=at).extract(opened.voxels) for at in range(opened.slices)])
-    if labels.shape != volume.shape:
-        raise ImageError(
-            f"The label map {path.name} has the shape {labels.shape}, its volume {volume.shape}."
-        )
-    return labels
+    encode_seconds: float = 0.0
 
 
 def score_target(
@@ -111,6 +60,7 @@ def score_target(
     for one in propagator.propagate(slices, seeds):
         mask[one.number - 1], drawn = one.mask, drawn + 1
     seconds = (time.perf_counter() - started) / max(1, drawn)
+    encoding = slices.seconds / max(1, len(slices.all))
     key = mask[middle - 1].copy()
     mask = seed_component(mask, {middle: key})
     alone, every = np.zeros(truth.shape, bool), np.zeros(truth.shape, bool)
@@ -123,15 +73,21 @@ def score_target(
         target.volume_id,
         target.name,
         dice(mask, truth),
-        None if spacing is None else surface_dice(mask, truth, spacing, TOLERANCE_MM),
+        nsd(mask, truth, spacing),
         dice(key, truth[middle - 1]),
         dice(alone, truth),
         dice(every, truth),
-        _extent(mask),
-        _extent(truth),
+        extent(mask),
+        extent(truth),
         by_distance(mask, truth, middle),
         seconds,
+        encoding,
     )
+
+
+def nsd(mask: np.ndarray, truth: np.ndarray, spacing_mm: tuple[float, float, float] | None) -> float | None:
+    """`metrics.volumes.surface_dice` within TOLERANCE_MM; None where the size of voxels is not known."""
+    return None if spacing_mm is None else surface_dice(mask, truth, spacing_mm, TOLERANCE_MM)
 
 
 def by_distance(mask: np.ndarray, truth: np.ndarray, middle: int) -> dict[int, float]:
@@ -144,14 +100,15 @@ def by_distance(mask: np.ndarray, truth: np.ndarray, middle: int) -> dict[int, f
 
 def means(scores: list[VolumeScore]) -> Mapping[str, float]:
     """Means over targets of the numbers of `VolumeScore`."""
-    names = ("dice", "nsd", "key_dice", "key_only", "every_box", "seconds_per_slice")
+    names = ("dice", "nsd", "key_dice", "key_only", "every_box", "seconds_per_slice", "encode_seconds")
     return {
         name: float(np.mean([value for one in scores if (value := getattr(one, name)) is not None]))
         for name in names
     }
 
 
-def _extent(mask: np.ndarray) -> tuple[int, int]:
+def extent(mask: np.ndarray) -> tuple[int, int]:
+    """The first and last slice of a mask (D, H, W), counted from 1; (0, 0) of an empty one."""
     filled = np.flatnonzero(mask.any(axis=(1, 2))) + 1
     return (int(filled[0]), int(filled[-1])) if len(filled) else (0, 0)
 
@@ -161,9 +118,12 @@ class _Kept(VolumeSlices):
 
     def __init__(self, volume: Volume, segmenter: Segmenter) -> None:
         super().__init__(volume, segmenter)
-        self._all: dict[int, object] = {}
+        self.all: dict[int, object] = {}
+        self.seconds = 0.0
 
     def encode(self, number: int) -> object:
-        if number not in self._all:
-            self._all[number] = super().encode(number)
-        return self._all[number]
+        if number not in self.all:
+            started = time.perf_counter()
+            self.all[number] = super().encode(number)
+            self.seconds += time.perf_counter() - started
+        return self.all[number]

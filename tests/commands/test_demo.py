@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import app
+import medreasoner
 from medreasoner.cli import main
 from medreasoner.page import serve
 from medreasoner.page.page import Page
@@ -44,6 +45,24 @@ def test_a_wrong_second_model_does_too(folder, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith(f"there is no folder '{tmp_path}")
 
 
+@pytest.mark.parametrize(
+    "variables, options",
+    [
+        ({"MEDREASONER_MODEL": "owner/a"}, ["--model", "owner/a"]),
+        ({"MEDREASONER_MODEL": "owner/a, my models/b,"}, ["--model", "owner/a", "--model", "my models/b"]),
+        ({"MEDREASONER_SEGMENTER": "s,t"}, ["--segmenter", "s", "--segmenter", "t"]),
+        ({"MEDREASONER_MODEL": " ", "MEDREASONER_COMPARE": "a,b"}, ["--compare", "a,b"]),
+    ],
+)
+def test_a_variable_of_the_environment_names_one_model_or_several(variables, options, monkeypatch):
+    for name in app.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert app.from_environment() == options
+    assert app.from_environment([options[0], "typed"]) == []
+
+
 def test_a_port_that_was_named_and_is_taken_ends_it_with_one_sentence(folder, taken, capsys):
     assert main(["demo", "--model", str(folder), "--device", "cpu", "--port", str(taken)]) == 2
     assert f"port {taken} is taken" in capsys.readouterr().err
@@ -69,6 +88,8 @@ def test_another_port_than_the_usual_one_is_said(taken, monkeypatch):
 
 def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
+    # the package is imported anew here, and must afterwards be the one that the modules put back belong to
+    monkeypatch.setattr(medreasoner, "page", getattr(medreasoner, "page", None), raising=False)
     for name in [name for name in sys.modules if name.startswith("medreasoner.page")]:
         monkeypatch.delitem(sys.modules, name)
     assert main(["demo"]) == 2

@@ -61,6 +61,7 @@ class ColourFinder:
 
     name, frame, prompt = "finder", THOUSAND, Prompt()
     revision = paired_segmenter = calibration = None
+    thinks_on_request = True
 
     def __init__(self):
         self.encodings, self.questions = 0, 0

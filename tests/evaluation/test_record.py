@@ -6,7 +6,8 @@ readable.
 
 import json
 
-from medreasoner.evaluation.record import Record, Scores
+from medreasoner.evaluation.answer_scores import Scores
+from medreasoner.evaluation.record import Record
 from medreasoner.geometry import Grounding
 
 TRUTH = {"box": [1.0, 2.0, 30.0, 40.0], "points": [[5.0, 6.0], [7.0, 8.0]]}

@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from medreasoner.evaluation.volumes import by_distance, means, score_target, targets_in, volume_rows
+from medreasoner.evaluation.volume_targets import targets_in, volume_rows
+from medreasoner.evaluation.volumes import by_distance, means, score_target
 from medreasoner.imaging import ImageError
 from tests.data.build.volumes_drawn import nifti
 from tests.segmenters.ball import MIDDLE, BrightSegmenter, ball

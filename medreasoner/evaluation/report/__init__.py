@@ -17,8 +17,10 @@ from markupsafe import Markup
 from medreasoner.data.sample import Sample
 from medreasoner.evaluation.record_file import write_whole
 from medreasoner.evaluation.report import sections
+from medreasoner.evaluation.report.markdown import as_words
 from medreasoner.evaluation.report.runs import Run
 from medreasoner.events import NOTICE
+from medreasoner.messages import cut
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def write(folders: Sequence[Path], out: Path, samples: Mapping[str, Sample] | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters["svg"] = Markup
+    pages.filters |= {"svg": Markup, "words": as_words, "cut": cut}
     values = {
         "title": runs[0].title,
         "lead": sections.lead(runs[0]),

@@ -11,6 +11,7 @@ from medreasoner.evaluation.report.figures import Bar
 from medreasoner.evaluation.report.parts import Part, Table, cell, lower
 from medreasoner.evaluation.report.runs import Run
 from medreasoner.evaluation.summary import Row
+from medreasoner.messages import cut
 
 GROUPS = {
     "modality": "Modality",
@@ -27,7 +28,7 @@ def groups(run: Run) -> list[Part]:
     for key, title in GROUPS.items():
         rows = run.summary.groups.get(key, {})
         names = [name for _, name in SIZES if name in rows] if key == "size" else rows
-        named = {name or "not stated": rows[name] for name in names if rows[name].get("box_iou")}
+        named = {cut(name) or "not stated": rows[name] for name in names if rows[name].get("box_iou")}
         if len(named) > 1:
             parts.append(_table(run, title, named) if key == "category" else _forest(run, title, named))
     return parts

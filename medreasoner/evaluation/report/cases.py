@@ -12,6 +12,7 @@ from medreasoner.evaluation.columns import BY_KEY, Column
 from medreasoner.evaluation.record import Record
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import ImageError
+from medreasoner.messages import short
 from medreasoner.output.data_url import image_data_url
 from medreasoner.output.overlay import overlay
 from medreasoner.output.rle import rle_to_mask
@@ -60,7 +61,7 @@ def _shown(kind: str, record: Record, samples: Mapping[str, Sample] | None) -> S
         return Shown(kind, record, None, "No picture: the report was made without --data.")
     sample = samples.get(record.id)
     if sample is None:
-        return Shown(kind, record, None, f"No picture: --data holds no sample {record.id!r}.")
+        return Shown(kind, record, None, f"No picture: --data holds no sample {short(record.id)}.")
     try:
         image = sample.load_image()
         truth = sample.load_mask() if sample.mask is not None else None
