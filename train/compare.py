@@ -51,10 +51,17 @@ def names_target(record: Record) -> bool:
     return record.category.partition(",")[0].lower() in record.think.lower()
 
 
+def with_target(records: Sequence[Record]) -> list[Record]:
+    """Those whose image holds the target that is asked for."""
+    return [record for record in records if record.truth is not None]
+
+
 SHARES = (
     *(BY_KEY[key] for key in ("acc_50", "well_formed", "place_agrees")),
     Column("names_target", "Target named", names_target),
+    BY_KEY["refused"],
 )
+PRESENCE = (BY_KEY["specificity"],)  # of the questions about what is not there
 
 
 def with_control(samples: Sequence[Sample], control: str, seed: int) -> list[Sample]:
@@ -68,7 +75,7 @@ def with_control(samples: Sequence[Sample], control: str, seed: int) -> list[Sam
         return swapped_images(samples, [sample.truth() for sample in samples], sizes, seed)
     if control == "reworded":
         rng = random.Random(seed)
-        return [replace(sample, question=reworded(sample, rng)) for sample in samples]
+        return [s if s.absent else replace(s, question=reworded(s, rng)) for s in samples]
     return list(samples)
 
 
@@ -103,15 +110,14 @@ def score(
 
 def line(name: str, records: Sequence[Record], first: Sequence[Record]) -> str:
     """A row of the table: means with 95 % intervals, the differences from the first model, and shares."""
-    cells = [name]
+    cells, present = [name], with_target(records)
     for column in COMPARED:
-        interval = aggregate.interval(records, column)
+        interval = aggregate.interval(present, column)
         cells.append(in_words(interval))
-        cells.append(
-            "" if interval is None or records is first else in_words(difference(records, first, column), "+")
-        )
-    for column in SHARES:
-        interval = aggregate.interval(records, column)
+        same = interval is None or records is first
+        cells.append("" if same else in_words(difference(present, with_target(first), column), "+"))
+    for column in (*SHARES, *PRESENCE):
+        interval = aggregate.interval(present if column in SHARES else records, column)
         cells.append("" if interval is None else f"{interval.mean:.1%}")
     return "| " + " | ".join(cells) + " |"
 
@@ -160,7 +166,9 @@ def main(open_features: Callable[[list[str], Path], ImageFeatures] | None = None
     args = options(open_features is not None)
     args.bf16 = usable_on_cpu(args.bf16)
     samples = list(load(args.data, "train" if args.dev else args.split, strict=True))
-    samples = [s for s in samples if not s.absent and (not args.dev or is_dev(s.case))]
+    samples = [s for s in samples if not args.dev or is_dev(s.case)]
+    if args.control in ("shuffled", "swapped"):  # what is not there stays so with any question or image
+        samples = [s for s in samples if not s.absent]
     samples = with_control(samples[: args.limit] if args.limit else samples, args.control, args.seed)
     segmenter, features = load_segmenter(args.segmenter), None
     if open_features is not None:
@@ -168,8 +176,8 @@ def main(open_features: Callable[[list[str], Path], ImageFeatures] | None = None
         segmenter = CachedSegmenter(segmenter, features)
     print(f"{len(samples)} questions, {len({s.case for s in samples})} cases; control: {args.control}")
     heads = [head for column in COMPARED for head in (column.label, "against the first")]
-    print(f"| model | {' | '.join([*heads, *(column.label for column in SHARES)])} |")
-    print("|---|" + "---|" * len(heads) + "--:|" * len(SHARES))
+    print(f"| model | {' | '.join([*heads, *(column.label for column in (*SHARES, *PRESENCE))])} |")
+    print("|---|" + "---|" * len(heads) + "--:|" * len(SHARES + PRESENCE))
     first: list[Record] | None = None
     for folder in args.models:
         label = f"{args.direct} bf16" if args.bf16 else str(args.direct)

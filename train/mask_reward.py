@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from medreasoner.geometry import Grounding
-from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
+from medreasoner.segmenters.base import BatchSegmenter, Segmenter, SegmenterPrompt
 from medreasoner.segmenters.sam2 import Encoded
 
 REMEMBERED = 16  # encoded images in memory
@@ -54,22 +54,16 @@ class MaskReward:
         if isinstance(encoded, Encoded):
             # SAM 2's decoder works in shares of the sides, so it can answer in the original's size at once
             encoded = Encoded(encoded.maps, size)
-            prompts = [SegmenterPrompt.of(grounding) for _, grounding, _ in rows]
-            return [mask for mask, _ in self.segmenter.segment_many(encoded, prompts)]
-        return [self._resized(encoded, image.size, g, size) for _, g, _ in rows]
+            return self._drawn(encoded, [SegmenterPrompt.of(grounding) for _, grounding, _ in rows])
+        sx, sy = image.size[0] / size[0], image.size[1] / size[1]
+        masks = self._drawn(encoded, [_scaled(grounding, sx, sy) for _, grounding, _ in rows])
+        return [_resized(mask, size) for mask in masks]
 
-    def _resized(
-        self, encoded: object, image_wh: tuple[int, int], grounding: Grounding, size: tuple[int, int]
-    ) -> np.ndarray:
-        """The mask made in the trainer's image of `image_wh`, brought to the original's `size`."""
-        sx, sy = image_wh[0] / size[0], image_wh[1] / size[1]
-        x1, y1, x2, y2 = grounding.box
-        prompt = SegmenterPrompt(
-            (x1 * sx, y1 * sy, x2 * sx, y2 * sy), tuple((x * sx, y * sy) for x, y in grounding.points)
-        )
-        mask, _ = self.segmenter.segment(encoded, prompt)
-        grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-        return np.asarray(grey) > GREY
+    def _drawn(self, encoded: object, prompts: list[SegmenterPrompt]) -> list[np.ndarray]:
+        segmenter = self.segmenter
+        if isinstance(segmenter, BatchSegmenter):
+            return [mask for mask, _ in segmenter.segment_many(encoded, prompts)]
+        return [segmenter.segment(encoded, prompt)[0] for prompt in prompts]
 
     def _encoded(self, image: Image.Image) -> object:
         entry = self._memory.get(id(image))
@@ -80,3 +74,17 @@ class MaskReward:
         if len(self._memory) > REMEMBERED:
             self._memory.popitem(last=False)
         return entry[1]
+
+
+def _scaled(grounding: Grounding, sx: float, sy: float) -> SegmenterPrompt:
+    """The prompt in the trainer's image, `sx`, `sy` of its pixels for one of the original's."""
+    x1, y1, x2, y2 = grounding.box
+    return SegmenterPrompt(
+        (x1 * sx, y1 * sy, x2 * sx, y2 * sy), tuple((x * sx, y * sy) for x, y in grounding.points)
+    )
+
+
+def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask made in the trainer's image, brought to the original's `size` (width, height)."""
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(grey) > GREY

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+import medreasoner.reasoners.embedded  # noqa: F401 (registers its classes with transformers)
 from train.checkpoints import complete
 from train.record import without_curve
 

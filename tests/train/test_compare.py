@@ -48,7 +48,19 @@ def test_a_box_is_right_from_half_an_overlap_on():
     first = records(0.5, 0.4)
     cells = [cell.strip() for cell in line("model", first, first).split("|")[1:-1]]
     assert cells[1].startswith("0.450") and cells[2] == "" and cells[5:7] == ["50.0%", "100.0%"]
-    assert cells[-1] == "100.0%", "the reasoning names the liver"
+    assert cells[8:] == ["100.0%", "0.0%", ""], "the liver is named, nothing is refused, nothing is absent"
+
+
+def test_questions_about_what_is_not_there_count_by_themselves():
+    """They are no boxes that failed: one of two is told, one answerable question is refused."""
+    nothing = {"question": "?", "truth": None, "well_formed": True, "category": "no question"}
+    told = Record(id="a", case="a", found=False, **nothing)
+    taken = Record(id="b", case="b", found=True, **nothing)
+    refused = replace(records(0.0)[0], found=False)
+    asked = [*records(1.0), refused, told, taken]
+    cells = [cell.strip() for cell in line("model", asked, asked).split("|")[1:-1]]
+    assert cells[1].startswith("0.500") and cells[-2:] == ["50.0%", "50.0%"]
+    assert "+0.000" in line("other", list(asked), asked)
 
 
 def test_differences_are_from_the_first_model():

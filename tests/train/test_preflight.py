@@ -64,7 +64,9 @@ def test_images_of_varying_sizes_fit_neither_vllm_nor_coordinates_in_input_pixel
 def test_curves_can_only_go_to_what_is_installed():
     for known in ("none", ["trackio"], "trackio"):
         check_reports(SimpleNamespace(report_to=known))
-    with pytest.raises(PreflightError, match="--report_to comet needs a package .* install comet, or take one of"):
+    with pytest.raises(
+        PreflightError, match="--report_to comet needs a package .* install comet, or take one of"
+    ):
         check_reports(SimpleNamespace(report_to="comet"))
 
 

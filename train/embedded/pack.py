@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
+import medreasoner.reasoners.embedded  # noqa: F401 (registers its classes with transformers)
 from medreasoner.confidence import NAME as CALIBRATION
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt
@@ -36,7 +37,9 @@ COPIED = (  # from the VLM's folder, unchanged
 
 
 def shards_of(state: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-    """The weights by shard: the vision tower in two halves, then everything else, see `stored`."""
+    """The weights by shard: the vision tower in two halves, under the names that LLaVA gives it, then
+    everything else, see `stored`."""
+    state = {key.replace("model.vision_tower.", "vision_tower."): value for key, value in state.items()}
     tower = [key for key in state if "vision_tower." in key]
     total, done, halves = sum(state[k].nbytes for k in tower), 0, ({}, {})
     for key in tower:

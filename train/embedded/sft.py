@@ -2,6 +2,7 @@
 `train/embedded/losses.py`, on cached features.
 
     python -m train.embedded.sft --recipe train/recipes/embedded_sft.yaml
+    OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m train.embedded.sft --recipe …  # a process a core
 
 The data must be sets that `medreasoner data build` wrote (they hold the measured facts the reasoning is
 written from). The loss adds heads to the model that exist in training only. A run that was killed goes on
@@ -45,7 +46,7 @@ def add_heads(
     facts = [*SIDES, *HEIGHTS, *SIZES, "mid-height", *categories()]
     weights = word_weights(tokenizer, text.vocab_size, facts, options.weight_facts)
     for token in (PLACE_FOLLOWS, NOWHERE):  # whether there is anything to mark is decided by one token
-        weights[tokenizer.convert_tokens_to_ids(token)] = options.weight_facts
+        weights[tokenizer.convert_tokens_to_ids(token)] = options.weight_presence
     torch.manual_seed(options.seed)
     model.dense_heads = DenseHeads(
         text.hidden_size, len(categories()) + 1, text.num_hidden_layers // 3, text.num_hidden_layers * 2 // 3
@@ -83,6 +84,7 @@ def open_rows(options: Options, spec: ModelSpec, maps: Stage3Cache) -> Rows:
         "turns": options.turns,
         "even": options.even,
         "direct_share": options.direct_share,
+        "choices": options.sentences or None,
         "seed": options.seed,
     }
     return Rows(usable, spec.prompt, spec.frame, **fixed)
@@ -108,9 +110,14 @@ def main(options: Options) -> Path:
     model = open_model(options, spec.folder, newest)
     # words that no training question holds keep their pretrained place among the others
     model.model.question_encoder.embeddings.word_embeddings.requires_grad_(False)
+    if options.freeze_last_stage:
+        projector = model.model.multi_modal_projector
+        projector.up.requires_grad_(False)
+        projector.down.requires_grad_(False)
     vocabulary = add_heads(model, spec, options, newest)
     saver = Checkpoints(spec.folder, open_samples(options), options)
-    count = options.max_steps * options.per_device_train_batch_size * options.gradient_accumulation_steps
+    count = options.max_steps * options.train_batch_size * options.gradient_accumulation_steps
+    count *= options.world_size
     saver.trainer = GroundingTrainer(
         model,
         args=options,

@@ -20,14 +20,31 @@ class Options(SftOptions):
         default=0.0,
         metadata={"help": "0..1: at 0 every target is asked for equally often, at 1 every data set"},
     )
+    sentences: int = field(
+        default=0,
+        metadata={
+            "help": "of each kind, of a category, that a reasoning is written from: its first ones; 0 for all"
+        },
+    )
     encoder_rate: float = field(
         default=0.1, metadata={"help": "learning rate of the sentence encoder, as a share of the rest's"}
+    )
+    earlier_rate: float = field(
+        default=0.25,
+        metadata={"help": "learning rate of the decoder and the projector's head, as a share of the rest's"},
+    )
+    freeze_last_stage: bool = field(
+        default=False,
+        metadata={"help": "do not train the updates of the tower's last stage: an image costs half as much"},
     )
     spread: float = field(
         default=0.13, metadata={"help": "of coordinate targets, as a share of the object's side"}
     )
     weight_facts: float = field(
         default=5.0, metadata={"help": "of words for place, size and name in the reasoning"}
+    )
+    weight_presence: float = field(
+        default=20.0, metadata={"help": "of the token that says whether there is anything to mark"}
     )
     weight_coordinates: float = field(default=1.0, metadata={"help": "of the loss of the coordinates"})
     weight_kinds: float = field(

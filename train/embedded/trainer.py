@@ -9,6 +9,7 @@ from train.embedded.losses import Vocabulary, completion_losses
 from train.embedded.sft_options import Options
 from train.embedded.shared_attention import NAME, spans_of
 from train.embedded.stage_3_cache import Stage3Cache
+from train.gradient_averaging import average_over_processes
 
 
 class GroundingTrainer(SFTTrainer):
@@ -20,6 +21,8 @@ class GroundingTrainer(SFTTrainer):
         super().__init__(*args, **kwargs)
         self.options, self.vocabulary = options, vocabulary
         self.model.model.language_model.set_attn_implementation(NAME)
+        # with heads of 32, PyTorch's fused attention takes seven times as long on a CPU with bf16
+        self.model.model.question_encoder.set_attn_implementation("eager")
         self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers, maps)
         self._logged: dict[str, list[float]] = {}
 
@@ -30,7 +33,8 @@ class GroundingTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, None]:
-        parts = self._losses(model, inputs)
+        # not `model`, which Trainer wraps where there are several processes: the losses need parts of it
+        parts = self._losses(self.model, inputs)
         for name, value in parts.items():
             self._logged.setdefault(name, []).append(float(value.detach()))
         loss = sum(parts.values())
@@ -83,11 +87,18 @@ class GroundingTrainer(SFTTrainer):
         return losses | {"point": point * o.weight_point, "box": box * o.weight_box}
 
     def create_optimizer(self, *args: object, **kwargs: object) -> torch.optim.Optimizer:
-        """AdamW; the pretrained sentence encoder learns `encoder_rate` times as fast as the rest."""
-        o, groups = self.options, {1.0: [], self.options.encoder_rate: []}
+        """AdamW; what earlier training left behind learns more slowly than what is new."""
+        o = self.options
+        rates = {
+            "question_encoder": o.encoder_rate,
+            "language_model": o.earlier_rate,
+            "projector.linear_": o.earlier_rate,
+        }
+        groups: dict[float, list[torch.nn.Parameter]] = {}
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
-                groups[o.encoder_rate if "question_encoder" in name else 1.0].append(parameter)
+                rate = next((rate for part, rate in rates.items() if part in name), 1.0)
+                groups.setdefault(rate, []).append(parameter)
         self.optimizer = torch.optim.AdamW(
             [{"params": params, "lr": o.learning_rate * rate} for rate, params in groups.items()],
             lr=o.learning_rate,
@@ -95,6 +106,7 @@ class GroundingTrainer(SFTTrainer):
             weight_decay=o.weight_decay,
             fused=True,
         )
+        average_over_processes(self.optimizer)
         return self.optimizer
 
     def log(self, logs: dict, *args: object, **kwargs: object) -> None:

@@ -34,3 +34,5 @@ def test_the_size_of_a_run_is_read_from_old_records_and_from_those_of_trls_train
     run = {"steps": 900, "options": options}
     assert size_of(run) == (900, 16)
     assert described(run) == "SFT, 900 steps of 16 pictures, 3 conversations about each"
+    of_two_processes = {"steps": 1200, "options": {"turns": 2}, "processes": 2}  # the default batch of 8
+    assert size_of(of_two_processes) == (1200, 16)

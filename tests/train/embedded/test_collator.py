@@ -81,7 +81,7 @@ def test_what_is_learnt_is_the_completion_and_its_places_are_the_coordinates(spe
         mine = batch["conversation"][row] == number
         turn_end = int(batch["turn_end"][number])  # after the question's last word
         assert turn_end == int((batch["questions"][row] == number).nonzero()[-1]) + 1
-        assert batch["input_ids"][row, turn_end] == tokenizer.convert_tokens_to_ids("<|end|>")
+        assert batch["input_ids"][row, turn_end] == tokenizer.eos_token_id
         learnt = batch["labels"][row][mine & (batch["labels"][row] != IGNORED)]
         assert tokenizer.decode(learnt).startswith(one["completion"]) and row == number // 2
         assert batch["labels"][row, asked] == IGNORED and batch["labels"][row, asked + 1] != IGNORED
@@ -97,7 +97,7 @@ def test_the_words_of_a_question_are_marked_and_nothing_else(spec, rows, collate
     batch, tokenizer = collate(rows), spec.processor.tokenizer
     for number, one in enumerate(each for row in rows for each in row["conversations"]):
         words = batch["input_ids"][batch["questions"] == number]
-        assert tokenizer.decode(words).strip() == one["prompt"].lower()
+        assert tokenizer.decode(words).strip() == one["prompt"]
 
 
 def test_only_numbers_of_the_answer_are_coordinates(spec, collate):

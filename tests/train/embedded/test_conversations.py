@@ -57,6 +57,15 @@ def test_a_mirror_exchanges_left_and_right_in_question_and_answer():
         assert "right kidney" in parse(made["completion"]).think
 
 
+def test_a_neighbour_out_of_view_is_not_spoken_of():
+    far = target("kidney", (150.0, 60.0, 190.0, 90.0), side="left", image_side="right")
+    near = target("liver", (60.0, 20.0, 90.0, 40.0))
+    one = target(neighbours=[("to the left of", "the left kidney"), ("to the left of", "the liver")])
+    window = View((0.0, 0.0, 0.6, 0.6))
+    assert seen_in(one, window, (one, far, near)).neighbours == (("to the left of", "the liver"),)
+    assert len(seen_in(one, UNCHANGED, (one, far, near)).neighbours) == 2
+
+
 def test_a_message_about_nothing_is_answered_with_nothing():
     for seed in range(20):
         made = absent_conversation(picture(target()), PROMPT, False, random.Random(seed))

@@ -13,7 +13,7 @@ from medreasoner.segmenters.registry import load_segmenter
 from tests import tiny, tiny_medreasoner
 from train.embedded import feature_cache, features
 from train.embedded.feature_cache import MAPS, SHAPES, STAGE_3_NAME, FeatureCache, content_key
-from train.embedded.features import CachedFeatures
+from train.embedded.features import CachedFeatures, remember_features
 from train.embedded.sam2 import sam2_config
 from train.embedded.stage_3_cache import Stage3Cache
 
@@ -78,7 +78,23 @@ def test_a_tower_answers_from_the_cache_for_the_images_in_it(tmp_path, monkeypat
     assert calls.count == 1 and torch.allclose(torch.stack(both), tokens, atol=1e-5)
 
 
-def test_a_model_of_another_architecture_encodes_every_image(tmp_path):
+def test_of_the_first_architecture_the_blocks_after_the_third_stage_are_run(tmp_path, monkeypatch):
+    tower, pixels = tiny_medreasoner.model().model.vision_tower, torch.rand(1, 3, 512, 512)
+    with torch.no_grad():
+        states = tower(pixels, output_hidden_states=True).hidden_states
+    set_shapes(monkeypatch, {STAGE_3_NAME: tuple(states[STAGE_3].shape[1:])})
+    cache = FeatureCache(tmp_path / "cache", (STAGE_3_NAME,))
+    cache.append(content_key(pixels[0]), {STAGE_3_NAME: states[STAGE_3][0]})
+    remember_features(tower, [cache], whole=True)
+    with torch.no_grad():
+        known = tower(pixels, output_hidden_states=True).hidden_states
+    assert len(known) == len(states) and known[0] is None
+    assert all(
+        torch.allclose(a, b, atol=2e-2) for a, b in zip(known[STAGE_3:], states[STAGE_3:], strict=True)
+    )
+
+
+def test_a_model_with_another_tower_encodes_every_image(tmp_path):
     FeatureCache(tmp_path / "cache", (STAGE_3_NAME,)).append(
         "a", {STAGE_3_NAME: torch.zeros(SHAPES[STAGE_3_NAME])}
     )

@@ -10,18 +10,18 @@ from safetensors.torch import load_file
 from transformers import GenerationConfig
 
 from medreasoner.answer import Absence, render
+from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
 from tests import tiny, tiny_medreasoner
 from train.embedded import feature_cache
-from train.embedded.create import save
+from train.embedded.create import reset, save
 from train.embedded.feature_cache import STAGE_3_NAME, FeatureCache, content_key
-from train.embedded.first_weights import reset
 from train.embedded.grpo import Options, main
 from train.model_spec import open_model_spec
 from train.rows import prompt_rows
 from train.run import open_samples
 
-SURE = 2.2  # times the logits of the script: it is broken off now and then
+SURE = 2.0  # times the logits of the script: it is broken off now and then
 
 
 @pytest.fixture
@@ -32,15 +32,15 @@ def start(tmp_path) -> Path:
     torch.manual_seed(0)
     model = MedReasonerForConditionalGeneration(config).eval()
     reset(model.model.multi_modal_projector)
-    tokenizer, end = tiny_medreasoner.vocabulary()[0], config.text_config.eos_token_id
+    tokenizer, end = tiny_medreasoner.tokenizer(), config.text_config.eos_token_id
     spoken = tokenizer(render(Absence()), add_special_tokens=False).input_ids
-    tiny._speak(model, [tokenizer.convert_tokens_to_ids("<|assistant|>"), *spoken, end])
+    tiny._speak(model, [tokenizer("assistant\n", add_special_tokens=False).input_ids[-1], *spoken, end])
     with torch.no_grad():
         model.lm_head.weight *= SURE
     model.generation_config = GenerationConfig(
         max_new_tokens=24, pad_token_id=config.text_config.pad_token_id, eos_token_id=end
     )
-    save(model, tokenizer, tmp_path / "start")
+    save(model, tiny_medreasoner.processor(), EMBEDDED_FOLDER / "prompt.json", tmp_path / "start")
     tiny.segmenter(tmp_path / "start/segmenter", own_encoder=False)
     return tmp_path / "start"
 

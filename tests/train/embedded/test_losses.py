@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer
 
-from train.embedded.losses import DenseHeads, Vocabulary, completion_losses, coordinate_sigma, soft_targets
+from medreasoner.manifest import EMBEDDED_FOLDER
+from train.embedded.losses import (
+    DenseHeads,
+    Vocabulary,
+    completion_losses,
+    coordinate_sigma,
+    soft_targets,
+    word_weights,
+)
 
 
 def test_near_numbers_cost_less_than_far_ones():
@@ -72,3 +81,11 @@ def test_a_question_is_taught_the_category_it_asks_for():
     heads, asked = DenseHeads(16, 5, 0, 0), torch.tensor([3])
     right, wrong = (heads.kind.weight[number : number + 1] * 100 for number in (3, 1))
     assert heads.asked_loss(right, asked) < 0.1 < heads.asked_loss(wrong, asked)
+
+
+def test_only_whole_words_and_numbers_of_facts_weigh_more():
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_FOLDER)
+    weights = word_weights(tokenizer, len(tokenizer), ["head of the left kidney", "L3", "mid-height"], 5.0)
+    heavier = {tokenizer.decode([token]) for token in (weights == 5.0).nonzero()[:, 0].tolist()}
+    assert heavier == {" head", " left", " kidney", "3"}
+    assert (weights == 1.0).sum() == len(tokenizer) - len(heavier)

@@ -42,3 +42,22 @@ def test_the_sentence_encoder_is_stored_in_8_bits_and_loads_as_any_other_weight(
         matrix = "question_encoder." in key and value.ndim == 2
         assert after[key].dtype == torch.float32
         assert torch.allclose(after[key], value, rtol=1 / 16 if matrix else 1 / 256, atol=2**-10), key
+
+
+def test_a_reasoner_of_the_second_architecture_leaves_the_files_of_the_shared_tower_as_they_are(tmp_path):
+    """Its tower has the names that the first architecture's has, and is read under them."""
+    folder = tiny_medreasoner.folder(tmp_path / "crm")
+    (folder / "run.json").write_text("{}")
+    tiny.segmenter(tmp_path / "asm", own_encoder=False)
+    (tmp_path / "asm/run.json").write_text("{}")
+    packed = tmp_path / "packed"
+    pack(folder, tmp_path / "asm", packed)
+    towers = [load_file(shard) for shard in sorted(packed.glob("model-*.safetensors"))[:2]]
+    assert all(key.startswith("vision_tower.") for tower in towers for key in tower)
+    before, after = (
+        AutoModelForImageTextToText.from_pretrained(each, dtype=torch.float32).model.vision_tower.state_dict()
+        for each in (folder, packed)
+    )
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        assert torch.allclose(after[key], value, rtol=1e-3, atol=1e-6), key
