@@ -3,13 +3,14 @@ the environment.
 
     python app.py [--model ID_OR_FOLDER] [--compare ID_OR_FOLDER] [--port N]    # --help lists all options
 
-A Space sets environment variables instead of options, see `VARIABLES`. Programs use the endpoints of
-`medreasoner/page/endpoints.py`: `gradio_client.Client(url).predict(handle_file(path), question,
-api_name="/ground")`.
+A Space sets environment variables instead of options, see `VARIABLES`; there `MEDREASONER_MODEL=A,B` is
+`--model A --model B`. Programs use the endpoints of `medreasoner/page/endpoints.py`:
+`gradio_client.Client(url).predict(handle_file(path), question, api_name="/ground")`.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 
 from medreasoner import cli
 
@@ -20,18 +21,23 @@ VARIABLES = {
     "MEDREASONER_SEGMENTER_REVISION": "--segmenter-revision",
     "MEDREASONER_COMPARE": "--compare",
 }
+SEVERAL = ("--model", "--segmenter")  # may name several, with commas between: a folder's name may hold blanks
 
 
-def from_environment() -> list[str]:
-    """The options that the environment holds; those on the command line come after them, and win."""
-    given = {flag: os.environ.get(name) for name, flag in VARIABLES.items()}
-    return [word for flag, value in given.items() if value for word in (flag, value)]
+def from_environment(typed: Sequence[str] = ()) -> list[str]:
+    """The options that the environment holds, without those that are `typed` on the command line: they win,
+    also where an option may be given several times."""
+    named = {word.partition("=")[0] for word in typed}
+    given = {flag: os.environ.get(name, "") for name, flag in VARIABLES.items() if flag not in named}
+    values = {flag: text.split(",") if flag in SEVERAL else [text] for flag, text in given.items()}
+    pairs = [(flag, value.strip()) for flag, listed in values.items() for value in listed]
+    return [word for flag, value in pairs if value for word in (flag, value)]
 
 
 def main() -> int:
     """Serve the page. Exit codes as in `medreasoner.cli`: 2 for a model that cannot be loaded or a port that
     is taken."""
-    return cli.main(["demo", *from_environment(), *sys.argv[1:]])
+    return cli.main(["demo", *from_environment(sys.argv[1:]), *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ def status(phase: str, text: str = "", warning: bool = False) -> dict:
     """One line on what is happening.
 
     Args:
-        phase: empty, ready, opening, reading, thinking, outlining, sampling, stopped, done, malformed or
-            error; `waiting` is set in the browser alone.
+        phase: empty, ready, opening, loading, reading, thinking, outlining, sampling, stopped, done,
+            malformed or error; `waiting` is set in the browser alone.
         warning: something was refused; what the page shows is as it was.
     """
     return {"phase": phase, "text": text, "warning": warning}

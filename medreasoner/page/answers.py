@@ -1,7 +1,8 @@
 """An answered question, as it is kept with its image: what was found, and what the visitor has corrected."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from medreasoner.certainty import UNKNOWN
 from medreasoner.events import Absent, Done
@@ -9,6 +10,16 @@ from medreasoner.geometry import Grounding
 from medreasoner.output.grounding_json import Provenance
 from medreasoner.refine import Refined
 from medreasoner.segmenters.base import Click
+
+
+class Asked(NamedTuple):
+    """How a question was put: `ModelCalls.key` of the model, and whether it was to reason first."""
+
+    key: Hashable = ""
+    think: bool = True
+
+
+ASKED = Asked()
 
 
 @dataclass
@@ -20,6 +31,7 @@ class AnsweredQuestion:
         provenance: what made the answer; `provenance.question` is the question.
         result: the answer, as it was corrected last. model_result: as the model gave it.
         clicks, corrected: the visitor's corrections.
+        asked: how the question was put.
     """
 
     id: str
@@ -28,6 +40,7 @@ class AnsweredQuestion:
     model_result: Done | Absent
     clicks: tuple[Click, ...] = ()
     corrected: bool = False
+    asked: Asked = ASKED
 
     @property
     def question(self) -> str:

@@ -28,6 +28,7 @@ SCRIPTS = {
         "layers/ruler.js",
         "layers/keys.js",
     ),
+    "volume": ("volume/volume.js", "volume/pictures.js"),
     "examples": ("examples/examples.js",),
     "status": (FOLLOW, "status/status.js", "status/visit.js"),
     "answer": (FOLLOW, "shared/answer_block.js", "answer/answer.js"),
@@ -56,7 +57,7 @@ def style_sheet() -> str:
     """The CSS of the whole page, with the overlay's colours as variables `--overlay-NAME`."""
     colours = "".join(f"--overlay-{name}: {colour};" for name, colour in COLOURS.items())
     own = [f"{name}/{name}.css" for name in SCRIPTS if (STATIC / name / f"{name}.css").exists()]
-    shared = ["shared/base.css", "shared/layout.css", "shared/answer_block.css"]
+    shared = ["shared/base.css", "shared/layout.css", "shared/choices.css", "shared/answer_block.css"]
     return f":root {{ {colours} }}\n" + "\n".join(map(_text, [*shared, *own, "shared/phone.css"]))
 
 

@@ -8,7 +8,7 @@ from medreasoner.page import zerogpu
 from medreasoner.page.answer_view import status
 from medreasoner.page.endpoints import read_prompt
 from medreasoner.page.layout import Layout
-from medreasoner.page.model_calls import ModelCalls
+from medreasoner.page.offered_models import OfferedModels
 from medreasoner.page.run_handlers import CONNECTION_LOST
 from medreasoner.page.session import Session
 from medreasoner.page.updates import refined_text, refined_values
@@ -16,10 +16,10 @@ from medreasoner.segmenters.base import SegmenterError
 
 
 class CorrectionHandlers:
-    """The handlers of one page; `first` are the calls to its model."""
+    """The handlers of one page. A mask is drawn again by the segmenter that drew it."""
 
-    def __init__(self, layout: Layout, first: ModelCalls) -> None:
-        self._layout, self._first = layout, first
+    def __init__(self, layout: Layout, models: OfferedModels) -> None:
+        self._layout, self._models = layout, models
 
     def refine(self, session: Session | None, event: gr.EventData) -> dict:
         """Draw the mask again for what the visitor has moved or clicked."""
@@ -46,7 +46,8 @@ class CorrectionHandlers:
         if shown.is_models_own(grounding, clicks):
             shown.restore()
             return "Done"
-        refined = self._first.refine(session.loaded.image, grounding, clicks, session.cache)
+        calls = self._models.asked_with(shown.asked.key)
+        refined = calls.refine(session.loaded.image, grounding, clicks, session.cache_of(calls.key))
         if session.shown is not shown:
             return ""
         session.correct(refined)

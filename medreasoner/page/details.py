@@ -65,7 +65,7 @@ def measured_rows(done: Done, loaded: LoadedImage) -> list[dict]:
     found = axes(done.mask, loaded.spacing_mm)
     if found is not None:
         text = f"{found.long:.1f} × {found.short:.1f} {unit}"
-        rows.append(row("Axes", text, "long and short, as RECIST counts them"))
+        rows.append(row("Axes", text, "long and short, as RECIST counts them; A draws them"))
     values = grey_values(loaded, done.mask)
     if values is not None:
         named = f" {values.unit}" if values.unit else ""

@@ -8,6 +8,8 @@ from medreasoner.output import files
 from medreasoner.output.data_url import data_url
 from medreasoner.output.grounding_json import as_json
 from medreasoner.page.session import Session
+from medreasoner.page.volume_downloads import offered as volume_offered
+from medreasoner.page.volume_downloads import volume_file, volume_files
 from medreasoner.text.targets import named_target
 
 ANSWERS = "answers.json"  # all answers about the image
@@ -28,6 +30,8 @@ BLANK = (
 
 def available(session: Session) -> tuple[str, ...]:
     """The files that fit what is shown; none before a run has ended."""
+    if session.shows_volume:
+        return volume_files(session.volume)
     if session.shown is None:
         return ()
     names = files.file_names(session.loaded, session.shown.result.found)
@@ -38,6 +42,8 @@ def available(session: Session) -> tuple[str, ...]:
 
 def offered(session: Session) -> dict:
     """The value of the row of buttons."""
+    if session.shows_volume:
+        return volume_offered(session.volume)
     names = available(session)
     kinds = [{"kind": name, "label": label} for name, (label, _) in BUTTONS.items() if name in names]
     return {"kinds": kinds, "note": BLANK if files.DICOM_SEG in names else ""}
@@ -48,7 +54,9 @@ def make_file(session: Session, name: str) -> dict:
 
     Errors: KeyError for a name that is not offered, output.files.ExportError.
     """
-    if name == ANSWERS:
+    if session.shows_volume:
+        data = volume_file(session.volume, name)
+    elif name == ANSWERS:
         data = _all_answers(session)
     else:
         clicks = [list(click) for click in session.clicks]
@@ -63,6 +71,8 @@ def saved_name(session: Session, name: str) -> str:
     """What a file is called at the visitor's: image, slice, target, and what it is
     ("CT_small-slice12-spleen-mask.png")."""
     parts = [session.name or "image"]
+    if session.shows_volume:
+        return "-".join(re.sub(r"[^\w.]+", "-", part).strip("-.") for part in (*parts, "volume", name))
     if session.loaded.view.slice is not None:
         parts.append(f"slice{session.loaded.view.slice}")
     if name != ANSWERS:

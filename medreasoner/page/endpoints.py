@@ -3,9 +3,8 @@
 Their docstrings are what the API page and an MCP client show. The page's own events are private.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import gradio as gr
 import numpy as np
@@ -15,18 +14,12 @@ from medreasoner.events import NOTICE, Absent, Done, Event, Failed, Located, Thi
 from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.imaging import ImageError, LoadedImage
 from medreasoner.imaging.opener import ImageOpener
-from medreasoner.output.grounding_json import Provenance, as_json
+from medreasoner.output.grounding_json import as_json
+from medreasoner.page.model_calls import ModelCalls
+from medreasoner.page.offered_models import OfferedModels
 from medreasoner.page.uploads import delete_upload
-from medreasoner.refine import Refined
+from medreasoner.reasoners.base import ReasonerError
 from medreasoner.segmenters.base import Click, SegmenterError
-
-Ground = Callable[[Image.Image, str], Iterator[Event]]
-
-
-class Refine(Protocol):
-    """`MedReasoner.refine`."""
-
-    def __call__(self, image: Image.Image, grounding: Grounding, clicks: tuple[Click, ...]) -> Refined: ...
 
 
 def _array(label: str, item: dict, fixed: int | None = None, **options: object) -> gr.JSON:
@@ -47,14 +40,12 @@ class Endpoints:
     """The functions behind the endpoints.
 
     Args:
-        ground, refine, provenance: those of a `MedReasoner`, or calls to it on ZeroGPU.
+        models: those that may be asked.
         opener: of the images that are sent.
     """
 
-    def __init__(
-        self, ground: Ground, refine: Refine, provenance: Callable[[str], Provenance], opener: ImageOpener
-    ) -> None:
-        self._ground, self._refine, self._provenance, self._opener = ground, refine, provenance, opener
+    def __init__(self, models: OfferedModels, opener: ImageOpener) -> None:
+        self._models, self._opener = models, opener
 
     def place(self) -> None:
         """Add the endpoints to the `gr.Blocks` around it; the components that give them their types are
@@ -63,44 +54,47 @@ class Endpoints:
         with gr.Row(visible=False):
             image, question = gr.File(label="image", type="filepath"), gr.Textbox(label="question")
             prompt = [_array("box", NUMBER, 4), _array("points", POINT, 2), _array("clicks", CLICK, value=[])]
+            name = gr.Textbox("", label="model")
             answer, mask = gr.JSON(label="grounding"), gr.Image(label="mask", format="png", type="pil")
-            button = gr.Button()
-            button.click(self.ground, [image, question], [answer, mask], api_name="ground", **model)
-            button.click(self.ground_stream, [image, question], [answer], api_name="ground_stream", **model)
-            button.click(self.refine, [image, *prompt], [answer, mask], api_name="refine")
+            asked, button = [image, question, name], gr.Button()
+            button.click(self.ground, asked, [answer, mask], api_name="ground", **model)
+            button.click(self.ground_stream, asked, [answer], api_name="ground_stream", **model)
+            button.click(self.refine, [image, *prompt, name], [answer, mask], api_name="refine")
 
-    def ground(self, image: str, question: str) -> tuple[dict, Image.Image | None]:
+    def ground(self, image: str, question: str, model: str = "") -> tuple[dict, Image.Image | None]:
         """Find the place in a medical image that a question is about. Research use only. Not for diagnosis.
 
         Args:
             image: a PNG, JPEG, TIFF, WebP, DICOM or NIfTI file.
             question: what to look for, in a clinician's words.
+            model: which of the page's models to ask, by the name that the page shows; the first if left out.
 
         Returns:
             The contents of `grounding.json` (`found`, reasoning, box and points in pixels of the image,
             times), and the mask: 0/255 grey, in the image's size. Where `found` is false, box, points and
             mask are null.
         """
-        loaded = self._open(image)
-        *_, last = self._ground(loaded.image, question or "")
+        loaded, calls = self._open(image), self._calls(model)
+        *_, last = calls.events(loaded.image, question or "")
         result = _result(last)
         mask = _grey(result.mask) if isinstance(result, Done) else None
-        return as_json(result, loaded, self._provenance(question)), mask
+        return as_json(result, loaded, calls.model.provenance(question)), mask
 
-    def ground_stream(self, image: str, question: str) -> Iterator[dict]:
+    def ground_stream(self, image: str, question: str, model: str = "") -> Iterator[dict]:
         """The same as `ground`, told while it happens: the reasoning as it grows, box and points as soon as
         they are known, then what `grounding.json` holds. Research use only. Not for diagnosis.
 
         Args:
             image: a PNG, JPEG, TIFF, WebP, DICOM or NIfTI file.
             question: what to look for, in a clinician's words.
+            model: which of the page's models to ask, by the name that the page shows; the first if left out.
 
         Yields:
             {"state": "thinking", "think": the reasoning so far}, then {"state": "located", "box_xyxy",
             "points_xy", "think"}, then {"state": "done", ...} with everything that `ground` gives as JSON.
         """
-        loaded, think = self._open(image), ""
-        for event in self._ground(loaded.image, question or ""):
+        loaded, calls, think = self._open(image), self._calls(model), ""
+        for event in calls.events(loaded.image, question or ""):
             match event:
                 case Thinking(text):
                     think += text
@@ -108,9 +102,14 @@ class Endpoints:
                 case Located(grounding):
                     yield {"state": "located", "think": think, **_coordinates(grounding)}
                 case Done() | Absent() | Failed():
-                    yield {"state": "done", **as_json(_result(event), loaded, self._provenance(question))}
+                    yield {
+                        "state": "done",
+                        **as_json(_result(event), loaded, calls.model.provenance(question)),
+                    }
 
-    def refine(self, image: str, box: list, points: list, clicks: list) -> tuple[dict, Image.Image]:
+    def refine(
+        self, image: str, box: list, points: list, clicks: list, model: str = ""
+    ) -> tuple[dict, Image.Image]:
         """Draw the mask for a box, two points and further clicks of your own; no question is asked. Research
         use only. Not for diagnosis.
 
@@ -119,14 +118,15 @@ class Endpoints:
             box: [x1, y1, x2, y2] in pixels of the image.
             points: two [x, y] inside the target.
             clicks: up to 64 of [x, y, belongs]: true where the target is, false where it is not; [] for none.
+            model: whose segmenter is to draw, as for `ground`.
 
         Returns:
             {"box_xyxy", "points_xy", "clicks", "mask_iou_estimate", "seconds", "notes", "notice"}, and the
             mask: 0/255 grey, in the image's size.
         """
-        loaded = self._open(image)
+        loaded, calls = self._open(image), self._calls(model)
         try:
-            refined = self._refine(loaded.image, *read_prompt(box, points, clicks))
+            refined = calls.refine(loaded.image, *read_prompt(box, points, clicks))
         except (GroundingError, SegmenterError) as error:
             raise gr.Error(f"{error}.", print_exception=False) from error
         facts = {
@@ -138,6 +138,13 @@ class Endpoints:
             "notice": NOTICE,
         }
         return facts, _grey(refined.mask)
+
+    def _calls(self, model: str | None) -> ModelCalls:
+        """The calls to the model of that name, which is loaded if nobody has asked it yet."""
+        try:
+            return self._models.calls(self._models.named(model or ""))
+        except (ReasonerError, SegmenterError) as error:
+            raise gr.Error(f"{error}.", print_exception=False) from error
 
     def _open(self, path: str | None) -> LoadedImage:
         """The image in an uploaded file, which is deleted at once."""

@@ -14,12 +14,13 @@ from medreasoner.page.answer_view import answer, status
 from medreasoner.page.examples import Example
 from medreasoner.page.image_view import picture
 from medreasoner.page.layout import Layout
+from medreasoner.page.offered_models import OfferedModels
 from medreasoner.page.opened_files import OpenedFiles
 from medreasoner.page.run_handlers import CONNECTION_LOST
 from medreasoner.page.session import Session
 from medreasoner.page.updates import history, recalled_values
 from medreasoner.page.uploads import delete_upload
-from medreasoner.page.worth import Worth
+from medreasoner.page.volume_updates import view_values
 
 
 class FileHandlers:
@@ -29,8 +30,7 @@ class FileHandlers:
         examples: those it offers, in the order of their buttons.
         opener: of the files that visitors bring.
         make_room: called with the bytes of memory that a new image takes, see `housekeeping.make_room`.
-        prepare: lets the model take in a session's image; returns at once.
-        model: its name. worth: what its card says.
+        models: that which is chosen takes in a session's image, if it is loaded.
     """
 
     def __init__(
@@ -39,13 +39,10 @@ class FileHandlers:
         examples: list[Example],
         opener: ImageOpener,
         make_room: Callable[[int], None],
-        prepare: Callable[[Session], None],
-        model: str,
-        worth: Worth,
+        models: OfferedModels,
     ) -> None:
-        self._layout, self._examples, self._prepare = layout, examples, prepare
+        self._layout, self._examples, self._models = layout, examples, models
         self._opener, self._make_room = opener, make_room
-        self._model, self._worth = model, worth
 
     def open_files(self, paths: list[str], session: Session | None, client: dict) -> Iterator[dict]:
         """Show the image in the uploaded files at `paths`, then delete them. What is no image leaves the
@@ -58,20 +55,20 @@ class FileHandlers:
         yield self._layout.update({"status": status("opening", "Opening the image")})
         try:
             files, loaded = OpenedFiles.read([Path(path) for path in paths], self._opener)
-            yield self._opened(Session.of_files(files, loaded), session)
+            yield self._opened(Session.of_files(files, loaded), session, client)
         except ImageError as error:
             yield self._refused(error, session, client)
         finally:
             for path in paths:
                 delete_upload(path)
 
-    def open_example(self, session: Session | None, event: gr.EventData) -> dict:
+    def open_example(self, session: Session | None, client: dict, event: gr.EventData) -> dict:
         """Open the example that was clicked. Its index comes from the browser, so it is looked up, not
         trusted."""
         example = dict(enumerate(self._examples)).get(event.index)
         if example is None:
             raise gr.Error("There is no such example.")
-        opened = self._opened(Session.of_example(example, event.index), session)
+        opened = self._opened(Session.of_example(example, event.index), session, client)
         return {self._layout.question: example.question, **opened}
 
     def open_view(self, session: Session | None, client: dict, event: gr.EventData) -> dict:
@@ -80,15 +77,20 @@ class FileHandlers:
             return self._layout.update({"status": status("error", CONNECTION_LOST)})
         try:
             view = ViewSelection(event.slice, event.axis, event.frame, event.window)
-            return self._opened(session.with_view(view, self._opener), session)
+            return self._opened(session.with_view(view, self._opener), session, client)
         except ImageError as error:
             return self._refused(error, session, client)
 
-    def _opened(self, session: Session, before: Session | None) -> dict:
+    def _opened(self, session: Session, before: Session | None, client: dict) -> dict:
         if before is not None:
-            before.closed = True
+            before.tasks.closed = True
+            if before.volume is not None and session.volume is None:
+                before.volume.drop()
         self._make_room(session.nbytes)
-        self._prepare(session)
+        choice = self._models.chosen(client)
+        calls = self._models.loaded(choice)
+        if calls is not None and (session.volume is None or not session.volume.running):
+            calls.prepare(session)
         viewer = picture(session.loaded, session.credit, session.truth)
         viewer |= {"image": session.id, "example": session.example}
         viewer["file"] = id(session.files) if session.files is not None else session.id
@@ -101,13 +103,17 @@ class FileHandlers:
         }
         if session.shown is not None:
             values = recalled_values(session)
-        worth = {"model": self._model, "text": self._worth.sentence(session.modality)}
+        if session.volume is None:
+            values["volume"] = {}
+        elif session.shows_volume:
+            values |= view_values(session.volume)
+        worth = self._models.described(choice, session)
         values |= {"viewer": viewer | {"run": session.run}, "worth": worth}
         return {self._layout.session: session, **self._layout.update(values)}
 
     def _refused(self, error: ImageError, before: Session | None, client: dict) -> dict:
         if before is not None:
-            before.ended.add(client.get("task"))
+            before.tasks.ended.add(client.get("task"))
         phase = "empty" if before is None else before.settled_phase
         return self._layout.update({"status": status(phase, str(error), warning=True)})
 

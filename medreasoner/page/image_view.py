@@ -12,6 +12,7 @@ from medreasoner.imaging import LoadedImage, load_image
 from medreasoner.output.contours import svg_path
 from medreasoner.output.data_url import image_data_url, reduced
 from medreasoner.page.examples import Example
+from medreasoner.page.measure import axes
 from medreasoner.segmenters.base import Click
 from medreasoner.text.places import place_phrase, place_words, size_word
 
@@ -76,14 +77,21 @@ def layers(
     image_wh: tuple[int, int],
     mask: np.ndarray | None = None,
     clicks: Sequence[Click] = (),
+    spacing_mm: tuple[float, float] | None = None,
 ) -> dict:
-    """The layers' value: box, points, clicks and the mask's outline (None before there is a mask), in pixels
-    of the original image, and the same in words for screen readers."""
+    """The layers' value: box, points, clicks, the mask's outline and its axes (None before there is a mask),
+    in pixels of the original image, and the same in words for screen readers.
+
+    Args:
+        spacing_mm: size (x, y) of a pixel, for axes that are long and short in the body.
+    """
+    found = None if mask is None else axes(mask, spacing_mm)
     return {
         "box": list(grounding.box),
         "points": [list(point) for point in grounding.points],
         "clicks": [list(click) for click in clicks],
         "mask": None if mask is None else svg_path(mask),
+        "axes": None if found is None else [list(line) for line in found.lines],
         "spoken": alt_text(grounding, image_wh, mask),
     }
 

@@ -1,5 +1,7 @@
 """The components of the page and where they stand. What happens when they are used is in `page.py`."""
 
+from collections.abc import Sequence
+
 import gradio as gr
 
 from medreasoner.events import NOTICE
@@ -17,10 +19,23 @@ class Layout:
     Args:
         examples: offered where the answer will stand.
         samples: the model can be asked how sure it is; without it `confidence` is None.
+        volumes: a whole stack can be asked; without it `ask_volume` is None.
         second: name of a model to compare with; without one `compare` is None.
+        models, segmenters: names to choose from; without them `model` and `segmenter` are None.
+        thinks_on_request: the model can answer at once too; without it the switch `think` is hidden.
     """
 
-    def __init__(self, examples: list[Example], samples: bool = False, second: str | None = None) -> None:
+    def __init__(
+        self,
+        examples: list[Example],
+        samples: bool = False,
+        second: str | None = None,
+        volumes: bool = False,
+        models: Sequence[str] = (),
+        segmenters: Sequence[str] = (),
+        thinks_on_request: bool = False,
+    ) -> None:
+        self._volumes = volumes
         self.session = gr.State(None)  # the visitor's page.session.Session
         self.client = gr.JSON({}, visible=False)  # what the browser knows: task, run and image, see page.py
         component("header")
@@ -28,6 +43,7 @@ class Layout:
             with gr.Column(elem_id="answer-column"):
                 self._place_actions()
                 self._place_question(second is not None)
+                self._place_choices(models, segmenters, thinks_on_request)
                 self.status = component("status", answer_view.status("empty"))
                 self._place_answers(samples)
                 thumbnails = [thumbnail(example) for example in examples]
@@ -51,6 +67,8 @@ class Layout:
             self.confidence,
             self.comparison,
             self.history,
+            self.volume,
+            self.worth,
         )
         return [part for part in parts if part is not None]
 
@@ -68,6 +86,7 @@ class Layout:
 
     def _place_image(self) -> None:
         self.viewer = component("viewer")
+        self.volume = component("volume", {})
         self.layers = component("layers")
 
     def _place_actions(self) -> None:
@@ -86,8 +105,15 @@ class Layout:
             )
             with gr.Row(elem_id="actions"):
                 self.ask = gr.Button("Ask", variant="primary", elem_id="ask")
+                self.ask_volume = gr.Button("Whole volume", elem_id="ask-volume") if self._volumes else None
                 self.compare = gr.Button("Compare", elem_id="compare") if comparable else None
                 self.stop = gr.Button("Stop", elem_id="stop", interactive=False)  # status.js enables it
+
+    def _place_choices(self, models: Sequence[str], segmenters: Sequence[str], both: bool) -> None:
+        with gr.Row(elem_id="choices"):
+            self.think = gr.Checkbox(True, label="Reason first", elem_id="think", visible=both)
+            self.model = _choice("Model", models)
+            self.segmenter = _choice("Segmenter", segmenters)
 
     def _place_answers(self, samples: bool) -> None:
         options = {"elem_classes": ["answer-block"]}
@@ -95,3 +121,9 @@ class Layout:
             self.answer = component("answer", answer_view.answer(), **options)
             self.confidence = component("confidence", {}, **options) if samples else None
             self.comparison = component("comparison", {}, **options)
+
+
+def _choice(label: str, names: Sequence[str]) -> gr.Dropdown | None:
+    """A list of names to choose one from, the first at start; None where there is no choice."""
+    options = {"label": label, "elem_id": label.lower(), "filterable": False}
+    return gr.Dropdown(list(names), value=names[0], **options) if names else None

@@ -16,10 +16,12 @@ class Axes(NamedTuple):
     Args:
         long: its longest diameter. short: the longest diameter at right angles to that (RECIST 1.1,
             Eisenhauer et al. 2009).
+        lines: both from end to end, (x1, y1, x2, y2) in pixels of the image.
     """
 
     long: float
     short: float
+    lines: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class GreyValues(NamedTuple):
@@ -51,8 +53,25 @@ def axes(mask: np.ndarray, spacing_mm: tuple[float, float] | None = None) -> Axe
     order = np.argsort(along, kind="stable")
     starts = np.flatnonzero(np.diff(along[order], prepend=along[order][0] - 1))
     across = across[order]
-    widths = np.maximum.reduceat(across, starts) - np.minimum.reduceat(across, starts)
-    return Axes(float(length + pixel), float(widths.max() + pixel))
+    low, high = np.minimum.reduceat(across, starts), np.maximum.reduceat(across, starts)
+    widest = np.argmax(high - low)
+    normal = np.array([-direction[1], direction[0]])
+    crossing = direction * ((along[order][starts][widest] + 0.5) * pixel)
+    short = crossing + normal * low[widest], crossing + normal * high[widest]
+    lines = (
+        _line(ends[first], ends[second], direction * pixel, (sx, sy)),
+        _line(*short, normal * pixel, (sx, sy)),
+    )
+    return Axes(float(length + pixel), float(high[widest] - low[widest] + pixel), lines)
+
+
+def _line(
+    start: np.ndarray, end: np.ndarray, step: np.ndarray, spacing: tuple[float, float]
+) -> tuple[float, ...]:
+    """From the centres of two pixels, in units of `spacing`, to a line from edge to edge, in pixels; `step`
+    is one pixel along it."""
+    points = np.stack([start - step / 2, end + step / 2]) / spacing + 0.5
+    return tuple(float(value) for value in points.ravel())
 
 
 def _hull(points: np.ndarray) -> np.ndarray:

@@ -2,13 +2,15 @@
 stack."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from medreasoner.imaging import ImageError, LoadedImage, ViewSelection
+from medreasoner.imaging import ImageError, LoadedImage, ViewSelection, load_image
+from medreasoner.imaging.dicom_geometry import DicomSource
 from medreasoner.imaging.opener import ImageOpener, Opened
+from medreasoner.imaging.types import has_choices
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,13 @@ class OpenedFiles:
             to choose.
         taken: a sentence on which of several files are shown, "" for a single one.
         name: of the file, without its ending.
+        sources: where each slice of a stack lies; empty for one file.
     """
 
     slices: tuple[bytes | LoadedImage, ...] = ()
     taken: str = ""
     name: str = ""
+    sources: tuple[DicomSource, ...] = field(default=(), repr=False, compare=False)
 
     @staticmethod
     def read(paths: Sequence[Path], opener: ImageOpener) -> "tuple[OpenedFiles, LoadedImage]":
@@ -44,8 +48,17 @@ class OpenedFiles:
         left = len(paths) - len(stack)
         others = f"; {left} of the files belong to no such stack and were left out" if left else ""
         slices = tuple(opened.rest or opened.loaded for opened in stack)
-        files = OpenedFiles(slices, f"{len(stack)} slices of one series are a stack{others}.", name)
+        taken = f"{len(stack)} slices of one series are a stack{others}."
+        files = OpenedFiles(slices, taken, name, tuple(opened.loaded.source for opened in stack))
         return files, files.load(ViewSelection(), opener)
+
+    @staticmethod
+    def read_own(path: Path) -> "tuple[OpenedFiles, LoadedImage]":
+        """A file of this server's own, such as an example, which needs no opener's limits. Errors:
+        ImageError."""
+        loaded = load_image(path)
+        data = (path.read_bytes(),) if has_choices(loaded.options) else ()
+        return OpenedFiles(data, name=path.name.split(".")[0]), loaded
 
     def load(self, view: ViewSelection, opener: ImageOpener) -> LoadedImage:
         """The image in this view; of a stack the middle slice, unless `view` names one.

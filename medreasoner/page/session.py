@@ -5,28 +5,28 @@ leaves or loses the connection.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Hashable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from medreasoner.events import Absent, Done
 from medreasoner.geometry import Grounding
 from medreasoner.image_cache import ImageCache
-from medreasoner.imaging import LoadedImage, ViewSelection, load_image
+from medreasoner.imaging import LoadedImage, ViewSelection
 from medreasoner.imaging.opener import ImageOpener
-from medreasoner.imaging.types import has_choices
 from medreasoner.output.grounding_json import NO_PROVENANCE, Provenance
-from medreasoner.page.answers import AnsweredQuestion
+from medreasoner.page.answers import ASKED, AnsweredQuestion, Asked
 from medreasoner.page.examples import Example, read_truth
 from medreasoner.page.opened_files import OpenedFiles
+from medreasoner.page.tasks import Tasks
+from medreasoner.page.volume_run import VolumeRun
 from medreasoner.refine import Refined
 from medreasoner.segmenters.base import Click
+from medreasoner.text.modalities import named_modality
 
-RUNNING = ("opening", "reading", "thinking", "outlining", "sampling")  # phases of the status line
+RUNNING = ("opening", "loading", "reading", "thinking", "outlining", "sampling")  # phases of the status line
 MOST_ANSWERS = 20  # kept of one image; the oldest goes
 
 
@@ -42,16 +42,16 @@ class Session:
         modality: what kind of image it is, in the taxonomy's words; None if not known.
         credit: where an example comes from.
         truth: (H, W) bool, the mask an example came with.
-        cache, second_cache: what each model computed from the image, for further questions and corrections.
-        prepared: done once `cache` is filled; None where nothing is under way.
-        run: id of the run that is shown. failed_run: id of a run that ended with an unforeseen error.
-        provenance: what makes the answer of that run, for the files.
+        caches: `ModelCalls.key` -> what that model computed from the image, for further questions and
+            corrections. prepared: likewise, done once the cache is filled; absent where nothing is under way.
+        run: id of the run that is shown.
+        provenance: what makes the answer of that run, for the files. asked: which model it went to.
         shown: the answer that is shown. answers: all that were given about this image, the oldest first.
         views: (slice, axis, frame) -> the answers about that view of the same file, and which was shown.
+        volume: what was asked about the whole stack that this is a slice of.
         phase: of the status line, as the server set it last.
         compared: a second model was asked too.
-        id: names the image to the browser. begun: ids of the clicks on Ask that had their turn. ended: ids of
-            the clicks that the visitor has stopped. closed: another image has been opened.
+        tasks: what the visitor has set going with this image.
     """
 
     loaded: LoadedImage
@@ -61,40 +61,30 @@ class Session:
     modality: str | None = None
     credit: str = ""
     truth: np.ndarray | None = field(default=None, repr=False)
-    cache: ImageCache = field(default_factory=ImageCache, repr=False)
-    second_cache: ImageCache = field(default_factory=ImageCache, repr=False)
-    prepared: Future | None = field(default=None, repr=False)
+    caches: dict[Hashable, ImageCache] = field(default_factory=dict, repr=False)
+    prepared: dict[Hashable, Future] = field(default_factory=dict, repr=False)
     run: str | None = None
-    failed_run: str | None = None
     provenance: Provenance = NO_PROVENANCE
+    asked: Asked = ASKED
     shown: AnsweredQuestion | None = field(default=None, repr=False)
     answers: list[AnsweredQuestion] = field(default_factory=list, repr=False)
     views: dict[tuple, tuple[list[AnsweredQuestion], AnsweredQuestion | None]] = field(
         default_factory=dict, repr=False
     )
+    volume: VolumeRun | None = field(default=None, repr=False)
     phase: str = "ready"
     compared: bool = False
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    begun: set[str] = field(default_factory=set)
-    ended: set[str] = field(default_factory=set)
-    closed: bool = False
+    tasks: Tasks = field(default_factory=lambda: Tasks(uuid.uuid4().hex))
 
     @staticmethod
     def of_files(files: OpenedFiles, loaded: LoadedImage) -> "Session":
-        """What `OpenedFiles.read` gave."""
+        """What `OpenedFiles.read` or `read_own` gave."""
         return Session(loaded, files if files.slices else None, files.name, modality=loaded.modality)
-
-    @staticmethod
-    def of_file(path: Path) -> "Session":
-        """A file of this server's own, such as an example. Errors: ImageError."""
-        loaded = load_image(path)
-        data = (path.read_bytes(),) if has_choices(loaded.options) else ()
-        return Session.of_files(OpenedFiles(data, name=path.name.split(".")[0]), loaded)
 
     @staticmethod
     def of_example(example: Example, number: int | None = None) -> "Session":
         """Errors: ImageError, also for a mask of another size than its image."""
-        opened = Session.of_file(example.image)
+        opened = Session.of_files(*OpenedFiles.read_own(example.image))
         session = replace(opened, credit=example.credit, modality=example.modality, example=number)
         if example.mask is None:
             return session
@@ -105,20 +95,45 @@ class Session:
         is there again when the visitor comes back. Errors: ImageError."""
         loaded = self.files.load(view, opener)
         if self.answers:
-            self.views[_place(self.loaded.view)] = self.answers, self.shown or self.answers[-1]
+            last = None if self.shows_volume else self.answers[-1]
+            self.views[_place(self.loaded.view)] = self.answers, self.shown or last
         opened = Session(loaded, self.files, self.name, modality=loaded.modality, views=self.views)
+        if self.volume is not None:
+            opened.volume = self.volume
+            opened.volume.look_at(loaded.view)
         opened.answers, shown = self.views.get(_place(loaded.view), ([], None))
         if shown is not None:
             opened.recall(shown.id)
         return opened
 
-    def begin(self, run: str, provenance: Provenance, compared: bool = False) -> None:
+    @property
+    def id(self) -> str:
+        """Names the image to the browser."""
+        return self.tasks.image
+
+    def begin_volume(self, run: VolumeRun) -> None:
+        """Start a run over the whole stack; it is shown in every slice from now on."""
+        # its values belong to the stack, not to one view, so they name no run (static/shared/follow.js)
+        self.volume, self.run, self.shown, self.compared = run, None, None, False
+        self.views.update({place: (answers, None) for place, (answers, _) in self.views.items()})
+
+    @property
+    def shows_volume(self) -> bool:
+        """Whether the answer about the whole stack is shown, rather than one about this slice."""
+        return self.volume is not None and self.shown is None and self.volume.covers(self.loaded.view)
+
+    def cache_of(self, key: Hashable = "") -> ImageCache:
+        """What the model with that `ModelCalls.key` computed from the image so far."""
+        return self.caches.setdefault(key, ImageCache())
+
+    def begin(self, run: str, provenance: Provenance, compared: bool = False, asked: Asked = ASKED) -> None:
         """Start a run; the answer before stays in `answers`."""
         self.run, self.provenance, self.compared, self.shown = run, provenance, compared, None
+        self.asked = asked
 
     def end(self, result: Done | Absent) -> None:
         """Store the end of a run."""
-        self.shown = AnsweredQuestion(self.run or "", self.provenance, result, result)
+        self.shown = AnsweredQuestion(self.run or "", self.provenance, result, result, asked=self.asked)
         self.answers.append(self.shown)
         del self.answers[:-MOST_ANSWERS]
 
@@ -143,7 +158,13 @@ class Session:
         masks = [answer.result.mask for answer in found if answer.result.found]
         arrays = [array for array in (self.truth, self.loaded.values, *masks) if array is not None]
         files = self.files.nbytes if self.files is not None else 0
-        return 4 * width * height + files + sum(array.nbytes for array in arrays)
+        volume = self.volume.nbytes if self.volume is not None else 0
+        return 4 * width * height + files + volume + sum(array.nbytes for array in arrays)
+
+    @property
+    def named_modality(self) -> str | None:
+        """What kind of image the shown answer says this is; None where it does not say."""
+        return named_modality(self.shown.result.think) if self.shown is not None else None
 
     @property
     def done(self) -> Done | None:
@@ -166,32 +187,9 @@ class Session:
     @property
     def settled_phase(self) -> str:
         """`phase`, or what it comes to once what runs has been ended."""
-        if self.shown is not None:
+        if self.shown is not None or (self.shows_volume and self.volume.result is not None):
             return "done"
         return "stopped" if self.phase in RUNNING else self.phase
-
-    def task_of(self, client: dict) -> str | None:
-        """The id of the click that started a task; None if it was stopped in line or meant another image."""
-        task = str(client.get("task") or "")
-        return None if client.get("image") != self.id or not task or self.is_over(task) else task
-
-    def is_over(self, task: str) -> bool:
-        """Whether what the visitor started with the click `task` is to end, or not to begin."""
-        return self.closed or task in self.ended
-
-    @contextmanager
-    def recording_failure(self) -> Iterator[None]:
-        """Sets `failed_run` where the code inside raises; closing the generator around it (the visitor
-        stopped or left) is no error."""
-        run, failed = self.run, True
-        try:
-            yield
-            failed = False
-        except GeneratorExit:
-            failed = False
-            raise
-        finally:
-            self.failed_run = run if failed else None
 
 
 def _place(view: ViewSelection) -> tuple:

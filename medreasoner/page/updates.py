@@ -44,7 +44,8 @@ def run_updates(events: Iterator[Event], session: Session) -> Iterator[Values]:
                     "answer": answer_view.answer(think, headline=asked),
                 }
             case Segmented(mask):
-                yield {"layers": image_view.layers(located.grounding, loaded.image.size, mask)}
+                options = {"mask": mask, "spacing_mm": loaded.spacing_mm}
+                yield {"layers": image_view.layers(located.grounding, loaded.image.size, **options)}
             case Done() | Absent():
                 session.end(event)
                 yield {
@@ -92,10 +93,11 @@ def recalled_values(session: Session) -> Values:
 
 def shown_layers(answer: AnsweredQuestion, session: Session) -> dict:
     """The layers of an answer; none where nothing was found."""
-    result, size = answer.result, session.loaded.image.size
+    result, loaded = answer.result, session.loaded
     if isinstance(result, Absent):
         return {}
-    return image_view.layers(result.grounding, size, result.mask, answer.clicks)
+    size, spacing = loaded.image.size, loaded.spacing_mm
+    return image_view.layers(result.grounding, size, result.mask, answer.clicks, spacing)
 
 
 def finished_answer(session: Session, answer: AnsweredQuestion | None = None) -> dict:

@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from medreasoner.imaging.freed_memory import give_back
+
 AGE = 900  # seconds after which a file that nobody deleted goes: a broken-off upload, a mask that was fetched
 VARIABLE = "GRADIO_TEMP_DIR"
 
@@ -20,8 +22,9 @@ def use_own_folder() -> None:
 
 
 def delete_upload(path: str) -> None:
-    """Delete an uploaded file, and the folder that Gradio made for it."""
+    """Delete an uploaded file, the folder that Gradio made for it, and what its way in has left in memory."""
     Path(path).unlink(missing_ok=True)
+    give_back()
     with contextlib.suppress(OSError):  # another file came into it meanwhile
         Path(path).parent.rmdir()
 

@@ -25,15 +25,20 @@ class Worth:
         card = folder / "README.md" if folder is not None else None
         return Worth(card.read_text(encoding="utf-8") if card is not None and card.is_file() else "")
 
-    def sentence(self, modality: str | None) -> str:
-        """One line about images of `modality`, in the taxonomy's words, None where it is not known."""
+    def sentence(self, modality: str | None, by_model: bool = False) -> str:
+        """One line about images of `modality`, in the taxonomy's words, None where it is not known.
+
+        Args:
+            by_model: it is the model that says what kind of image this is.
+        """
         if modality is None:
             return self._overall()
+        kind = f"on {modality}, as the model names this image" if by_model else f"on {modality}"
         found = self._by_modality.get(modality.lower())
         if found is None:
-            return f"on {modality}: {NEVER}"
+            return f"{kind}: {NEVER}"
         overlap, number = found
-        return f"on {modality}: box overlap {overlap:.2f} in {number} test images"
+        return f"{kind}: box overlap {overlap:.2f} in {number} test images"
 
     def _overall(self) -> str:
         if not self._by_modality:

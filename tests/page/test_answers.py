@@ -50,7 +50,7 @@ def test_the_finding_comes_first_and_names_the_question_it_answers(scan):
     expect(headline(page).get_by_role("heading")).to_have_text("Kidney stone")
     expect(headline(page)).to_contain_text(SMALL)
     expect(headline(page)).to_contain_text(
-        re.compile(r"in the upper left of the image, \d+ × \d+ px, confidence\snot\sknown", re.IGNORECASE)
+        re.compile(r"in the upper left of the image, \d+\s×\s\d+\spx, confidence\snot\sknown", re.IGNORECASE)
     )
     page.get_by_label("Question").fill("Is it something else?")
     expect(headline(page)).to_contain_text(SMALL)

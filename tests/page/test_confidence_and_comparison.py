@@ -147,6 +147,6 @@ def test_a_phone_has_room_for_both(visit):
     assert min(box["height"] for box in boxes) >= 44
     over = """selectors => {
         const [p, q] = selectors.map(each => document.querySelector(each).getBoundingClientRect());
-        return p.right > q.left; }"""
+        return p.right > q.left && p.bottom > q.top && q.bottom > p.top; }"""
     assert not page.evaluate(over, ["#comparison .model", "#comparison .toggle"])
     assert not serious(page)

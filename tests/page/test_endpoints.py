@@ -6,18 +6,23 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from medreasoner.commands.demo import Demo
+from medreasoner.imaging.opener import ImageOpener
+from medreasoner.page.endpoints import Endpoints
 from tests import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +75,32 @@ def test_the_endpoint_answers_bad_input_with_one_sentence(client, image_file, tm
         client.predict(handle_file(bad), "What is bright?", api_name="/ground")
     with pytest.raises(AppError, match="The question is empty"):
         client.predict(handle_file(image_file), " ", api_name="/ground")
+    with pytest.raises(
+        AppError, match="expected one of the models .*model.*, got 'other'; leave the model out"
+    ):
+        client.predict(handle_file(image_file), "What is bright?", "other", api_name="/ground")
+
+
+def test_any_of_several_models_is_asked_by_its_name(folder, image_file, tmp_path):
+    second = tiny.embedded(tmp_path / "second", script=tiny.SCRIPT.replace(tiny.THOUGHT, "Another thought."))
+    models = Demo(model=[str(folder), str(second)], device="cpu").offered()
+    endpoints, names = Endpoints(models, ImageOpener()), models.models
+
+    def asked(model: str, ask: Callable = endpoints.ground) -> object:
+        """Ask about a copy of the image, since what is sent is deleted with its folder."""
+        sent = tmp_path / "sent" / "scan.png"
+        sent.parent.mkdir()
+        shutil.copy(image_file, sent)
+        return ask(str(sent), "What is bright?", model)
+
+    for refused in (names[1] + "x", str(second)):
+        with pytest.raises(gr.Error, match=f"expected one of the models {', '.join(names)}, got "):
+            asked(refused)
+    assert [pair.model for pair in models.pairs_in_memory] == names[:1]
+    thoughts = [asked(name)[0]["think"] for name in ("", *names)]
+    assert thoughts == [tiny.THOUGHT, tiny.THOUGHT, "Another thought."]
+    *_, last = asked(names[1], endpoints.ground_stream)
+    assert last["think"] == "Another thought."
 
 
 def test_the_stream_tells_the_same_while_it_happens(client, image_file):

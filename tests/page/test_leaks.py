@@ -20,8 +20,8 @@ from medreasoner.geometry import Grounding
 from medreasoner.imaging.opener import ImageOpener
 from medreasoner.output.files import export_all
 from medreasoner.page.image_view import picture
-from medreasoner.page.model_calls import public_name
 from medreasoner.page.opened_files import OpenedFiles
+from medreasoner.page.public_words import public_name
 from medreasoner.page.session import Session
 from medreasoner.page.uploads import delete_upload
 from tests.imaging.planted import holds_name, planted

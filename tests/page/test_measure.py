@@ -45,3 +45,20 @@ def test_values_are_the_images_own_where_it_has_them_and_none_for_colour():
     colour = Image.new("RGB", (10, 10), (200, 100, 90))
     assert grey_values(LoadedImage(colour, "PNG"), mask) is None
     assert grey_values(LoadedImage(grey, "PNG"), mask & False) is None
+
+
+@pytest.mark.parametrize("turn", [0, 30, 90])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 2.0)])
+def test_the_axes_are_drawn_where_they_were_measured(turn, spacing):
+    mask = ellipse(200, (40, 70, 160, 130), turn)
+    found = axes(mask, spacing)
+    directions = []
+    for line, length in zip(found.lines, (found.long, found.short), strict=True):
+        start, end = np.reshape(line, (2, 2))
+        step = (end - start) * spacing
+        assert np.hypot(*step) == pytest.approx(length, abs=0.01)
+        directions.append(step / np.hypot(*step))
+        for x, y in (start + 0.03 * (end - start), end - 0.03 * (end - start)):
+            around = mask[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3]
+            assert around.any(), "both ends lie on the mask"
+    assert directions[0] @ directions[1] == pytest.approx(0, abs=1e-6)

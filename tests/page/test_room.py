@@ -5,8 +5,10 @@ import re
 import pytest
 
 from tests.visit import (
+    BROKEN,
     ELSEWHERE,
     ENDLESS,
+    NOWHERE,
     WHAT,
     ask,
     details,
@@ -71,6 +73,10 @@ def test_on_a_phone_the_finding_is_seen_and_the_question_docks_with_one_button(v
     opened(page, files / "scan.png")
     dock = page.locator("#question-form")
     assert dock.bounding_box()["height"] <= 60
+    assert (dock.bounding_box()["x"], dock.bounding_box()["width"]) == (0, 390), "from edge to edge"
+    text = dock.get_by_label("Question")
+    height, line = text.evaluate("each => [each.clientHeight, parseFloat(getComputedStyle(each).lineHeight)]")
+    assert abs(height - line) <= 1, "a longer question shows no half lines"
     put(page, ENDLESS)
     expect(page.get_by_role("button", name="Stop")).to_be_in_viewport(ratio=1)
     expect(ask(page)).to_be_hidden()
@@ -81,6 +87,39 @@ def test_on_a_phone_the_finding_is_seen_and_the_question_docks_with_one_button(v
     heading = headline(page).get_by_role("heading").bounding_box()
     assert heading["y"] + heading["height"] <= dock.bounding_box()["y"]
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+
+
+def test_on_a_phone_earlier_answers_are_read_in_full(visit, files):
+    page = visit(390, 844, has_touch=True, is_mobile=True)
+    opened(page, files / "scan.png")
+    for question in (NOWHERE, WHAT, ELSEWHERE, WHAT):
+        put(page, question)
+        expect(headline(page)).to_contain_text(question)
+        finished(page)
+    lines = page.get_by_role("region", name="Earlier on this image")
+    expect(lines.get_by_role("listitem")).to_have_count(4)
+    cut = """part => [...part.querySelectorAll("ol, span, b")].filter(each =>
+        each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)
+        .map(each => each.outerHTML)"""
+    assert lines.evaluate(cut) == []
+    expect(lines.locator("[aria-current]")).to_have_count(1)
+    put(page, BROKEN)
+    expect(status(page)).to_have_text("The answer could not be used")
+    expect(lines.locator("[aria-current]")).to_have_count(0)
+
+
+def test_on_a_phone_nothing_of_a_small_target_at_the_edge_is_cut(visit, files):
+    page = visit(390, 844, has_touch=True, is_mobile=True)
+    opened(page, files / "scan.png")
+    put(page, ELSEWHERE)
+    finished(page)
+    expect(headline(page).locator(".facts")).to_contain_text("px")
+    assert "101\u00a0×\u00a061\u00a0px" in headline(page).locator(".facts").text_content(), "on one line"
+    picture = page.locator("#viewer").bounding_box()
+    discs = [disc.bounding_box() for disc in page.locator("#viewer .points button").all()]
+    assert len(discs) == 2
+    for disc in discs:
+        assert disc["x"] >= picture["x"] and disc["x"] + disc["width"] <= picture["x"] + picture["width"]
 
 
 @pytest.mark.parametrize("width, height", [(640, 450), (320, 225)], ids=["200 %", "400 %"])
@@ -112,10 +151,10 @@ def test_a_page_that_was_loaded_again_says_what_is_gone(visit, files):
     opened(page, files / "scan.png")
     put(page, ELSEWHERE)
     finished(page)
-    page.reload()
+    visit.again(page)
     expect(status(page)).to_contain_text("Your image and its answers went with it; open the image again.")
     open_example(page, "Ultrasound")
-    page.reload()
+    visit.again(page)
     expect(status(page)).to_contain_text("the example is open again")
     expect(page.get_by_role("img", name="The opened image")).to_be_visible()
 

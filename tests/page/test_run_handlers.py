@@ -1,19 +1,19 @@
 """Runs on the page without a browser: stopping, failing, without a GPU."""
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
+from medreasoner.answer import Answer, render
 from medreasoner.events import Event, Thinking
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import load_image
+from medreasoner.model import MedReasoner
 from medreasoner.output.grounding_json import Provenance
 from medreasoner.page.page import Page
 from medreasoner.page.recordings import load_recordings, record
@@ -32,7 +32,7 @@ def click(session: Session, task: str = "a click") -> dict:
 class Endless:
     """A model that speaks until it is told to stop."""
 
-    name, can_sample = "folder/on/this/machine", True
+    name, can_sample, thinks_on_request = "folder/on/this/machine", True, True
 
     def __init__(self) -> None:
         self.stop: threading.Event | None = None
@@ -56,7 +56,7 @@ class Endless:
             self.closed.set()
 
     def samples(
-        self, image: Image.Image, question: str, stop: threading.Event, cache: object
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
     ) -> Iterator[SampledAnswer]:
         self.stop = stop
         try:
@@ -96,7 +96,7 @@ def test_closing_a_comparison_stops_the_model_that_speaks(model):
     assert session.done is not None and not second.stop.is_set()
     run.close()
     assert second.closed.wait()
-    stopped = page.runs.stop(session, click(session))[page.layout.status]
+    stopped = next(page.runs.stop(session, click(session)))[page.layout.status]
     assert (stopped["phase"], stopped["text"]) == ("done", "Stopped"), (
         "the first answer is there to be corrected"
     )
@@ -142,33 +142,12 @@ def test_stop_ends_the_run_and_takes_what_waits_out_of_the_line():
     run, waiting = (page.runs.ask(session, "Where?", click(session, task)) for task in ("first", "second"))
     next(run)
     for task in ("first", "second"):
-        page.runs.stop(session, click(session, task))
+        list(page.runs.stop(session, click(session, task)))
     assert list(run) == [gr.skip()] and model.closed.wait()
     assert list(waiting) == [gr.skip()], "it was in line when the visitor left it"
     assert (
         next(page.runs.ask(session, "Where?", click(session, "third")))[page.layout.status]["task"] == "third"
     )
-
-
-def test_who_waits_is_told_the_place_in_line_and_the_last_word_changes_nothing():
-    page, image = Page(Endless(), []), load_image(np.zeros((32, 32), np.uint8))
-    first, second = Session(image), Session(image)
-    run = page.runs.ask(first, "Where?", click(first))
-    next(run)
-
-    async def hear() -> list[dict]:
-        heard = []
-        async for values in page.runs.wait(second, click(second, "second")):
-            heard.append(values)
-            if len(heard) == 1:
-                second.begun.add("second")
-        return heard
-
-    with ThreadPoolExecutor(1) as thread:  # a browser of another test may have its loop in this one
-        told, after = thread.submit(asyncio.run, hear()).result()
-    assert told[page.layout.status]["text"] == "Waiting for a free place: next in line"
-    assert after == gr.skip(), "Gradio hands over the last value once more, after the run has begun"
-    run.close()
 
 
 def test_a_question_about_an_image_that_has_been_replaced_is_not_answered():
@@ -177,7 +156,7 @@ def test_a_question_about_an_image_that_has_been_replaced_is_not_answered():
     assert list(page.runs.ask(session, "Where?", click(earlier))) == [gr.skip()]
     run = page.runs.ask(earlier, "Where?", click(earlier))
     next(run)
-    earlier.closed = True
+    earlier.tasks.closed = True
     assert list(run) == [gr.skip()]
 
 
@@ -202,7 +181,7 @@ def test_a_run_that_broke_is_reported_under_its_own_name():
 class NoQuota:
     """A model on a machine that gives this visitor no GPU."""
 
-    name, can_sample = "someone/large", True
+    name, can_sample, thinks_on_request = "someone/large", True, True
 
     def provenance(self, question: str) -> Provenance:
         return Provenance(question)
@@ -214,7 +193,7 @@ class NoQuota:
         yield
 
     def samples(
-        self, image: Image.Image, question: str, stop: threading.Event, cache: object
+        self, image: Image.Image, question: str, think: bool, stop: threading.Event, cache: object
     ) -> Iterator[SampledAnswer]:
         raise gr.Error("You have exceeded your GPU quota", title="ZeroGPU quota exceeded")
         yield
@@ -243,3 +222,14 @@ def test_without_a_gpu_an_example_plays_from_its_recording_and_says_so(
     )
     *_, refused = page.runs.ask(session, "What was never asked?", click(session, "What was never asked?"))
     assert "Your free GPU time for today is used up" in refused[page.layout.status]["text"]
+
+
+def test_the_kind_of_image_is_as_the_model_names_it_where_the_header_does_not_say(tmp_path):
+    script = render(Answer((64, 32, 192, 128), ((96, 64), (128, 96)), think="On this ultrasound it is dark."))
+    model = MedReasoner.from_pretrained(tiny.embedded(tmp_path / "m", script=script), device="cpu")
+    page, loaded = Page(model, []), load_image(np.full((64, 64), 90, np.uint8))
+    for modality, said in ((None, "on Ultrasound, as the model names this image"), ("CT", None)):
+        session = Session(loaded, modality=modality)
+        shown = list(page.runs.ask(session, "What is bright?", click(session)))[-1]
+        worth = shown.get(page.layout.worth)
+        assert (worth is None) == (said is None) and (said is None or said in worth["text"])

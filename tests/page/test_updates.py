@@ -11,6 +11,7 @@ from medreasoner.certainty import UNKNOWN
 from medreasoner.geometry import Grounding
 from medreasoner.imaging import load_image
 from medreasoner.page.downloads import make_file
+from medreasoner.page.opened_files import OpenedFiles
 from medreasoner.page.session import Session
 from medreasoner.page.updates import recalled_values, refined_text, refined_values, run_updates
 
@@ -19,25 +20,25 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
     session = Session(load_image(image_file), truth=np.ones((240, 320), dtype=bool))
     session.begin("a run", model.provenance("What is bright?"))
     shown = list(
-        run_updates(model.stream(session.loaded.image, "What is bright?", cache=session.cache), session)
+        run_updates(model.stream(session.loaded.image, "What is bright?", cache=session.cache_of()), session)
     )
-    assert session.done is not None and session.cache.segmenter_encoding is not None
+    assert session.done is not None and session.cache_of().segmenter_encoding is not None
     assert [kind["kind"] for kind in shown[-1]["downloads"]["kinds"]] == [
         "mask.png",
         "overlay.png",
         "grounding.json",
     ]
-    encoded = session.cache.segmenter_encoding
+    encoded = session.cache_of().segmenter_encoding
     refined = model.refine(
         session.loaded.image,
         Grounding((40, 30, 200, 180), ((100, 90), (150, 120))),
         [(60, 60, False)],
-        session.cache,
+        session.cache_of(),
     )
     session.correct(refined)
     assert session.done.certainty == UNKNOWN, "the model's certainty is about its own box"
     values = refined_values(session, refined_text(refined), 3)
-    assert session.cache.segmenter_encoding is encoded and values["layers"]["edit"] == 3
+    assert session.cache_of().segmenter_encoding is encoded and values["layers"]["edit"] == 3
     rows = {row["name"]: row["text"] for row in values["answer"]["rows"]}
     assert (
         rows["Corrected"] == "by hand, 1 excluded"
@@ -55,7 +56,7 @@ def test_a_run_leaves_its_end_and_the_embedding_in_the_session_and_a_correction_
 
 
 def test_earlier_answers_stay_with_the_image_and_come_back_as_they_were_corrected(model, image_file):
-    session = Session.of_file(image_file)
+    session = Session.of_files(*OpenedFiles.read_own(image_file))
     for run in ("first", "second"):
         session.begin(run, model.provenance(f"What is bright, {run}?"))
         *_, last = run_updates(model.stream(session.loaded.image, "What is bright?"), session)

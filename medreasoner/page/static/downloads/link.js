@@ -16,7 +16,14 @@ function fragment() {
 
 // The answer to an example comes from its recording, where there is one: it is the same for all who follow the link.
 function replay() {
-  document.querySelector("#workspace").dataset.recorded = "yes";
+  const { dataset } = document.querySelector("#workspace");
+  dataset.recorded = "yes";
+  const once = ({ detail }) => {
+    if (detail.phase === "waiting") return; // the click itself
+    delete dataset.recorded; // the next question is answered anew
+    document.removeEventListener("status", once);
+  };
+  setTimeout(() => document.addEventListener("status", once), 200);
   setTimeout(() => document.querySelector("#ask").click(), 200); // once the question is in its field
 }
 
@@ -30,7 +37,7 @@ function restore() {
   document.addEventListener("picture", () => {
     const layers = document.querySelector("#layers").visibility;
     const off = (linked.get("off") || "").split(" ");
-    ["box", "points", "mask", "truth"].forEach((name) => layers.put(name, !off.includes(name)));
+    ["box", "points", "mask", "axes", "truth"].forEach((name) => layers.put(name, !off.includes(name)));
     if (linked.has("w")) viewer().windowing.put({ window: linked.get("w"), level: linked.get("l") });
     viewer().zoom.put({ zoom: Number(linked.get("z")), x: Number(linked.get("x")), y: Number(linked.get("y")) });
     fillQuestion();

@@ -30,6 +30,7 @@ follow(() => {
   list.replaceChildren(...lines.map((line) => entry(line, shown)).reverse());
 });
 document.addEventListener("status", ({ detail }) => {
-  const running = ["waiting", "reading", "thinking", "outlining", "sampling", "opening"].includes(detail.phase);
+  const running = ["waiting", "loading", "reading", "thinking", "outlining", "sampling", "opening"].includes(detail.phase);
   list.querySelectorAll("button").forEach((button) => (button.disabled = running));
+  if (detail.phase === "thinking") list.querySelector("[aria-current]")?.removeAttribute("aria-current"); // another answer is coming
 });

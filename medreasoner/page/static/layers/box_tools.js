@@ -4,13 +4,13 @@ const AWAY = { corner: 7, point: 20 }; // pixels of the screen
 let boxDrag = null; // where a drag of the whole box, or of a new one, began
 
 // Where the handles of `box` are drawn, in pixels of the image: on their places, or outside a small box.
-function outsideOf(box, scale) {
+function outsideOf(box, scale, width) {
   if (!box || Math.min(box[2] - box[0], box[3] - box[1]) * scale >= SMALL) return { corner: (x, y) => [x, y], point: (x, y) => [x, y] };
   const [x1, y1, x2, y2] = box;
   const away = (x, y, far) => [x + (Math.sign(x - (x1 + x2) / 2) * far) / scale, y + (Math.sign(y - (y1 + y2) / 2) * far) / scale];
   return {
     corner: (x, y) => away(x, y, AWAY.corner),
-    point: (x, y, n) => [n ? x2 + AWAY.point / scale : x1 - AWAY.point / scale, y],
+    point: (x, y, n) => [clamp(n ? x2 + AWAY.point / scale : x1 - AWAY.point / scale, 0, width), y], // beyond the image it would be cut
   };
 }
 
@@ -52,7 +52,7 @@ document.addEventListener("pointerdown", (event) => {
   if (!editable() || event.button !== 0 || event.shiftKey || !event.target.closest("#viewer .stage") || event.target.closest("button")) return;
   const start = inImage(event);
   const draws = tool === "draw";
-  const moves = !tool && event.pointerType !== "touch" && !layer("box").classList.contains("off") && within(start, prompt.box) && !boxFillsFrame();
+  const moves = !tool && event.pointerType !== "touch" && !layer("box").classList.contains("off") && prompt.box && within(start, prompt.box) && !boxFillsFrame();
   if (!draws && !moves) return;
   event.stopPropagation(); // the image does not move with it
   event.preventDefault();

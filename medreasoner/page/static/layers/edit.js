@@ -14,7 +14,8 @@ const copy = (value) => JSON.parse(JSON.stringify(value));
 const editable = () => prompt !== null && document.querySelector("#workspace").dataset.phase === "done";
 
 function setPrompt(value) {
-  prompt = value.box ? copy({ box: value.box, points: value.points, clicks: value.clicks || [] }) : null;
+  const there = value.box || value.free; // a slice of a stack takes corrections without a box, too
+  prompt = there ? copy({ box: value.box || null, points: value.points || [], clicks: value.clicks || [] }) : null;
   if (value.edit === undefined) {
     history = [];
     undone = [];
@@ -24,13 +25,13 @@ function setPrompt(value) {
 }
 
 function redraw() {
-  if (prompt) drawBox(prompt.box);
+  if (prompt?.box) drawBox(prompt.box);
   const [width, height] = sizeOf();
-  const [x1, y1, x2, y2] = prompt ? prompt.box : [0, 0, 0, 0];
+  const [x1, y1, x2, y2] = prompt?.box || [0, 0, 0, 0];
   const scale = stageOf().getBoundingClientRect().width / width;
-  const outside = outsideOf(prompt?.box, scale);
+  const outside = outsideOf(prompt?.box, scale, width);
   const spots = { corners: [], points: [] };
-  for (const [name, [ix, iy]] of prompt ? Object.entries(CORNERS) : []) {
+  for (const [name, [ix, iy]] of prompt?.box ? Object.entries(CORNERS) : []) {
     const middle = ix === null || iy === null;
     if (middle && (ix === null ? x2 - x1 : y2 - y1) * scale < NARROW) continue;
     const [x, y] = [ix === null ? (x1 + x2) / 2 : prompt.box[ix], iy === null ? (y1 + y2) / 2 : prompt.box[iy]];

@@ -26,7 +26,7 @@ function onHandle(event) {
 }
 
 function clickInBox() {
-  const [x1, y1, x2, y2] = prompt.box;
+  const [x1, y1, x2, y2] = prompt.box || [0, 0, ...sizeOf()];
   click((x1 + x2) / 2, (y1 + y2) / 2);
   layer("points").lastElementChild.focus();
 }

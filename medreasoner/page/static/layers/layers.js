@@ -26,8 +26,10 @@ function draw() {
   layer("mask").querySelector("path").setAttribute("d", value.mask || "");
   layer("mask").classList.remove("stale");
   layer("truth").querySelectorAll("path").forEach((path) => path.setAttribute("d", truth));
+  const axes = (value.axes || []).map(([x1, y1, x2, y2]) => `M${x1} ${y1}L${x2} ${y2}`).join("");
+  layer("axes").querySelectorAll("path").forEach((path) => path.setAttribute("d", axes));
   setPrompt(value);
-  const available = { box: Boolean(value.box), points: Boolean(value.points), mask: Boolean(value.mask), truth: Boolean(truth && answered()) };
+  const available = { box: Boolean(value.box), points: Boolean(value.points), mask: Boolean(value.mask), axes: Boolean(axes), truth: Boolean(truth && answered()) };
   toggles.find((button) => button.dataset.layer === "truth").hidden = !truth;
   for (const button of toggles) {
     button.disabled = !available[button.dataset.layer];

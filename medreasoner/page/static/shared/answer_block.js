@@ -78,11 +78,14 @@ function listItem(note) {
   return item;
 }
 
+// A size is not to be broken over two lines.
+const whole = (fact) => fact.replaceAll(" × ", "\u00a0×\u00a0").replaceAll(/(\d) (?=\p{L}+$)/gu, "$1\u00a0");
+
 function showHeadline({ question = "", what = "", facts = [], said = "", confidence = "" }) {
   headlineBlock.hidden = !question && !what;
   headlineBlock.querySelector(".asked").textContent = question;
   headlineBlock.querySelector(".what").textContent = what;
-  headlineBlock.querySelector(".facts").textContent = what ? [...facts, `confidence\u00a0${confidence.replaceAll(" ", "\u00a0")}`].join(", ") : "";
+  headlineBlock.querySelector(".facts").textContent = what ? [...facts.map(whole), `confidence\u00a0${confidence.replaceAll(" ", "\u00a0")}`].join(", ") : "";
   headlineBlock.querySelector(".said").textContent = said;
 }
 

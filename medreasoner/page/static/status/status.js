@@ -3,7 +3,7 @@
 // Ask and Stop are enabled here, by the phase: a visitor in line can leave it, and no late update leaves a button as it should not be.
 const line = element.querySelector("[role=status]");
 const workspace = () => document.querySelector("#workspace");
-const RUNNING = ["waiting", "reading", "thinking", "outlining", "sampling"];
+const RUNNING = ["waiting", "loading", "reading", "thinking", "outlining", "sampling"];
 
 function showStatus({ phase = "empty", text = "", warning = false }) {
   line.textContent = text;
@@ -11,7 +11,7 @@ function showStatus({ phase = "empty", text = "", warning = false }) {
   element.classList.toggle("warning", warning);
   workspace().dataset.phase = phase;
   const running = RUNNING.includes(phase);
-  document.querySelectorAll("#ask, #compare, #stop").forEach((button) => (button.disabled = running === (button.id !== "stop")));
+  document.querySelectorAll("#ask, #ask-volume, #compare, #stop").forEach((button) => (button.disabled = running === (button.id !== "stop")));
   document.querySelectorAll("#confidence button").forEach((button) => (button.disabled = phase !== "done"));
   document.dispatchEvent(new CustomEvent("status", { detail: { phase, warning } }));
 }
@@ -30,10 +30,10 @@ document.addEventListener("keydown", (event) => {
   document.querySelector("#ask").click();
 });
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#ask, #compare")) newTask();
+  if (event.target.closest("#ask, #ask-volume, #compare")) newTask();
 }, { capture: true }); // before Gradio reads it
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("#ask, #compare")) return;
+  if (!event.target.closest("#ask, #ask-volume, #compare")) return;
   showNow({ phase: "waiting", text: "Waiting for a free place" });
   trigger("queued");
 });
