@@ -1,6 +1,6 @@
 # What is measured and not tested, and the pictures of the documentation.
 
-.PHONY: fuzz bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files bench-volume bench-gpu bench-peers map
+.PHONY: fuzz kills heavy-uploads bench-masks bench-data bench-evaluate bench-rewards bench-latency bench-page pictures figure odd-files bench-volume bench-gpu bench-peers bench-growth map
 
 bench-masks: $(ALL) ## Dice with true box and points: tuned mask decoder against the untuned weights
 	$(RUN) bench.masks --data runs/data --untuned $(SAM2)
@@ -24,6 +24,12 @@ bench-page: $(ALL) ## what a visitor waits, and twenty visitors at once
 fuzz: $(ALL) ## hostile answers, pictures, masks, checkpoints, corrections and DICOM files: make fuzz SECONDS=300
 	$(RUN) bench.fuzz --seconds $(or $(SECONDS),300)
 
+kills: $(ALL) ## kills evaluation, building, review, push and pull at random moments: make kills KILLS=100
+	$(RUN) bench.kills --kills $(or $(KILLS),100)
+
+heavy-uploads: $(ALL) ## what the worst uploads cost a served page in memory, and another visitor in time
+	$(RUN) bench.heavy_uploads
+
 bench-volume: $(ALL) ## propagation through volumes: 3D Dice from true boxes, time, memory (make bench-volume VOLUMES=DIR)
 	$(RUN) bench.volume --volumes $(or $(VOLUMES),../shared/data/volumes) --stock
 
@@ -32,6 +38,9 @@ bench-gpu: $(ALL) ## one GPU, at most eight minutes: a 7B model's answers and GR
 
 bench-peers: $(ALL) ## our way beside stock parts, as ratios: make bench-peers ROWS="first-word encode"
 	$(RUN) bench.peers $(ROWS)
+
+bench-growth: $(ALL) ## how work grows with megapixels, letters, rows and slices
+	$(RUN) bench.growth
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 6
@@ -44,3 +53,7 @@ odd-files: $(ALL) ## draw ten odd files beside what pydicom, SimpleITK and nibab
 
 map: $(ALL) ## write the map of the tree in AGENTS.md from the docstrings
 	$(PY) -m bench.tree_map
+
+.PHONY: evaluate-volumes
+evaluate-volumes: $(ALL) ## the development volumes asked by question alone (make evaluate-volumes VOLUMES=DIR OUT=DIR)
+	$(RUN) medreasoner evaluate --volumes --data $(or $(VOLUMES),../shared/data/volumes) --questions bench/volume_questions.json --out $(or $(OUT),runs/volumes)

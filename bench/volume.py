@@ -2,8 +2,10 @@
 propagated.
 
 Prints for each target the 3D Dice and the surface Dice at 2 mm, beside the middle slice's mask alone and the
-true box on every slice, then the means, seconds per slice and the peak memory of the process. With `--stock`
-the same frames go through the video predictor of the `sam2` package, with random weights: for its time alone.
+true box on every slice, then the means, seconds per slice (`seconds_per_slice`), of that of its encoding
+(`encode_seconds`), and the peak memory of the process, which keeps what it made of every slice for its
+controls. With `--stock` the same frames go through the video predictor of the `sam2` package, with random
+weights: for its time alone.
 
     python -m bench.volume --volumes ../shared/data/volumes [--only ct_lesion] [--stock]
 """
@@ -15,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from medreasoner.evaluation.volumes import VolumeScore, means, score_target, targets_in, volume_rows
+from medreasoner.evaluation.volume_targets import targets_in, volume_rows
+from medreasoner.evaluation.volumes import VolumeScore, means, score_target
 from medreasoner.geometry import mask_to_box
 from medreasoner.imaging import ImageError
 from medreasoner.segmenters.base import SegmenterPrompt

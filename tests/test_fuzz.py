@@ -8,7 +8,8 @@ import random
 import pytest
 
 from bench import fuzz
-from bench.fuzz_targets import TARGETS, Target
+from bench.fuzz_target import Target
+from bench.fuzz_targets import TARGETS
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ ROWS = {
     "first-word": Row("first word, image open", "`generate` to its end", first_word, 0.25, 0.1),
     "encode": Row("encode, hiera-tiny, 512 px", "`SAM2ImagePredictor.set_image`", encode, 0.8, 0.6),
     "tokens": Row("one answer, image encoded", "plain `generate` of as many tokens", tokens, 0.67, 0.33),
-    "mask-group": Row("masks of a group of 16", "16 single decodes", mask_group, 0.3, 0.2),
+    "mask-group": Row("masks of a group of 16", "transformers' `Sam2Model`, 16 times", mask_group, 0.3, 0.2),
     "grpo-step": Row("GRPO step, tiny Qwen2.5-VL", "TRL's example set up alike", grpo_step, 1.05, 0.9),
 }
 
