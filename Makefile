@@ -3,7 +3,9 @@
 
 SHELL := /bin/bash
 PY := .venv/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint requirements.txt
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+LOCK := $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-build-isolation-package sam2 \
+	--no-annotate --custom-compile-command "make lock"
 RUN := HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(PY) -m
 PAGE := .venv/page-installed
 ALL := .venv/installed
@@ -23,21 +25,22 @@ test: $(ALL) ## run every test; gets a Chromium if there is none
 
 install: $(ALL) ## put everything into .venv (a second time takes no time)
 
-# A Python that fits, then the library and what the page needs. torch asks for setuptools under 82.
-$(PAGE): pyproject.toml requirements.txt
+# A Python that fits, then what the library and the page need, as wheels with the hashes of locks/, and the library itself.
+# The locks are complete: --no-deps spares pip a search that takes a minute and a half.
+$(PAGE): pyproject.toml locks/page.txt
 	@for name in python3 python3.12 python3.11; do \
 		"$$name" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && found="$$name" && break; done; \
 	if [ -z "$$found" ]; then \
 		echo "Python 3.11 or 3.12 with its venv module is needed, and was not found as python3, python3.12 or python3.11." >&2; \
 		echo "On Debian or Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; fi; \
 	test -x $(PY) || "$$found" -m venv .venv
-	$(PIP) setuptools
-	$(PIP) --no-build-isolation --editable '.[page]'
+	$(PIP) --require-hashes --no-deps --only-binary :all: --requirement locks/page.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The rest. sam2 is built after torch, against the torch that is there; its CUDA extension is not needed.
-$(ALL): $(PAGE)
-	SAM2_BUILD_CUDA=0 $(PIP) --no-build-isolation --editable '.[page,data,server,sam2,train,docs,test]'
+$(ALL): $(PAGE) locks/all.txt
+	SAM2_BUILD_CUDA=0 $(PIP) --require-hashes --no-deps --no-build-isolation --requirement locks/all.txt
 	@touch $@
 
 lint: $(ALL) ## check the style of the code
@@ -46,9 +49,10 @@ lint: $(ALL) ## check the style of the code
 docs: $(ALL) ## build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
-lock: $(ALL) ## write requirements.txt anew from pyproject.toml, changing only what has to change
-	SAM2_BUILD_CUDA=0 $(PY) -m uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 \
-		--no-build-isolation-package sam2 --no-annotate --custom-compile-command "make lock" --output-file requirements.txt
+lock: $(ALL) ## write requirements.txt anew from pyproject.toml, changing only what has to change, and the hashes in locks/
+	SAM2_BUILD_CUDA=0 $(LOCK) --all-extras --output-file requirements.txt
+	SAM2_BUILD_CUDA=0 $(LOCK) --all-extras --constraint requirements.txt --generate-hashes --output-file locks/all.txt
+	$(LOCK) --extra page --constraint requirements.txt --generate-hashes --output-file locks/page.txt
 
 test-space: $(ALL) ## run a staged Space in clean environments of Python 3.12 and 3.11, where there are both
 	$(PY) -m tests.chromium

@@ -8,7 +8,7 @@ import importlib
 
 _HOME = {
     "MedReasoner": "medreasoner.model",
-    "GroundingFailed": "medreasoner.model",
+    "GroundingFailed": "medreasoner.last_event",
     "ReasonerError": "medreasoner.reasoners.base",
     "ImageError": "medreasoner.imaging",
     "load_image": "medreasoner.imaging",

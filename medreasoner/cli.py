@@ -9,13 +9,14 @@ Exit codes: 0 success; 2 what the user gave cannot be used; 1 the model or the p
 """
 
 import argparse
+import errno
 import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 
-from medreasoner.commands.base import EXTRA_OF, INPUT, STOPPED, UsageError, say
+from medreasoner.commands.base import EXTRA_OF, INPUT, OURS, STOPPED, UsageError, say
 from medreasoner.commands.data_build import Build
 from medreasoner.commands.data_draw import Draw
 from medreasoner.commands.data_publish import Publish
@@ -27,6 +28,7 @@ from medreasoner.commands.push import PushModel
 from medreasoner.commands.report import Report
 from medreasoner.commands.score import Score
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
 # name -> command, or the commands of a group with the group's help under ""
 COMMANDS: dict[str, type | dict] = {
     "demo": Demo,
@@ -80,9 +82,10 @@ def _add_options(parser: argparse.ArgumentParser, command: type) -> None:
         else:
             required = each.default is MISSING
             default = None if required else each.default
-            parser.add_argument(
-                flag, type=kind, required=required, default=default, metavar=each.metadata["shown"], help=text
-            )
+            options = {"type": kind, "required": required, "metavar": each.metadata["shown"], "help": text}
+            if default == ():  # may be given several times
+                options["action"], default = "append", []
+            parser.add_argument(flag, default=default, **options)
 
 
 def settle_terminal() -> None:
@@ -113,6 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say(f"{error.name} is not installed; run: pip install 'medreasoner[{EXTRA_OF[error.name]}]'")
         return INPUT
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f" for {error.filename}" if error.filename else ""
+        say(f"The disk is full: there is no room{where}. Make room and run the same command again; finished "
+            "work stays.")  # fmt: skip
+        return OURS
     except KeyboardInterrupt:
         say("Stopped.")
         return STOPPED

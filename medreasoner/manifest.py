@@ -41,7 +41,8 @@ class Rule(NamedTuple):
     expected: str
 
 
-def _whole(low: int, high: int) -> Rule:
+def whole(low: int, high: int) -> Rule:
+    """The rule for a whole number from `low` to `high`, both included."""
     return Rule((int,), lambda value: low <= value <= high, f"a whole number from {low} to {high}")
 
 
@@ -49,8 +50,8 @@ _SWITCH = Rule((bool,), lambda value: True, "true or false")
 # The limits keep out what no model means and what would make a run endless; NaN is in no range.
 RULES = {
     "frame": Rule((str,), FRAMES.__contains__, f"one of {', '.join(map(repr, FRAMES))}"),
-    "square": _whole(16, 8192),
-    "max_pixels": _whole(256, 8192 * 8192),
+    "square": whole(16, 8192),
+    "max_pixels": whole(256, 8192 * 8192),
     "prompt_sha256": Rule((str,), SHA256.fullmatch, "a SHA-256 of 64 hex digits"),
     "segmenter": Rule(
         (str,), FOLDER_OR_HUB_ID.fullmatch, "the name of a subfolder, or owner/name on the Hub"
@@ -58,7 +59,7 @@ RULES = {
     "absence": _SWITCH,
     "multimask": _SWITCH,
     "specks": Rule((float, int), lambda value: 0 <= value <= MAX_SPECKS, f"a number from 0 to {MAX_SPECKS}"),
-    "looks": _whole(1, 16),
+    "looks": whole(1, 16),
 }
 
 

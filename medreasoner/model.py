@@ -15,48 +15,33 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from medreasoner.events import Absent, Done, Event, Failed, VolumeDone, VolumeEvent
+from medreasoner.events import Absent, Done, Event
 from medreasoner.geometry import Grounding
 from medreasoner.hub.errors import HubError
-from medreasoner.hub.pull import fetch_folder
 from medreasoner.hub.push import Push
 from medreasoner.image_cache import ImageCache
-from medreasoner.imaging import Volume, load_image, load_volume
-from medreasoner.manifest import EMBEDDED_FOLDER, EMBEDDED_NAME
+from medreasoner.imaging import load_image
+from medreasoner.last_event import last_event
 from medreasoner.output.grounding_json import Provenance
+from medreasoner.pair_loading import fitting_segmenter, load_pair
 from medreasoner.pipeline import ground
 from medreasoner.prompts import Prompt
-from medreasoner.reasoners.base import Reasoner, ReasonerError, SamplingReasoner
-from medreasoner.reasoners.registry import has_files, load_reasoner, usable_device
+from medreasoner.reasoners.base import PreparingReasoner
 from medreasoner.refine import Refined, refine
 from medreasoner.sampling import SAMPLES, TEMPERATURE, SampledAnswer, sample_answers
-from medreasoner.segmenters.base import Click, Segmenter
-from medreasoner.segmenters.registry import full_name, load_segmenter
-from medreasoner.volume import ground_volume
+from medreasoner.segmenters.base import Click
+from medreasoner.volume_grounder import VolumeGrounder
 
 Source = str | Path | bytes | Image.Image | np.ndarray
 
 
-class GroundingFailed(RuntimeError):
-    """A run ended without a mask; `failed` is its last event, the message is that event's."""
-
-    def __init__(self, failed: Failed) -> None:
-        super().__init__(failed.message)
-        self.failed = failed
-
-
-class MedReasoner:
-    """A reasoner and a segmenter. Safe to share between threads.
+class MedReasoner(VolumeGrounder):
+    """A reasoner and a segmenter that answer questions about images and volumes. Safe to share between
+    threads.
 
     Args:
         folder: where the reasoner's files lie, None for a recording or a served model.
-
-    `revision` and `segmenter_revision` are the commits on the Hub that the two come from, None for local
-    ones.
     """
-
-    def __init__(self, reasoner: Reasoner, segmenter: Segmenter, folder: Path | None = None) -> None:
-        self.reasoner, self.segmenter, self.folder = reasoner, segmenter, folder
 
     @staticmethod
     def from_pretrained(
@@ -87,37 +72,30 @@ class MedReasoner:
         Errors: ReasonerError, SegmenterError; also for a checkpoint whose prompt, frame or tensors do not fit
             what it says of itself.
         """
-        embedded = model is None or str(model) == EMBEDDED_NAME
-        if embedded and not EMBEDDED_FOLDER.is_dir():
-            raise ReasonerError(
-                f"the embedded model is not installed: there is no folder {EMBEDDED_FOLDER}; name a model"
-            )
-        name, folder = (EMBEDDED_NAME, EMBEDDED_FOLDER) if embedded else (str(model), None)
-        if folder is None and has_files(name):
-            usable_device(device)
-            try:
-                folder = fetch_folder(name, revision)
-            except HubError as error:
-                raise ReasonerError(str(error)) from error
-        reasoner = load_reasoner(folder or name, device, prompt, name=name, family=family)
-        paired, options = reasoner.paired_segmenter, (segmenter_revision, allow_pickle)
-        if paired is None or (segmenter is not None and full_name(segmenter) != paired.segmenter):
-            return MedReasoner(reasoner, load_segmenter(segmenter, device, None, *options), folder)
-        made_for = (
-            paired.segmenter if isinstance(paired.segmenter, str) else f"{name}/{paired.segmenter.name}"
+        pair = load_pair(
+            model,
+            segmenter,
+            device,
+            prompt=prompt,
+            revision=revision,
+            segmenter_revision=segmenter_revision,
+            allow_pickle=allow_pickle,
+            family=family,
         )
-        chosen = load_segmenter(paired.segmenter, device, paired.tower, *options, name=made_for)
-        return MedReasoner(reasoner, chosen, folder)
+        return MedReasoner(*pair)
 
-    @property
-    def revision(self) -> str | None:
-        """The commit on the Hub that the reasoner comes from, None for a local one."""
-        return self.reasoner.revision
-
-    @property
-    def segmenter_revision(self) -> str | None:
-        """The commit on the Hub that the segmenter comes from, None for a local one."""
-        return self.segmenter.revision
+    def with_segmenter(
+        self,
+        segmenter: str | Path | None,
+        device: str | None = None,
+        *,
+        revision: str | None = None,
+        allow_pickle: bool = False,
+    ) -> "MedReasoner":
+        """The same reasoner, without loading it again, with a segmenter as in `from_pretrained`. Errors:
+        SegmenterError."""
+        chosen = fitting_segmenter(self.reasoner, segmenter, device, revision, allow_pickle)
+        return MedReasoner(self.reasoner, chosen, self.folder)
 
     def push_to_hub(self, repo_id: str, **options: object) -> Push:
         """Publish the files this model was loaded from, as `hub.publish.publish` does."""
@@ -148,19 +126,12 @@ class MedReasoner:
         """Take in `image` before anything is asked: `cache` then holds what both models make of it, and the
         next run with it begins with the question. Errors: ReasonerError, SegmenterError, ImageError."""
         picture = _picture(image)
-        encoded = self.reasoner.encode(picture)
-        cache.segmenter_encoding = self.segmenter.encode(picture, encoded.features)
+        encoded = cache.reasoner_encoding or self.reasoner.encode(picture)
+        if cache.segmenter_encoding is None:
+            cache.segmenter_encoding = self.segmenter.encode(picture, encoded.features)
+        if encoded.prefix is None and isinstance(self.reasoner, PreparingReasoner):
+            self.reasoner.prepare(encoded)
         cache.reasoner_encoding = replace(encoded, features=None)
-
-    @property
-    def name(self) -> str:
-        """The reasoner's id or folder."""
-        return self.reasoner.name
-
-    @property
-    def can_sample(self) -> bool:
-        """Whether `samples` can be asked for: the reasoner runs here."""
-        return isinstance(self.reasoner, SamplingReasoner)
 
     def samples(
         self,
@@ -200,38 +171,7 @@ class MedReasoner:
         """The last event of `stream`; `found` says which of the two it is. Errors: GroundingFailed where that
         is a Failed, ImageError.
         """
-        *_, last = self.stream(image, question, think)
-        if isinstance(last, Failed):
-            raise GroundingFailed(last)
-        return last
-
-    def stream_volume(
-        self,
-        volume: str | Path | Volume,
-        question: str,
-        slice: int | None = None,
-        think: bool = True,
-        stop: threading.Event | None = None,
-    ) -> Iterator[VolumeEvent]:
-        """The events of one run over a volume, see `volume.ground_volume`.
-
-        Args:
-            volume: a NIfTI file, a folder with the DICOM slices of one series, or an opened `Volume`.
-            slice: the slice to ask, counted from 1; None finds it.
-
-        Errors: ImageError.
-        """
-        opened = volume if isinstance(volume, Volume) else load_volume(volume)
-        return ground_volume(opened, question, self.reasoner, self.segmenter, slice, think, stop)
-
-    def ground_volume(
-        self, volume: str | Path | Volume, question: str, slice: int | None = None, think: bool = True
-    ) -> VolumeDone | Absent:
-        """The last event of `stream_volume`. Errors: GroundingFailed where that is a Failed, ImageError."""
-        *_, last = self.stream_volume(volume, question, slice, think)
-        if isinstance(last, Failed):
-            raise GroundingFailed(last)
-        return last
+        return last_event(self.stream(image, question, think))
 
 
 def _picture(image: Source) -> Image.Image:

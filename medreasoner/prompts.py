@@ -13,6 +13,7 @@ from pathlib import Path
 from medreasoner.answer import EXAMPLE, KEYS, Absence, render
 from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.geometry import FRAMES, INPUT_PIXELS, Frame
+from medreasoner.json_files import read_json
 
 _TASK = """You look at a medical image (X-ray, CT, MRI, ultrasound, endoscopy, fundus, pathology, dermoscopy, mammography or OCT) \
 and find the one region a clinical question is about. The question does not name it: work out what the clinician has in mind, then find it \
@@ -105,7 +106,7 @@ class Prompt:
         """Read a `prompt.json` that lies beside a checkpoint: an object with `think`, `direct` and, if it has
         one, `system`.
         """
-        fields = json.loads(Path(path).read_text(encoding="utf-8"))
+        fields = read_json(Path(path))
         unknown = set(fields) - {"think", "direct", "system"}
         if unknown or not {"think", "direct"} <= set(fields):
             raise ValueError(

@@ -63,7 +63,7 @@ def refine(
     """
     started = time.perf_counter()
     usable, notes = repair(grounding, image.size)
-    clicks = _inside(clicks, image.size)
+    clicks = clicks_inside(clicks, image.size)
     cache = ImageCache() if cache is None else cache
     if cache.segmenter_encoding is None:
         cache.segmenter_encoding = segmenter.encode(image)
@@ -85,7 +85,11 @@ def mask_doubts(mask: np.ndarray, box: Box) -> tuple[str, ...]:
     )
 
 
-def _inside(clicks: Sequence[Click], image_wh: tuple[int, int]) -> tuple[Click, ...]:
+def clicks_inside(clicks: Sequence[Click], image_wh: tuple[int, int]) -> tuple[Click, ...]:
+    """Clicks (pixels) moved to the edge where they lie outside.
+
+    Errors: GroundingError for more than MAX_CLICKS of them, and for numbers that are not finite.
+    """
     if len(clicks) > MAX_CLICKS:
         raise GroundingError(f"{len(clicks)} clicks were given; at most {MAX_CLICKS} are read")
     wrong = [click for click in clicks if not (math.isfinite(click[0]) and math.isfinite(click[1]))]

@@ -94,7 +94,8 @@ def usual(model, image, tmp_path) -> dict:
         ({"question": " ?! "}, "The question is empty"),
         ({"question": "x" * 5000}, "at most 2,000"),
         ({"--model": "no/such folder"}, "no folder"),
-        ({"--model": "."}, "holds no config.json"),
+        ({"--model": "empty"}, "holds no config.json"),
+        ({"--model": "."}, "is no model"),
         ({"--segmenter": "no/such folder"}, "no folder"),
         ({"--prompt": "gone.json"}, "--prompt gone.json is no prompt file"),
         ({"--prompt": "samples.jsonl"}, "is no prompt file"),
@@ -105,6 +106,7 @@ def test_what_the_user_gives_wrongly_is_exit_2_with_one_sentence(
     usual, data, capsys, monkeypatch, change, message
 ):
     monkeypatch.chdir(data)
+    Path("empty").mkdir(exist_ok=True)
     given = usual | change
     options = [part for key, value in given.items() if key.startswith("--") for part in (key, value)]
     assert run("ground", given["image"], given["question"], *options) == 2

@@ -49,7 +49,7 @@ def test_a_device_that_is_not_there_is_refused_before_a_file_is_read(machine, tm
 
 
 def test_a_device_that_is_not_there_is_refused_before_anything_is_fetched(machine, monkeypatch):
-    for place in ("medreasoner.model", "medreasoner.reasoners.registry"):
+    for place in ("medreasoner.pair_loading", "medreasoner.reasoners.registry"):
         monkeypatch.setattr(f"{place}.fetch_folder", lambda *_: pytest.fail("16 GB were fetched for nothing"))
     for open_model in (load_reasoner, MedReasoner.from_pretrained):
         with pytest.raises(ReasonerError, match="no cuda device"):

@@ -18,7 +18,7 @@ OURS = ("medreasoner", "app", "train", "space")
 # only from its own part. A name stands for the module and all below it; "data.sample" is more particular than
 # "data".
 LAYERS = (
-    {"geometry", "device"},
+    {"geometry", "device", "weights"},
     {
         "answer",
         "answer_blocks",
@@ -29,6 +29,7 @@ LAYERS = (
         "prompts",
         "question",
         "metrics",
+        "evaluation.answer_scores",
         "evaluation.record",
         "evaluation.columns",
         "evaluation.summary",
@@ -56,6 +57,7 @@ LAYERS = (
     {"reasoners.registry", "segmenters.registry"},
     {
         *("answer_in_pixels", "image_cache", "pipeline", "refine", "sampling"),
+        *("last_event", "pair", "pair_loading", "volume_grounder"),
         *("key_slice", "volume_masks", "volume", "model", "medreasoner"),
     },
     {"data"},
@@ -65,7 +67,7 @@ LAYERS = (
     {"app", "train", "space"},
 )
 APART = ("evaluation", "hub", "review", "page")  # of one layer, and none of them imports another
-REGISTRY_USERS = ("model", "commands", "train")
+REGISTRY_USERS = ("pair_loading", "commands", "train")
 
 MODELS = ("reasoners", "segmenters", "train")
 ONLY_IN = {

@@ -2,6 +2,7 @@
 that is declared."""
 
 import ast
+import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -108,6 +109,35 @@ def test_dependencies_are_ranges_and_their_exact_versions_lie_in_them():
         for line in [*PROJECT["dependencies"], *extras_of(extra)]:
             asked = Requirement(line)
             assert versions[canonicalize_name(asked.name)] in asked.specifier, line
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Requirement with its marker -> hashes, of a file of locks/."""
+    text = (ROOT / "locks" / name).read_text(encoding="utf-8").replace(" \\\n", " ")
+    lines = [line.split(" --hash=") for line in text.splitlines() if not line.startswith("#")]
+    return {requirement.strip(): {each.strip() for each in hashes} for requirement, *hashes in lines}
+
+
+def test_the_locks_hold_the_versions_of_requirements_txt_with_their_hashes():
+    everything, page = locked("all.txt"), locked("page.txt")
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert set(everything) == {line for line in lines if not line.startswith("#")}, "make lock"
+    versions = {line.split(" ;")[0]: hashes for line, hashes in everything.items()}
+    for line, hashes in page.items():
+        assert versions[line.split(" ;")[0]] == hashes, line
+    for line, hashes in everything.items():
+        assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), line
+    needed = {canonicalize_name(Requirement(line).name) for line in page}
+    assert declared("page") | {"setuptools"} <= needed
+
+
+def test_make_installs_nothing_without_its_hash_but_the_library_itself():
+    commands = [line for line in (ROOT / "Makefile").read_text().splitlines() if "$(PIP)" in line]
+    assert len(commands) == 3
+    for command in commands:
+        assert "--require-hashes" in command or command.endswith(
+            "--no-deps --no-build-isolation --editable ."
+        ), command
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "install", "lint", "docs", "lock", "train", "bench-page"])

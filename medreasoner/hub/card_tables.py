@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medreasoner.evaluation.columns import ANSWERS, CARD, CONTROLS, OVERALL, PRESENCE, columns
 from medreasoner.evaluation.summary import Row, Summary
+from medreasoner.messages import cut
 from medreasoner.metrics import Interval
 
 
@@ -40,7 +41,7 @@ def modalities(summary: Summary) -> Table:
     groups = summary.groups.get("modality", {})
     counted = [(row["box_iou"].n, name, row) for name, row in groups.items() if row.get("box_iou")]
     counted.sort(key=lambda each: -each[0])
-    rows = [[name, str(n), *_cells(row)] for n, name, row in counted]
+    rows = [[cut(name), str(n), *_cells(row)] for n, name, row in counted]
     return Table(["Modality", "n", *_labels()], rows)
 
 

@@ -49,11 +49,11 @@ def link_files(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
     out.mkdir(parents=True)
     for path in folder.iterdir():
         if path.is_file() and any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns):
-            _refuse_outside(path, folder)
+            refuse_outside(path, folder)
             (out / path.name).symlink_to(path.resolve())
 
 
-def _refuse_outside(path: Path, folder: Path) -> None:
+def refuse_outside(path: Path, folder: Path) -> None:
     """Errors: ValueError for a link that leads out of the folder, or of the Hub's cache that holds it."""
     real, home = path.resolve(), folder.resolve()
     cached = home.parent.name == "snapshots" and real.is_relative_to(home.parent.parent / "blobs")

@@ -25,6 +25,7 @@ from medreasoner.hub.model_folder import (
     check_beside,
     check_weights,
     link_files,
+    refuse_outside,
     tensor_names,
 )
 from medreasoner.hub.push import Push, push_folder
@@ -143,6 +144,8 @@ def _settle_segmenter(folder: Path, out: Path, manifest: Manifest, asked: str | 
     named = str(asked or manifest.segmenter or "")
     source = Path(named).expanduser() if asked else folder / named
     if named and source.is_dir():
+        if not asked:
+            refuse_outside(source, folder)
         link_files(source, out / SEGMENTER, IN_SEGMENTER)
         tensor_names(source / "model.safetensors")
         return replace(manifest, segmenter=SEGMENTER)

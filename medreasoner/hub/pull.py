@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medreasoner.hub.errors import HubError, asking
+from medreasoner.json_files import read_json
 
 REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 SHA1, SHA256 = 40, 64  # hex digits: of git's hash of a small file, and of the hash of a large one
@@ -91,8 +92,8 @@ def _verify(snapshot: Path, files: Sequence[Path], repository: str) -> None:
     known here, and nothing is compared.
     """
     record = snapshot.parents[1] / ".verified"
-    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    before = dict(known)
+    before = _read_record(record)
+    known = dict(before)
     for path in files:
         blob = _blob(path)
         stamp = [blob.stat().st_size, blob.stat().st_mtime_ns]
@@ -101,7 +102,7 @@ def _verify(snapshot: Path, files: Sequence[Path], repository: str) -> None:
         came = hub_digest(blob, like=blob.name)
         if came != blob.name and len(blob.name) in (SHA1, SHA256):
             # of a file from Xet, what all repositories of the cache share; or it would be taken up again
-            blob.resolve().unlink()
+            blob.resolve().unlink(missing_ok=True)
             blob.unlink(missing_ok=True)
             raise HubError(
                 f"{path.name} of {repository} arrived damaged: expected the hash {blob.name[:12]}…, got "
@@ -110,10 +111,25 @@ def _verify(snapshot: Path, files: Sequence[Path], repository: str) -> None:
             )
         known[blob.name] = stamp
     if known != before:
-        try:
-            record.write_text(json.dumps(known), encoding="utf-8")
-        except OSError:
-            return  # a cache one may only read; its files are compared anew each time
+        _write_record(record, known)
+
+
+def _read_record(record: Path) -> dict:
+    """Blob -> [size, time] of the files that were compared already; nothing where that cannot be read."""
+    try:
+        return read_json(record)
+    except (OSError, ValueError):
+        return {}  # its files are compared anew
+
+
+def _write_record(record: Path, known: dict) -> None:
+    """Beside it and renamed: a kill must not leave half a record."""
+    fresh = record.with_name(f"{record.name}.{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps(known), encoding="utf-8")
+        os.replace(fresh, record)
+    except OSError:
+        return  # a cache one may only read; its files are compared anew each time
 
 
 def _blob(path: Path) -> Path:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medreasoner.hub.errors import HubError, asking
+from medreasoner.hub.model_folder import refuse_outside
 from medreasoner.hub.pull import repository_name
 from medreasoner.hub.push_plan import PushOrder, Remote, calls, compare, notes, refuse
 from medreasoner.hub.repository import read_repository
@@ -84,7 +85,7 @@ def push_folder(
     """
     folder = Path(folder)
     order = PushOrder(repository_name(repo_id), repo_type, private, create_pr, tag)
-    names = sorted(files) if files is not None else _all_files(folder)
+    names = sorted(files) if files is not None else _own_files(folder)
     if not names:
         raise HubError(f"{folder} holds no file to push")
     if lacking := [name for name in names if not (folder / name).is_file()]:
@@ -99,9 +100,16 @@ def push_folder(
     return _carry_out(folder, order, message or f"Push {folder.resolve().name}", remote, push)
 
 
-def _all_files(folder: Path) -> list[str]:
+def _own_files(folder: Path) -> list[str]:
+    """All files that are not hidden. Errors: HubError for a link that leads out of the folder."""
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+    visible = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    for name in visible:
+        try:
+            refuse_outside(folder / name, folder)
+        except ValueError as error:
+            raise HubError(f"{folder} is not pushed: {error}") from error
+    return sorted(name.as_posix() for name in visible)
 
 
 def _read_remote(order: PushOrder, dry_run: bool) -> Remote:

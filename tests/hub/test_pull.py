@@ -2,6 +2,9 @@
 says why.
 """
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from medreasoner.hub.errors import HubError
@@ -37,6 +40,68 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(hub, folder):
     push_folder(folder, NAME)
     hub.fault(r"GET .*/resolve/.*model.safetensors", drop=3000)
     assert contents(fetch_folder(NAME)) == contents(folder)
+
+
+def _half_a_record(cache: Path) -> None:
+    (cache / ".verified").write_bytes((cache / ".verified").read_bytes()[:20])
+
+
+def _an_empty_record(cache: Path) -> None:
+    (cache / ".verified").write_bytes(b"")
+
+
+def _a_record_of_another_kind(cache: Path) -> None:
+    (cache / ".verified").write_text("[1]")
+
+
+def _no_record_yet_and_wrong_bytes(cache: Path) -> None:
+    (cache / ".verified").unlink()
+    blob = next(cache.glob("snapshots/*/model.safetensors")).resolve()
+    blob.write_bytes(WEIGHTS[::-1])
+
+
+def _half_a_download(cache: Path) -> None:
+    blob = next(cache.glob("snapshots/*/model.safetensors")).resolve()
+    blob.rename(blob.with_name(f"{blob.name}.0123abcd.incomplete"))
+
+
+def _a_file_without_its_link(cache: Path) -> None:
+    next(cache.glob("snapshots/*/model.safetensors")).unlink()
+
+
+def _no_file_but_what_was_asked(cache: Path) -> None:
+    for name in ("blobs", "snapshots"):
+        shutil.rmtree(cache / name)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        *(_half_a_record, _an_empty_record, _a_record_of_another_kind, _no_record_yet_and_wrong_bytes),
+        *(_half_a_download, _a_file_without_its_link, _no_file_but_what_was_asked),
+    ],
+    ids=lambda left: left.__name__,
+)
+def test_whatever_a_kill_leaves_in_the_cache_the_next_try_gives_the_whole_folder(hub, folder, left):
+    push_folder(folder, NAME)
+    cache = fetch_folder(NAME).parents[1]
+    left(cache)
+    if left is _no_record_yet_and_wrong_bytes:  # the damaged file is named once, and removed
+        with pytest.raises(HubError, match="arrived damaged"):
+            fetch_folder(NAME)
+    assert contents(fetch_folder(NAME)) == contents(folder)
+    assert not list(cache.glob(".verified.*"))
+
+
+def test_half_a_folder_is_never_served_without_a_network(hub, folder, monkeypatch):
+    push_folder(folder, NAME)
+    fetch_folder(NAME)
+    (folder / "segmenter" / "config.json").write_text("[]")
+    push_folder(folder, NAME)
+    (fetch_folder(NAME) / "model.safetensors").unlink()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="nor whole in the local cache"):
+        fetch_folder(NAME)
 
 
 def test_what_was_pulled_is_there_without_a_network_and_a_commit_pins_it(hub, folder, monkeypatch):
