@@ -34,7 +34,7 @@ from tests.medical import dicom, uid
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
-PATIENCE = 600_000  # milliseconds; not a wait: on a busy machine a page is slow
+PATIENCE = 300_000  # milliseconds; not a wait: on a busy machine a page is slow
 expect.set_options(timeout=PATIENCE)
 
 THOUGHT = (

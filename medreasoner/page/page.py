@@ -1,4 +1,4 @@
-"""The page as one `gr.Blocks`: its components, and which event calls which handler."""
+"""The page as one `Blocks`: its components, and which event calls which handler."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -7,6 +7,7 @@ from types import MappingProxyType
 import gradio as gr
 
 from medreasoner.imaging.opener import ImageOpener
+from medreasoner.page.blocks import Blocks
 from medreasoner.page.correction_handlers import CorrectionHandlers
 from medreasoner.page.endpoints import Endpoints
 from medreasoner.page.examples import Example
@@ -70,7 +71,7 @@ class Page:
         models = model if isinstance(model, OfferedModels) else OfferedModels(model)
         first, second = models.first, ModelCalls(compare, "compared") if compare else None
         blocks = {"title": "MedReasoner", "analytics_enabled": False, "fill_width": True}
-        with gr.Blocks(delete_cache=(300, 900), **blocks) as self.demo:
+        with Blocks(delete_cache=(300, 900), **blocks) as self.demo:
             self.demo.space_id = (
                 None  # on a Space, Gradio's header would ask huggingface.co and fonts.googleapis.com
             )
