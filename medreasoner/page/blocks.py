@@ -7,10 +7,10 @@ from gradio.block_function import BlockFunction
 class Blocks(gr.Blocks):
     """A `gr.Blocks` whose updates cannot erase each other in the browser.
 
-    After a handler's first value Gradio sends only what has changed since, and its page changes the value that
-    it has, in place. Where the reply to a click is late, all values are there before the first is shown: a
-    component that the last value leaves out then shows nothing at all, not the value before (Gradio 6.31). So
-    "no change" is sent as a new value here, and never made out of the one before.
+    After a handler's first value Gradio sends only what has changed since, and its page makes the new value
+    by changing the old one. Where the reply to a click is late, all values are there before the first is
+    shown: a component that the last one leaves out then shows nothing at all, not the value before (Gradio
+    6.31). So "no change" is sent as a new value here.
     """
 
     def handle_streaming_diffs(
