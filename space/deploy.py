@@ -20,7 +20,8 @@ from medreasoner.hub.errors import HubError, asking
 from space.order import Order, order_of, parse
 from space.plan import SPACE, plan, read_space
 from space.preflight import check_account, check_model
-from space.stage import StageError, stage
+from space.requirements import StageError
+from space.stage import stage
 from space.watch import BETWEEN, SpaceFailed, address, follow, try_out
 
 if TYPE_CHECKING:

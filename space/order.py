@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medreasoner.manifest import EMBEDDED_NAME
-from space.stage import Content
+from space.content import Content
 
 ZERO = "zero-a10g"  # the flavour's historic name; ZeroGPU runs on other hardware by now
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from medreasoner.hub.errors import HubError, asking
 from medreasoner.hub.repository import CARD, Repository, read_repository, visibility
+from space.content import Content
 from space.order import ZERO, Order
-from space.stage import Content
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

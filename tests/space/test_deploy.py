@@ -7,7 +7,9 @@ import pytest
 from huggingface_hub import HfApi
 
 from space import deploy
-from space.stage import ROOT, Content, stage
+from space.content import Content
+from space.requirements import ROOT
+from space.stage import stage
 from tests import hub_server
 from tests.hub_server import Hub
 from tests.space.conftest import FIRST, MODEL, NAME, WRITES, head

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from huggingface_hub import HfApi
 
-from space.stage import ROOT
+from space.requirements import ROOT
 from tests import hub_server, hub_store
 from tests.hub_server import READ
 from tests.space.conftest import MODEL, NAME, WRITES

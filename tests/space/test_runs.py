@@ -22,7 +22,9 @@ import pytest
 
 from medreasoner.page.examples import load_examples
 from space import deploy
-from space.stage import PYTHON, Content, stage
+from space.content import Content
+from space.requirements import PYTHON
+from space.stage import stage
 from tests import clean, hub_server, hub_store
 from tests.hub_server import USER, Hub
 from tests.visit import expect, why

@@ -13,7 +13,9 @@ from packaging.requirements import Requirement
 from medreasoner.events import NOTICE
 from medreasoner.hub.repository import MARKER
 from medreasoner.segmenters.base import MEDSAM2
-from space.stage import FOR_SAM2, ROOT, Content, StageError, belonging, requirements, stage
+from space.content import Content
+from space.requirements import FOR_SAM2, ROOT, StageError, requirements
+from space.stage import belonging, stage
 from tests.space.conftest import MODEL, head
 
 
