@@ -19,8 +19,8 @@ from transformers import (
 from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
 from tests import tiny
-from train.embedded.create import reset, save
-from train.embedded.vocabulary import NOWHERE
+from train.embedded.create import number_ids, reset, save
+from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
 
 WIDTHS = (8, 16, 32, 64)  # of the tower's stages; the third stage's map is (32, 32, 32)
 
@@ -86,6 +86,8 @@ def config() -> MedReasonerConfig:
         tie_word_embeddings=True,
         pad_token_id=pad,
         eos_token_id=end,
+        place_token_id=tokenizer().convert_tokens_to_ids(PLACE_FOLLOWS),
+        number_token_ids=number_ids(tokenizer()),
     )
 
 

@@ -15,6 +15,8 @@ Importing this module registers the classes, so that transformers' Auto classes 
 without remote code.
 """
 
+from functools import wraps
+
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, BertConfig, BertModel
@@ -24,10 +26,12 @@ from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.configuration_llava import LlavaConfig
 from transformers.models.llava.modeling_llava import (
+    LlavaCausalLMOutputWithPast,
     LlavaForConditionalGeneration,
     LlavaModel,
     LlavaModelOutputWithPast,
 )
+from transformers.utils import can_return_tuple
 
 from medreasoner.reasoners.image_projector import STAGE_3, ImageProjector
 
@@ -39,6 +43,8 @@ class MedReasonerConfig(LlavaConfig):
         question_config: of the sentence encoder, a `BertConfig`.
         adapter_rank: of the updates of the tower's last stage.
         question_end_token_id: the token that ends the question, after the image's tokens.
+        place_token_id: the token that begins the numbers of an answer; None where there is no such token.
+        number_token_ids: of the numbers, which alone may follow it.
     """
 
     model_type = "medreasoner"
@@ -50,6 +56,8 @@ class MedReasonerConfig(LlavaConfig):
     question_config: dict | BertConfig | None = None
     adapter_rank: int = 64
     question_end_token_id: int = 0
+    place_token_id: int | None = None
+    number_token_ids: list[int] | tuple[int, ...] = ()
 
 
 class MedReasonerModel(LlavaModel):
@@ -181,6 +189,28 @@ class MedReasonerForConditionalGeneration(LlavaForConditionalGeneration):
         self.model = MedReasonerModel(config)
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
         self.post_init()
+
+    @can_return_tuple
+    @wraps(LlavaForConditionalGeneration.forward, assigned=())
+    def forward(
+        self, input_ids: torch.LongTensor | None = None, **kwargs: object
+    ) -> LlavaCausalLMOutputWithPast:
+        """As `LlavaForConditionalGeneration.forward`; outside training the logits are `allowed`."""
+        outputs = super().forward(input_ids=input_ids, **kwargs)
+        if not self.training and input_ids is not None:
+            outputs.logits = self.allowed(input_ids[:, -outputs.logits.shape[1] :], outputs.logits)
+        return outputs
+
+    def allowed(self, tokens: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (B, L, V) of what follows `tokens` (B, L), minus infinity for what may not: once an answer
+        has begun a place, nothing but a number keeps it an answer."""
+        place = self.config.place_token_id
+        after = tokens == (-1 if place is None else place)
+        if not after.any():
+            return logits
+        barred = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
+        barred[list(self.config.number_token_ids)] = False
+        return logits.masked_fill(after[..., None] & barred, -torch.inf)
 
 
 AutoConfig.register(MedReasonerConfig.model_type, MedReasonerConfig)

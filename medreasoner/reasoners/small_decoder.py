@@ -14,6 +14,8 @@ import torch
 from torch.nn.functional import silu
 from transformers import DynamicCache, GenerationConfig, PreTrainedConfig, PreTrainedModel
 
+from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
+
 LARGEST = 100_000_000  # weights; larger decoders spend their time in arithmetic, and are not held twice
 # settings of `generate` that are done here, that `make_greedy` fixes, or that change nothing
 PLAIN = {
@@ -101,7 +103,10 @@ class SmallDecoder:
             gate, up = torch.mm(self._even(states), gate_up).chunk(2, -1)
             states = torch.addmm(states, silu(gate) * up, down)
         memory.length += 1
-        return torch.mm(self._even(states), self._head)
+        logits = torch.mm(self._even(states), self._head)
+        if isinstance(self._model, MedReasonerForConditionalGeneration):
+            return self._model.allowed(torch.tensor([[token]]), logits[:, None])[:, 0]
+        return logits
 
     def _even(self, states: torch.Tensor) -> torch.Tensor:
         """RMSNorm without its weights."""

@@ -49,6 +49,19 @@ def test_auto_classes_load_a_saved_model_without_remote_code(model, pixels, tmp_
     )
 
 
+def test_once_a_place_has_begun_nothing_but_a_number_may_follow(model, pixels):
+    tokenizer, numbers = tiny_medreasoner.tokenizer(), model.config.number_token_ids
+    assert tokenizer.convert_ids_to_tokens(numbers) == [str(number) for number in range(256)]
+    begun = tokenizer('{"bbox": [', add_special_tokens=False, return_tensors="pt").input_ids
+    ids = torch.cat([ids_of("where is the kidney?"), begun, begun[:, :1] * 0 + numbers[7]], 1)
+    allowed = logits(model, ids, pixel_values=pixels[:1]).isfinite()
+    assert begun.shape == (1, 1) and allowed[0, -2].nonzero().flatten().tolist() == sorted(numbers)
+    assert allowed[0, :-2].all() and allowed[0, -1].all()
+    model.train()
+    assert logits(model, ids, pixel_values=pixels[:1]).isfinite().all(), "the loss of a wrong token is finite"
+    model.eval()
+
+
 def test_a_stored_map_stands_for_the_picture(model, pixels):
     tower = model.model.vision_tower
     with torch.no_grad():

@@ -73,6 +73,20 @@ def test_a_sample_is_drawn_in_proportion_to_the_probabilities(asked):
     assert len(many) > 1
 
 
+def test_after_the_token_that_begins_a_place_both_loops_write_a_number(asked):
+    model, inputs = asked
+    if not hasattr(model, "allowed"):
+        pytest.skip("an architecture without this rule")
+    begun, place = written(model, inputs, until=bool)[0], model.config.place_token_id
+    try:
+        model.config.place_token_id = begun[0]
+        tokens, _ = written(model, inputs, until=lambda so_far: len(so_far) == 2)
+        generated = model.generate(**inputs, max_new_tokens=2, do_sample=False)[0, -2:].tolist()
+    finally:
+        model.config.place_token_id = place
+    assert tokens == generated and tokens[0] == begun[0] and tokens[1] in model.config.number_token_ids
+
+
 def test_what_it_does_not_do_is_left_to_generate(asked, tmp_path):
     model, _ = asked
     assert fits(model) and not fits(load_reasoner(tiny.embedded(tmp_path / "llama"), device="cpu")._model)

@@ -64,7 +64,14 @@ def configuration(earlier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) 
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
+        place_token_id=tokenizer.convert_tokens_to_ids(PLACE_FOLLOWS),
+        number_token_ids=number_ids(tokenizer),
     )
+
+
+def number_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The tokens of the numbers that an answer may hold."""
+    return tokenizer.convert_tokens_to_ids([str(number) for number in range(int(EMBEDDED.limit) + 1)])
 
 
 def create(earlier_folder: Path, sentence_encoder: Path, out: Path, seed: int = 0) -> PreTrainedModel:
