@@ -93,7 +93,7 @@ def main() -> None:
     prior = summary.controls["prior"]
     text = render(
         "embedded.md.jinja",
-        trainable=begun["trainable_m"],
+        trainable=run["trainable_m"],
         categories=len(categories()),
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
