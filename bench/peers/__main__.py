@@ -13,6 +13,7 @@ import torch
 
 from bench.machine import libraries, processor
 from bench.peers.answers import click_to_mask, encode, first_word, tokens
+from bench.peers.evaluation import three_segmenters
 from bench.peers.pairs import Measured, Row, measure
 from bench.peers.training import grpo_step, mask_group
 
@@ -28,6 +29,13 @@ ROWS = {
     "encode": Row("encode, hiera-tiny, 512 px", "`SAM2ImagePredictor.set_image`", encode, 0.8, 0.6),
     "tokens": Row("one answer, image encoded", "plain `generate` of as many tokens", tokens, 0.67, 0.33),
     "mask-group": Row("masks of a group of 16", "transformers' `Sam2Model`, 16 times", mask_group, 0.3, 0.2),
+    "three-segmenters": Row(
+        "one set of answers, three segmenters, five masks",
+        "encoded for each mask",
+        three_segmenters,
+        0.5,
+        0.33,
+    ),
     "grpo-step": Row("GRPO step, tiny Qwen2.5-VL", "TRL's example set up alike", grpo_step, 1.05, 0.9),
 }
 

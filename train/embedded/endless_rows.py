@@ -6,7 +6,8 @@ the image and, now and then, a question about what the image does not show.
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -52,6 +53,7 @@ class Rows:
         turns: conversations about each image; half as many where it shows no target.
         even: 0..1; at 0 every image is drawn equally often, at 1 every set.
         direct_share: 0..1, of conversations answer without reasoning.
+        oftener: data set -> how many times as often its images are drawn.
         choices: sentences of each kind that reasonings are drawn from, None for all.
     """
 
@@ -64,6 +66,7 @@ class Rows:
         turns: int,
         even: float = 0.5,
         direct_share: float = 0.12,
+        oftener: Mapping[str, float] = MappingProxyType({}),
         choices: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -72,7 +75,10 @@ class Rows:
         self.choices = choices
         sets = Counter(picture.dataset for picture in pictures)
         weights = [
-            sets[picture.dataset] ** -even * max(1, len(picture.targets)) ** 0.5 for picture in pictures
+            oftener.get(picture.dataset, 1.0)
+            * sets[picture.dataset] ** -even
+            * max(1, len(picture.targets)) ** 0.5
+            for picture in pictures
         ]
         self.cumulative = np.cumsum(weights) / sum(weights)
 

@@ -10,6 +10,7 @@ from its newest whole checkpoint.
 """
 
 import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -85,9 +86,26 @@ def open_rows(options: Options, spec: ModelSpec, maps: Stage3Cache) -> Rows:
         "even": options.even,
         "direct_share": options.direct_share,
         "choices": options.sentences or None,
+        "oftener": factors(options.oftener, {picture.dataset for picture in usable}),
         "seed": options.seed,
     }
     return Rows(usable, spec.prompt, spec.frame, **fixed)
+
+
+def factors(given: Sequence[str], known: Collection[str]) -> dict[str, float]:
+    """`--oftener` by data set. Errors: PreflightError for one that is not SET=FACTOR, or for a set that is
+    not trained on."""
+    found = {}
+    for each in given:
+        name, _, factor = each.rpartition("=")
+        try:
+            found[name] = float(factor)
+        except ValueError:
+            raise PreflightError(f"--oftener: expected SET=FACTOR, got {each!r}") from None
+        if name not in known or not 0 < found[name] < float("inf"):
+            expected = f"one of {', '.join(sorted(known))}, and a number above 0"
+            raise PreflightError(f"--oftener: expected {expected}; got {each!r}")
+    return found
 
 
 def as_dataset(rows: Rows, count: int) -> Dataset:

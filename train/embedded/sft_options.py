@@ -20,6 +20,10 @@ class Options(SftOptions):
         default=0.0,
         metadata={"help": "0..1: at 0 every target is asked for equally often, at 1 every data set"},
     )
+    oftener: list[str] = field(
+        default_factory=list,
+        metadata={"help": "SET=FACTOR: an image of this data set is drawn FACTOR times as often"},
+    )
     sentences: int = field(
         default=0,
         metadata={

@@ -69,6 +69,13 @@ def test_rare_sets_are_drawn_more_often_where_that_is_asked_for(even, share):
     assert np.mean(drawn) == pytest.approx(share, abs=0.06)
 
 
+def test_the_images_of_a_set_are_drawn_as_much_oftener_as_is_said():
+    pictures = [picture(target(), dataset=name, path=f"{name} {n}") for name in ("a", "b") for n in range(5)]
+    series = rows(*pictures, oftener={"a": 4.0}, turns=1)
+    drawn = [series[n]["image"].startswith("a") for n in range(600)]
+    assert np.mean(drawn) == pytest.approx(0.8, abs=0.06)
+
+
 def test_a_view_holds_every_target_that_is_asked_for():
     image = picture(*SPINE, dataset="mri_spine_spider_t2")
     for seed in range(60):

@@ -12,7 +12,7 @@ from tests.train.sets import short_run
 from train.checkpoints import newest_checkpoint
 from train.embedded import feature_cache
 from train.embedded.feature_cache import STAGE_3_NAME, FeatureCache, content_key
-from train.embedded.sft import Options, main, open_rows
+from train.embedded.sft import Options, factors, main, open_rows
 from train.embedded.stage_3_cache import Stage3Cache
 from train.embedded.trainer import GroundingTrainer
 from train.model_spec import open_model_spec
@@ -84,6 +84,13 @@ def test_rows_are_of_the_images_whose_maps_are_cached(tmp_path, built_set, featu
 def test_turns_and_evenness_that_no_rows_can_have_are_refused(tmp_path, built_set, wrong):
     with pytest.raises(PreflightError, match="--turns"):
         open_rows(short_run(Options, tmp_path, built_set, 1, **wrong), None, None)
+
+
+@pytest.mark.parametrize("wrong", ["drawn", "drawn=much", "unknown=2", "drawn=0", "drawn=inf", "drawn=nan"])
+def test_what_cannot_be_drawn_oftener_is_refused(wrong):
+    assert factors(["drawn=2.5"], {"drawn"}) == {"drawn": 2.5}
+    with pytest.raises(PreflightError, match="--oftener: expected"):
+        factors([wrong], {"drawn"})
 
 
 def test_images_without_cached_maps_are_refused(tmp_path, built_set, features):
