@@ -23,7 +23,7 @@ from tests.hub_server import USER, Hub
 
 ROOT = Path(__file__).parents[1]
 IMAGE = FOLDER / "cxr_lungs_mc_shenzhen_CHNCXR_0032_0.jpg"
-QUESTION = "Which organ fills with air on the left side of this image?"
+QUESTION = "Which organs fill with air?"
 THREE_LINES = f"""
 from medreasoner import MedReasoner
 done = MedReasoner.from_pretrained().ground("scan.jpg", {QUESTION!r})

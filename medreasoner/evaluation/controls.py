@@ -70,18 +70,23 @@ class Prior:
 
 def learn_prior(train: Iterable[Sample]) -> Prior:
     """Read the whole training set once; of every image only the size is read, from its mask where there is
-    one. Samples that cannot be read are left out. Errors: DataError if none is left."""
+    one. What is not there has no box; samples that cannot be read are left out. Errors: DataError if none
+    is left."""
     shares: dict[Kind, list[Box]] = defaultdict(list)
     unusable = []
     last, size = None, (0, 0)
     for sample in train:
+        if sample.absent:
+            continue
         try:
             if sample.image != last:
                 last, size = sample.image, _size(sample)
-            shares[kind(sample)].append(scaled(sample.truth().box, (1 / size[0], 1 / size[1])))
+            box = scaled(sample.truth().box, (1 / size[0], 1 / size[1]))
         except (ImageError, SampleError) as error:
             last = None
             unusable.append(f"training sample {short(sample.id)}: {error}")
+        else:
+            shares[kind(sample)].append(box)
     if not shares:
         why = f"; the first: {unusable[0]}" if unusable else ""
         raise DataError(f"none of the training samples can be used{why}")

@@ -53,8 +53,9 @@ def _table(card: str) -> dict[str, tuple[float, int]]:
     rows, columns = {}, None
     for line in card.splitlines():
         cells = _CELL.split(line.strip().strip("|").strip())
-        if cells[0].lower() == "modality" and {"n", "box IoU"} <= set(cells):
-            columns = cells.index("n"), cells.index("box IoU")
+        names = [cell.lower() for cell in cells]
+        if names[0] == "modality" and {"n", "box iou"} <= set(names):
+            columns = names.index("n"), names.index("box iou")
         elif columns is None or not line.startswith("|"):
             columns = None
         elif len(cells) > max(columns) and cells[columns[0]].isdigit() and int(cells[columns[0]]):

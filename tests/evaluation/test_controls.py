@@ -32,6 +32,11 @@ def test_the_prior_is_the_mean_box_in_shares_of_the_sides(train):
     assert learnt.box(("MRI", "unheard of"), (160, 120)) == pytest.approx(tuple(np.mean(everything, axis=0)))
 
 
+def test_what_is_not_there_has_no_part_in_the_prior(train):
+    absent = replace(train[0], category="absent alone", mask=None, box=None, points=None, absent=True)
+    assert learn_prior([absent, *train]) == learn_prior(train)
+
+
 @pytest.mark.parametrize("damage", [b"no picture", b"IHDR"])
 def test_the_prior_leaves_out_training_samples_that_cannot_be_read(train, damage):
     whole = [sample.mask if isinstance(sample.mask, bytes) else sample.mask.read_bytes() for sample in train]

@@ -104,6 +104,7 @@ def main() -> None:
         spent=spent(begun),
         command=summary.command or COMMAND,
         n=summary.n,
+        absent=summary.n - summary.overall["box_iou"].n,
         cases=summary.overall["box_iou"].clusters,
         table=card_tables.results(summary, "**embedded pair**"),
         gain=card_tables.cell(prior.model_minus_this, sign="+"),
