@@ -2,6 +2,8 @@
 last stage with low-rank updates.
 """
 
+from copy import deepcopy
+
 import torch
 from torch import nn
 from torch.func import functional_call
@@ -42,9 +44,15 @@ class ImageProjector(nn.Module):
                 for key in self.down
                 if (name := _parameter_of(key, number))
             }
-            states = functional_call(block, updated, (states,))
+            states = functional_call(_with_same_weights(block), updated, (states,))
         coarse = self.linear_2(self.act(self.linear_1(states))).flatten(1, 2)
         return coarse + self.fine(stage_3.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
+
+
+def _with_same_weights(block: nn.Module) -> nn.Module:
+    """A module of its own over the block's weights. `functional_call` swaps the weights of a module while it
+    runs, and another thread may be in the shared one, for another visitor or for the segmenter."""
+    return deepcopy(block, {id(tensor): tensor for tensor in (*block.parameters(), *block.buffers())})
 
 
 def _last_stage(width: tuple[int, int], ratio: float) -> dict[str, tuple[int, int]]:

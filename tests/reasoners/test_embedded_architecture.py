@@ -2,6 +2,8 @@
 what it was.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText
@@ -60,6 +62,22 @@ def test_once_a_place_has_begun_nothing_but_a_number_may_follow(model, pixels):
     model.train()
     assert logits(model, ids, pixel_values=pixels[:1]).isfinite().all(), "the loss of a wrong token is finite"
     model.eval()
+
+
+def test_threads_that_read_images_at_once_do_not_disturb_each_other(model, pixels):
+    tower = model.model.vision_tower
+    with torch.no_grad():
+        stage_3 = tower(pixels[:1], output_hidden_states=True).hidden_states[STAGE_3]
+        tokens, last = model.model.image_tokens(stage_3), tower(pixels[:1]).last_hidden_state
+
+    @torch.no_grad()
+    def read(number: int) -> bool:
+        if number % 2:
+            return torch.allclose(tower(pixels[:1]).last_hidden_state, last, atol=1e-5)
+        return torch.allclose(model.model.image_tokens(stage_3), tokens, atol=1e-5)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(read, range(40)))
 
 
 def test_a_stored_map_stands_for_the_picture(model, pixels):
