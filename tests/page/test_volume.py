@@ -22,8 +22,8 @@ from tests.visit import details, expect, finished, headline, opened, serving, st
 
 pytestmark = pytest.mark.browser
 EXAMPLES = Path(__file__).parents[2] / "medreasoner" / "examples"
-CT = "ct_brain_haemorrhage_ich_10218.jpg"
-QUESTION = "What on this scan rules out thrombolysis?"
+SHOWN = "hc18_fetal_head_006_HC.jpg"
+QUESTION = "What would you measure around to estimate how many weeks old the baby is?"
 SLICES = 5
 OUTLINED = re.compile(r"outlined from slice (\d+) to (\d+)")
 
@@ -36,8 +36,8 @@ def address():
 
 @pytest.fixture(scope="module")
 def volume(tmp_path_factory):
-    """A CT slice of an example three times, with a blank slice below and above."""
-    shown = np.asarray(Image.open(EXAMPLES / CT).convert("L"), np.int16)
+    """The image of an example three times, with a blank slice below and above."""
+    shown = np.asarray(Image.open(EXAMPLES / SHOWN).convert("L"), np.int16)
     blank = np.random.default_rng(0).integers(0, 8, shown.shape, dtype=np.int16)
     stack = np.stack([blank, shown, shown, shown, blank])
     path = tmp_path_factory.mktemp("volume") / "head.nii.gz"
@@ -167,7 +167,7 @@ def test_another_image_ends_a_run_and_takes_the_volume_away(visit, volume, tmp_p
     page.get_by_label("Question").fill(QUESTION)
     whole(page).click()
     expect(page.locator("#volume rect").first).to_be_attached()
-    Image.open(EXAMPLES / CT).save(tmp_path / "one.png")
+    Image.open(EXAMPLES / SHOWN).save(tmp_path / "one.png")
     upload(page, tmp_path / "one.png")
     expect(whole(page)).to_be_hidden()
     expect(page.locator("#volume .stack")).to_be_hidden()
