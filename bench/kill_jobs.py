@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.hub_server import USER, Hub
 NAME = f"{USER}/model"
 
 
-class Job(AbstractContextManager):
+class Job(AbstractContextManager, ABC):
     """One kind of work, in a folder of its own."""
 
     name = ""
@@ -36,17 +37,17 @@ class Job(AbstractContextManager):
         """Make everything ready for the work to be done anew."""
         shutil.rmtree(self.out, ignore_errors=True)
 
+    @abstractmethod
     def work(self) -> None:
         """Do it, or go on where an earlier process was killed; in a process of its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lost_by_a_kill(self) -> Iterator[str]:
         """What was finished and is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wrong_at_the_end(self) -> Iterator[str]:
         """What differs from the result of work that nobody disturbed."""
-        raise NotImplementedError
 
 
 class Evaluate(Job):

@@ -11,23 +11,11 @@ from medreasoner.answer import Absence, Answer, render
 from medreasoner.imaging import load_volume
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from tests.data.build.volumes_drawn import nifti
-from tests.segmenters.ball import BrightSegmenter, ball, box_of
+from tests.segmenters.ball import ball, box_of
 
 QUESTION = "Which part explains a cough that does not go away?"
 BALL = ball()
 LARGE = 60  # pixels; five slices of the ball have more
-
-
-class Bright(BrightSegmenter):
-    """The bright segmenter with the means of a `Segmenter`."""
-
-    revision = None
-
-    def encode(self, image, features=None):
-        return np.asarray(image)[..., 0]
-
-    def segment(self, encoded, prompt):
-        return self.segment_after(encoded, prompt, None)[:2]
 
 
 def write_ball(folder: Path) -> Path:

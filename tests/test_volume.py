@@ -37,18 +37,6 @@ QUESTION = "Which part explains a cough that does not go away?"
 BALL = ball()
 
 
-class Bright(BrightSegmenter):
-    """The bright segmenter with the means of a `Segmenter`."""
-
-    revision = None
-
-    def encode(self, image, features=None):
-        return np.asarray(image)[..., 0]
-
-    def segment(self, encoded, prompt):
-        return self.segment_after(encoded, prompt, None)[:2]
-
-
 @pytest.fixture(scope="module")
 def volume(tmp_path_factory):
     """The ball as a NIfTI volume that is shown as it is drawn."""
@@ -73,7 +61,7 @@ def blind(tmp_path_factory):
 
 
 def test_a_run_finds_a_slice_asks_it_and_grows_its_mask(volume, reasoner):
-    events = list(ground_volume(volume, QUESTION, reasoner, Bright()))
+    events = list(ground_volume(volume, QUESTION, reasoner, BrightSegmenter()))
     kinds = [type(event) for event in events]
     scanned = [event for event in events if isinstance(event, Scanned)]
     assert kinds[: len(scanned)] == [Scanned] * len(scanned) and kinds[len(scanned)] == Chosen
@@ -88,7 +76,7 @@ def test_a_run_finds_a_slice_asks_it_and_grows_its_mask(volume, reasoner):
 
 
 def test_a_chosen_slice_is_taken_as_it_is_and_the_ball_comes_home_whole(volume, reasoner):
-    events = list(ground_volume(volume, QUESTION, reasoner, Bright(), slice=MIDDLE[0]))
+    events = list(ground_volume(volume, QUESTION, reasoner, BrightSegmenter(), slice=MIDDLE[0]))
     assert isinstance(events[0], Chosen) and events[0].asked and events[0].slice == MIDDLE[0]
     done = events[-1]
     assert 2 * (done.mask & BALL).sum() / (done.mask.sum() + BALL.sum()) > 0.9
@@ -121,21 +109,21 @@ def test_absence_in_all_slices_is_the_answer(volume, blind):
 
 def test_stop_ends_a_run_within_a_slice(volume, reasoner):
     stop = threading.Event()
-    run = ground_volume(volume, QUESTION, reasoner, Bright(), stop=stop)
+    run = ground_volume(volume, QUESTION, reasoner, BrightSegmenter(), stop=stop)
     next(run)
     stop.set()
     rest = list(run)
     assert len([event for event in rest if isinstance(event, Scanned)]) <= 3
     assert isinstance(rest[-1], Failed) and rest[-1].reason == "stopped"
     stop = threading.Event()
-    run = ground_volume(volume, QUESTION, reasoner, Bright(), stop=stop)
+    run = ground_volume(volume, QUESTION, reasoner, BrightSegmenter(), stop=stop)
     while not (isinstance(event := next(run), Scanned) and event.found):
         pass
     stop.set()
     rest = [event for event in run if not isinstance(event, Scanned)]
     assert [type(event) for event in rest] == [Failed], "it was seen, and is not asked for any more"
     stop = threading.Event()
-    run = ground_volume(volume, QUESTION, reasoner, Bright(), slice=MIDDLE[0], stop=stop)
+    run = ground_volume(volume, QUESTION, reasoner, BrightSegmenter(), slice=MIDDLE[0], stop=stop)
     for event in run:
         if isinstance(event, Propagated):
             stop.set()
@@ -145,13 +133,13 @@ def test_stop_ends_a_run_within_a_slice(volume, reasoner):
 
 
 def test_a_question_that_cannot_be_asked_is_refused(volume, reasoner):
-    (failed,) = ground_volume(volume, "  ", reasoner, Bright())
+    (failed,) = ground_volume(volume, "  ", reasoner, BrightSegmenter())
     assert failed.reason == "question"
 
 
 def test_a_correction_on_any_slice_grows_from_there(volume):
     seeds = {5: box_of(BALL[4]), 10: box_of(BALL[9])}
-    found = list(refine_volume(volume, Bright(), seeds))
+    found = list(refine_volume(volume, BrightSegmenter(), seeds))
     assert [one.number for one in found][:2] == [5, 10]
     assert {one.number for one in found} >= {5, 6, 7, 8, 9, 10}
 
@@ -177,7 +165,7 @@ def test_each_slice_is_encoded_once_and_its_picture_opened_once(volume):
             opened.append(number)
             return volume.picture(number)
 
-    list(MaskPropagator(Bright()).propagate(VolumeSlices(Counting(), Bright()), {8: box_of(BALL[7])}))
+    list(MaskPropagator(BrightSegmenter()).propagate(VolumeSlices(Counting(), BrightSegmenter()), {8: box_of(BALL[7])}))
     assert sorted(set(opened)) == sorted(opened)[: len(set(opened))] or opened.count(8) <= 2
     assert all(opened.count(number) == 1 for number in opened if number != 8)
 

@@ -98,10 +98,9 @@ def embedded(
     return folder
 
 
-def segmenter(folder: Path, own_encoder: bool = True, multimask: bool = False) -> Path:
-    """A mask decoder's folder at 512 px, with or without a vision encoder."""
-    torch.manual_seed(0)
-    config = Sam2Config(
+def sam2_config() -> Sam2Config:
+    """Of a SAM 2 at 512 px."""
+    return Sam2Config(
         vision_config=_vision(),
         prompt_encoder_config={"hidden_size": 32, "image_size": 512, "mask_input_channels": 8},
         mask_decoder_config={
@@ -112,6 +111,12 @@ def segmenter(folder: Path, own_encoder: bool = True, multimask: bool = False) -
             "dynamic_multimask_via_stability": False,
         },  # fmt: skip
     )
+
+
+def segmenter(folder: Path, own_encoder: bool = True, multimask: bool = False) -> Path:
+    """A mask decoder's folder at 512 px, with or without a vision encoder."""
+    torch.manual_seed(0)
+    config = sam2_config()
     model = Sam2Model(config)
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}

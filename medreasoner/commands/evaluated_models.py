@@ -85,5 +85,8 @@ class EvaluatedModels(Models):
 
     def _device(self) -> str | None:
         """The GPU of this process where a launcher has given it one."""
+        import torch
+
         local = os.environ.get("LOCAL_RANK")
-        return f"cuda:{local}" if local is not None and self.device in (None, "cuda") else self.device
+        shared = self.device == "cuda" or self.device is None and torch.cuda.is_available()
+        return f"cuda:{local}" if local is not None and shared else self.device

@@ -34,7 +34,7 @@ class Blocks(gr.Blocks):
         if final or simple_format:
             return sent
         for index, (old, new) in enumerate(zip(before, now, strict=False)):
-            if old != new and (_is_update(old) or _is_update(new)):
+            if (_is_update(old) or _is_update(new)) and old != new:
                 sent[index] = [["replace", [], new]]
         return sent
 

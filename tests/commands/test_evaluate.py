@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from medreasoner.cli import main
@@ -52,6 +53,14 @@ def run(*arguments: object) -> int:
 
 def summary(folder: Path) -> dict:
     return json.loads((folder / "summary.json").read_text())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the launched process would take its GPU")
+def test_a_launched_process_needs_no_gpu(model, data, tmp_path, monkeypatch):
+    """As torchrun and `accelerate launch` start it on a machine that has none."""
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    given = ("evaluate", "--model", model, "--data", data, "--limit", 1, "--no-masks", "--out", tmp_path)
+    assert run(*given) == 0 and summary(tmp_path)["n"] == 1
 
 
 def test_batches_answers_and_a_report_of_both(model, data, tmp_path, capsys):

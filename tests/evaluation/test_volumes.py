@@ -17,16 +17,6 @@ from tests.segmenters.ball import MIDDLE, BrightSegmenter, ball
 BALL = ball()
 
 
-class Bright(BrightSegmenter):
-    revision = None
-
-    def encode(self, image, features=None):
-        return np.asarray(image)[..., 0]
-
-    def segment(self, encoded, prompt):
-        return self.segment_after(encoded, prompt, None)[:2]
-
-
 @pytest.fixture
 def folder(tmp_path):
     noise = np.random.default_rng(0).normal(0, 4, BALL.shape)
@@ -44,7 +34,7 @@ def test_a_ball_is_read_propagated_and_scored(folder):
     (row,) = volume_rows(folder)
     (target,) = targets_in(folder, row)
     assert np.array_equal(target.mask, BALL) and target.middle == MIDDLE[0] and target.name == "ball"
-    score = score_target(target, Bright())
+    score = score_target(target, BrightSegmenter())
     assert score.dice > 0.9 and score.nsd > 0.9 and score.key_dice > 0.98
     assert score.every_box > 0.98 and score.key_only < 0.5
     assert score.true_slices == (3, 13) and score.slices[0] >= 3 and score.slices[1] <= 13

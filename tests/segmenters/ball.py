@@ -37,10 +37,16 @@ class Drawn:
 class BrightSegmenter:
     """See `propagation.MaskPromptSegmenter`: all pixels in the box brighter than 50, believed by `score`."""
 
-    name = "bright"
+    name, revision = "bright", None
 
     def __init__(self, score: float = 0.9) -> None:
         self.score, self.logits = score, []
+
+    def encode(self, image, features=None):
+        return np.asarray(image)[..., 0]
+
+    def segment(self, encoded, prompt):
+        return self.segment_after(encoded, prompt, None)[:2]
 
     def segment_after(self, encoded, prompt, logits):
         self.logits.append(logits)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from transformers import Sam2Config, Sam2Model
+from transformers import Sam2Model
 
 from medreasoner.segmenters.sam2_decoder import AT_ONCE, can_decode, decode_many
 from medreasoner.segmenters.sam2_model import decode
-from tests.tiny import _vision
+from tests.tiny import sam2_config
 
 COUNT = AT_ONCE + 2  # prompts, more than are decoded at once
 
@@ -14,18 +14,7 @@ COUNT = AT_ONCE + 2  # prompts, more than are decoded at once
 @pytest.fixture(scope="module")
 def model() -> Sam2Model:
     torch.manual_seed(0)
-    config = Sam2Config(
-        vision_config=_vision(),
-        prompt_encoder_config={"hidden_size": 32, "image_size": 512, "mask_input_channels": 8},
-        mask_decoder_config={
-            "hidden_size": 32,
-            "mlp_dim": 64,
-            "iou_head_hidden_dim": 32,
-            "num_attention_heads": 4,
-            "dynamic_multimask_via_stability": False,
-        },  # fmt: skip
-    )
-    made = Sam2Model(config).eval()
+    made = Sam2Model(sam2_config()).eval()
     for weight in made.parameters():  # biases are zero at first, and one that is left out would not be seen
         weight.data += 0.1 * torch.randn_like(weight)
     return made

@@ -86,26 +86,16 @@ def test_a_space_that_somebody_made_otherwise_is_left_alone(hub, run):
 
 
 def test_a_space_that_cannot_be_built_shows_its_log_and_what_to_do(hub, run, monkeypatch, page):
-    broken = partial(
-        hub_store.Space,
-        host=page,
-        stages=["BUILDING", "BUILD_ERROR"],
-        build_log=["ERROR: No matching distribution"],
-    )
-    monkeypatch.setattr(hub_server, "Space", broken)
+    ends = {"stages": ["BUILDING", "BUILD_ERROR"], "build_log": ["ERROR: No matching distribution"]}
+    monkeypatch.setattr(hub_server, "Space", partial(hub_store.Space, host=page, **ends))
     code, printed = run("--model", MODEL)
     assert code == 1 and "the log above says why" in printed
     assert printed.count("  | ERROR: No matching distribution") == 1, "each line once"
 
 
 def test_a_page_that_breaks_at_its_start_shows_its_own_log(run, monkeypatch, page):
-    broken = partial(
-        hub_store.Space,
-        host=page,
-        stages=["BUILDING", "RUNTIME_ERROR"],
-        run_log=["ModuleNotFoundError: sam3"],
-    )
-    monkeypatch.setattr(hub_server, "Space", broken)
+    ends = {"stages": ["BUILDING", "RUNTIME_ERROR"], "run_log": ["ModuleNotFoundError: sam3"]}
+    monkeypatch.setattr(hub_server, "Space", partial(hub_store.Space, host=page, **ends))
     code, printed = run("--model", MODEL)
     assert code == 1 and "  | ModuleNotFoundError: sam3" in printed and "its page broke" in printed
 

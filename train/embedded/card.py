@@ -81,11 +81,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--evaluation", type=Path, required=True)
+    parser.add_argument(
+        "--answers", type=Path, help="the evaluation whose answers that one scored, if it asked no model"
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=EMBEDDED_FOLDER / "README.md")
     args = parser.parse_args()
-    summary = Summary.from_json(json.loads((args.evaluation / "summary.json").read_text()))
+    folders = [folder for folder in (args.answers, args.evaluation) if folder is not None]
+    summaries = [Summary.from_json(json.loads((each / "summary.json").read_text())) for each in folders]
+    summary = summaries[-1]
     run = json.loads((EMBEDDED_FOLDER / "run.json").read_text())
     begun = first_run(run)
     steps, batch = size_of(begun)
@@ -102,7 +107,7 @@ def main() -> None:
         seed=begun["options"].get("seed", SEED),
         stages=stages(run),
         spent=spent(begun),
-        command=summary.command or COMMAND,
+        commands=[each.command or COMMAND for each in summaries],
         n=summary.n,
         absent=summary.n - summary.overall["box_iou"].n,
         cases=summary.overall["box_iou"].clusters,
