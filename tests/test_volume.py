@@ -165,7 +165,11 @@ def test_each_slice_is_encoded_once_and_its_picture_opened_once(volume):
             opened.append(number)
             return volume.picture(number)
 
-    list(MaskPropagator(BrightSegmenter()).propagate(VolumeSlices(Counting(), BrightSegmenter()), {8: box_of(BALL[7])}))
+    list(
+        MaskPropagator(BrightSegmenter()).propagate(
+            VolumeSlices(Counting(), BrightSegmenter()), {8: box_of(BALL[7])}
+        )
+    )
     assert sorted(set(opened)) == sorted(opened)[: len(set(opened))] or opened.count(8) <= 2
     assert all(opened.count(number) == 1 for number in opened if number != 8)
 

@@ -11,8 +11,8 @@ import pytest
 from medreasoner.imaging import load_volume
 from medreasoner.segmenters.mask_propagation import Limits, MaskPropagator
 from medreasoner.volume_masks import VolumeSlices, reach, refine_volume, seed_component
-from tests.ball_volume import BALL, Bright, write_ball
-from tests.segmenters.ball import MIDDLE, box_of
+from tests.ball_volume import BALL, write_ball
+from tests.segmenters.ball import MIDDLE, BrightSegmenter, box_of
 
 MID = MIDDLE[0]
 LOW, HIGH = MID - 2, MID + 2
@@ -25,13 +25,16 @@ def volume(tmp_path_factory):
 
 
 def growing() -> MaskPropagator:
-    return MaskPropagator(Bright(), Limits(grow=0.1, larger=9, smaller=0))
+    return MaskPropagator(BrightSegmenter(), Limits(grow=0.1, larger=9, smaller=0))
 
 
 def test_a_correction_draws_the_slices_nearer_to_it_and_no_other(volume):
-    every = {one.number: one.mask for one in refine_volume(volume, Bright(), SEEDS, propagator=growing())}
+    every = {
+        one.number: one.mask for one in refine_volume(volume, BrightSegmenter(), SEEDS, propagator=growing())
+    }
     part = {
-        one.number: one.mask for one in refine_volume(volume, Bright(), SEEDS, HIGH, propagator=growing())
+        one.number: one.mask
+        for one in refine_volume(volume, BrightSegmenter(), SEEDS, HIGH, propagator=growing())
     }
     reached = reach(HIGH, SEEDS, volume.shape[0])
     assert set(part) == set(every) & set(reached) and HIGH in part and LOW not in part
@@ -50,7 +53,7 @@ def test_the_slices_nearer_to_a_seed_are_its_own(seed, seeds, expected):
 def test_what_is_known_of_a_slice_is_used_once_and_its_picture_opened_once(volume):
     opened = []
 
-    class Counted(Bright):
+    class Counted(BrightSegmenter):
         def encode(self, image, features=None):
             opened.append(features)
             return super().encode(image)
@@ -69,7 +72,7 @@ def test_what_is_made_of_a_slice_is_dropped_before_many_others_are_made(volume):
         def __init__(self, grey):
             self.grey = grey
 
-    class Watched(Bright):
+    class Watched(BrightSegmenter):
         def encode(self, image, features=None):
             heavy = Heavy(super().encode(image))
             alive.add(heavy)

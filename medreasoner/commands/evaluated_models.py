@@ -85,8 +85,8 @@ class EvaluatedModels(Models):
 
     def _device(self) -> str | None:
         """The GPU of this process where a launcher has given it one."""
-        import torch
+        from medreasoner.device import pick_device
 
         local = os.environ.get("LOCAL_RANK")
-        shared = self.device == "cuda" or self.device is None and torch.cuda.is_available()
-        return f"cuda:{local}" if local is not None and shared else self.device
+        takes_gpu = (self.device or pick_device(None)) == "cuda"
+        return f"cuda:{local}" if local is not None and takes_gpu else self.device

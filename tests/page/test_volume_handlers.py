@@ -20,8 +20,8 @@ from medreasoner.page.page import Page
 from medreasoner.page.session import Session
 from medreasoner.reasoners.base import ReasonerError
 from medreasoner.segmenters.base import SegmenterPrompt
-from tests.ball_volume import BALL, QUESTION, Bright, sees, write_ball
-from tests.segmenters.ball import box_of
+from tests.ball_volume import BALL, QUESTION, sees, write_ball
+from tests.segmenters.ball import BrightSegmenter, box_of
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def opener():
 
 @pytest.fixture(scope="module")
 def page(path):
-    return Page(MedReasoner(sees(path), Bright()), [])
+    return Page(MedReasoner(sees(path), BrightSegmenter()), [])
 
 
 @pytest.fixture
@@ -142,10 +142,12 @@ def test_the_chosen_model_is_asked_as_the_switch_says_and_its_segmenter_draws_ag
         loaded.append(model)
         return Second(sees(path), Drawing())
 
-    class Drawing(Bright):
+    class Drawing(BrightSegmenter):
         name = "the second one"
 
-    offered = OfferedModels(MedReasoner(sees(path, blind=True), Bright()), ["first", "second"], (), load)
+    offered = OfferedModels(
+        MedReasoner(sees(path, blind=True), BrightSegmenter()), ["first", "second"], (), load
+    )
     page = Page(offered, [])
     values = ask(page, session, model="second", think="no")
     assert loaded == ["second"] and thought == [False]
@@ -153,8 +155,11 @@ def test_the_chosen_model_is_asked_as_the_switch_says_and_its_segmenter_draws_ag
     run = session.volume
     assert run.found, "the first sees nothing"
     seen = []
-    Drawing.segment = lambda self, *given: (seen.append(self), Bright.segment(self, *given))[1]
-    Drawing.segment_after = lambda self, *given: (seen.append(self), Bright.segment_after(self, *given))[1]
+    Drawing.segment = lambda self, *given: (seen.append(self), BrightSegmenter.segment(self, *given))[1]
+    Drawing.segment_after = lambda self, *given: (
+        seen.append(self),
+        BrightSegmenter.segment_after(self, *given),
+    )[1]
     correct(page, view(session, opener, 10), SegmenterPrompt(box_of(BALL[9]).box[:3] + (14.0,)))
     assert seen and run.corrected
     ask(page, session, model="second", think="yes")
@@ -167,7 +172,7 @@ def test_a_chosen_model_that_cannot_be_loaded_leaves_the_answer(path, session):
     def load(model, segmenter):
         raise ReasonerError("it is gone")
 
-    page = Page(OfferedModels(MedReasoner(sees(path), Bright()), ["first", "gone"], (), load), [])
+    page = Page(OfferedModels(MedReasoner(sees(path), BrightSegmenter()), ["first", "gone"], (), load), [])
     ask(page, session)
     before = session.volume
     values = ask(page, session, task="second", model="gone")

@@ -17,7 +17,8 @@ from medreasoner.model import MedReasoner
 from medreasoner.page.page import Page
 from medreasoner.reasoners.base import EncodedImage
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
-from tests.ball_volume import BALL, QUESTION, Bright, sees, write_ball
+from tests.ball_volume import BALL, QUESTION, sees, write_ball
+from tests.segmenters.ball import BrightSegmenter
 from tests.visit import ask, expect, finished, headline, opened, serving, status
 
 pytestmark = pytest.mark.browser
@@ -63,7 +64,7 @@ def model(volume) -> Held:
 
 @pytest.fixture(scope="module")
 def address(model) -> Iterator[str]:
-    for page in serving(Page(MedReasoner(model, Bright()), [])):
+    for page in serving(Page(MedReasoner(model, BrightSegmenter()), [])):
         yield page.demo.local_url
 
 
