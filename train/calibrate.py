@@ -30,7 +30,7 @@ from medreasoner.evaluation.run import RECORDS, Source, evaluate
 from medreasoner.metrics import Interval, auroc, calibration_error, statistic
 from medreasoner.model import MedReasoner
 from train.compare import in_words, reworded
-from train.holdout import is_dev
+from train.holdout import held_back_cases
 
 # Features to choose from. The segmenter's estimate is not among them: with it a confidence would hold for one
 # segmenter alone, and it brought nothing beside the spread (docs/experiments/evaluation.md).
@@ -51,8 +51,9 @@ def held_back(folders: Sequence[str], seed: int = 0) -> list[Sample]:
     """The held-back training samples of some sets, every other one in a wording that was held back, where its
     category has one."""
     rng, samples = random.Random(seed), []
-    kept = (s for folder in folders for s in load(folder, "train", strict=True) if is_dev(s.case))
-    for number, sample in enumerate(kept):
+    trained = [sample for folder in folders for sample in load(folder, "train", strict=True)]
+    held = held_back_cases(sample.case for sample in trained)
+    for number, sample in enumerate(sample for sample in trained if sample.case in held):
         category = categories().get(sample.target or sample.category)
         if number % 2 and not sample.absent and category is not None and category.held_back:
             sample = replace(sample, question=reworded(sample, rng))

@@ -38,7 +38,7 @@ from medreasoner.segmenters.base import Segmenter
 from medreasoner.segmenters.registry import load_segmenter
 from train.bf16 import usable_on_cpu
 from train.greedy_answers import answer, saved_or_new
-from train.holdout import is_dev
+from train.holdout import held_back_cases
 from train.image_features import CachedSegmenter, ImageFeatures
 from train.model_spec import open_model_spec
 
@@ -166,7 +166,9 @@ def main(open_features: Callable[[list[str], Path], ImageFeatures] | None = None
     args = options(open_features is not None)
     args.bf16 = usable_on_cpu(args.bf16)
     samples = list(load(args.data, "train" if args.dev else args.split, strict=True))
-    samples = [s for s in samples if not args.dev or is_dev(s.case)]
+    if args.dev:
+        held = held_back_cases(sample.case for sample in samples)
+        samples = [sample for sample in samples if sample.case in held]
     if args.control in ("shuffled", "swapped"):  # what is not there stays so with any question or image
         samples = [s for s in samples if not s.absent]
     samples = with_control(samples[: args.limit] if args.limit else samples, args.control, args.seed)

@@ -10,7 +10,7 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel, TrainingA
 from medreasoner.data.load import load
 from medreasoner.data.sample import Sample
 from train.bf16 import rollout
-from train.holdout import is_dev
+from train.holdout import held_back_cases
 from train.preflight import usable
 
 # the language part's own linear layers, in every family: never the vision tower, whose layers may be called
@@ -27,9 +27,10 @@ def open_samples(options: TrainingArguments) -> list[Sample]:
     Errors: DataError for a set that cannot be read at all, PreflightError for samples that cannot be used.
     """
     sets = [load(source, options.split) for source in options.data]
-    samples = [
-        sample for loaded in sets for sample in loaded if not (options.hold_back and is_dev(sample.case))
-    ]
+    samples = [sample for loaded in sets for sample in loaded]
+    if options.hold_back:
+        held = held_back_cases(sample.case for sample in samples)
+        samples = [sample for sample in samples if sample.case not in held]
     samples = samples[: options.limit] if options.limit else samples
     return usable(samples, [str(row) for loaded in sets for row in loaded.skipped], options.skip_broken)
 

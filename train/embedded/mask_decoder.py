@@ -28,10 +28,10 @@ from transformers import Sam2Model
 
 from medreasoner.segmenters.sam2_model import decode
 from train.embedded.mask_correction import INSIDE, corrections
-from train.embedded.mask_examples import NOISES, SIDE, Batch, Examples
+from train.embedded.mask_examples import NOISES, SIDE, Batch, Examples, trained_cases
 from train.embedded.mask_weights import interpolate, mean_of, save_segmenter
 from train.embedded.sam2 import load_sam2
-from train.holdout import is_dev
+from train.holdout import held_back_cases
 
 CACHED = ("conv_s0", "conv_s1", "pred_obj_score_head")  # already applied in the cached maps, or never read
 USUAL = (
@@ -177,15 +177,14 @@ def main() -> None:
         sam2.load_state_dict(mean_of(args.start, args.fixed), strict=False)
     sam2.mask_decoder.dynamic_multimask_via_stability = False
     sam2.config.mask_decoder_config.dynamic_multimask_via_stability = False
-    held_back = Examples(args.data[:1], args.features, lambda sample: is_dev(sample["case"]))
+    held = held_back_cases(trained_cases(args.data))
+    held_back = Examples(args.data[:1], args.features, lambda row: row["case"] in held)
     record = {"options": {key: str(value) for key, value in vars(args).items()}}
     if args.start:
         records = [(start / "run.json").read_text(encoding="utf-8") for start in args.start]
         record |= {"before": [json.loads(text) for text in records]}
     if args.steps:
-        examples = Examples(
-            args.data, args.features, lambda sample: not is_dev(sample["case"]), args.rare, args.noise
-        )
+        examples = Examples(args.data, args.features, lambda r: r["case"] not in held, args.rare, args.noise)
         curve = train(sam2, examples, args)
         record |= {"examples": len(examples.rows), "curve": [round(value, 4) for value in curve[::10]]}
     if args.keep < 1:

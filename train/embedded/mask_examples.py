@@ -119,6 +119,12 @@ def _tensor(arrays: list[np.ndarray]) -> torch.Tensor:
     return torch.tensor(np.stack(arrays), dtype=torch.float32)
 
 
+def trained_cases(folders: list[Path]) -> set[str]:
+    """The cases of the training samples of built sets."""
+    lines = (line for each in folders for line in (each / "samples.jsonl").open(encoding="utf-8"))
+    return {sample["case"] for sample in map(json.loads, lines) if sample["split"] == "train"}
+
+
 def _rows(folder: Path, stores: list[FeatureCache], wanted: Callable[[dict], bool]) -> list[Row]:
     processor, keys, rows = image_processor(INPUT_SIDE), {}, []
     for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines():

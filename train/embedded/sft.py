@@ -28,7 +28,7 @@ from train.embedded.sft_options import Options
 from train.embedded.stage_3_cache import Stage3Cache
 from train.embedded.trainer import GroundingTrainer
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
-from train.holdout import is_dev
+from train.holdout import held_back_cases
 from train.model_spec import ModelSpec, open_model_spec
 from train.options import run
 from train.preflight import PreflightError
@@ -72,7 +72,9 @@ def open_rows(options: Options, spec: ModelSpec, maps: Stage3Cache) -> Rows:
             "correct the recipe"
         )
     pictures = load_pictures([Path(folder) for folder in options.data], options.split)
-    pictures = [each for each in pictures if not (options.hold_back and is_dev(each.case))]
+    if options.hold_back:
+        held = held_back_cases(each.case for each in pictures)
+        pictures = [each for each in pictures if each.case not in held]
     cached = set(maps.index([each.path for each in pictures]))
     usable = [each for each in pictures if each.path in cached]
     if not usable:
