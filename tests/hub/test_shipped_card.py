@@ -20,9 +20,8 @@ def test_the_shipped_pairs_card_is_made_anew_from_measured_files(tmp_path, monke
     evaluation = measured(
         tmp_path / "e", Prompt(), fits_best=score(0.7), controls={"prior": {"model_minus_this": score(0.1)}}
     )
-    (tmp_path / "samples.jsonl").write_text(
-        json.dumps({"split": "train", "dataset": "d", "image": "i.png"}) + "\n"
-    )
+    line = {"split": "train", "dataset": "d", "image": "i.png", "case": "d/1", "target": "liver"}
+    (tmp_path / "samples.jsonl").write_text(json.dumps(line) + "\n")
     facts = {"dataset": "d", "licence": "CC0", "licence_verified": False, "source": "github:a/b"}
     (tmp_path / "manifest.jsonl").write_text(json.dumps(facts) + "\n")
     given = {
@@ -46,6 +45,7 @@ def test_the_shipped_pairs_card_is_made_anew_from_measured_files(tmp_path, monke
         text.split("## How it was made")[0].split("## Use it")[1]
         == shipped.split("## How it was made")[0].split("## Use it")[1]
     )
+    assert "It was trained on 1 kinds of target" in text
     assert MARKER in text and MARKER in shipped
     limits, runs = (
         ("## Intended use and limits", "not a medical device"),

@@ -10,11 +10,11 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from medreasoner.data.taxonomy import categories
 from medreasoner.evaluation.summary import Summary
 from medreasoner.hub import card_tables
 from medreasoner.hub.card import render, spent
 from medreasoner.manifest import EMBEDDED_FOLDER
+from train.holdout import held_back_cases
 
 # where none was recorded
 COMMAND = (
@@ -44,6 +44,14 @@ def sources(data: Path, manifest: Path) -> list[dict]:
         }
         for name, images in sorted(used.items())
     ]
+
+
+def trained_targets(data: Path) -> set[str]:
+    """The targets of the training split of `data` that some case shows which is not held back."""
+    lines = map(json.loads, (data / "samples.jsonl").read_text().splitlines())
+    samples = [each for each in lines if each["split"] == "train"]
+    held = held_back_cases(each["case"] for each in samples)
+    return {each["target"] for each in samples if each["case"] not in held and not each.get("absent")}
 
 
 def size_of(run: dict) -> tuple[int, int]:
@@ -99,7 +107,7 @@ def main() -> None:
     text = render(
         "embedded.md.jinja",
         trainable=run["trainable_m"],
-        categories=len(categories()),
+        categories=len(trained_targets(args.data)),
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
         steps=steps,

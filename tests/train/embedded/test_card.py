@@ -2,7 +2,8 @@
 
 import json
 
-from train.embedded.card import described, first_run, size_of, stages
+from train.embedded.card import described, first_run, size_of, stages, trained_targets
+from train.holdout import is_chosen
 from train.record import base_record
 
 
@@ -21,6 +22,19 @@ def test_a_record_says_what_the_run_went_on_from_and_the_card_tells_it_in_order(
     assert mean.endswith("GRPO with the rewards `mask`, 150 steps of 32") and then == (
         "from there SFT, 900 steps of 8 pictures, 3 conversations about each"
     )
+
+
+def test_only_targets_that_were_trained_on_are_counted(tmp_path):
+    cases = [f"a/{n}" for n in range(100)]
+    held, kept = (next(case for case in cases if is_chosen(case) is which) for which in (True, False))
+    rows = [
+        {"split": "train", "case": held, "target": "glottis"},
+        {"split": "train", "case": kept, "target": "liver"},
+        {"split": "train", "case": "a/2", "target": "spleen", "absent": True},
+        {"split": "validation", "case": "a/3", "target": "kidney"},
+    ]
+    (tmp_path / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert trained_targets(tmp_path) == {"liver"}
 
 
 def test_the_size_of_a_run_is_read_from_old_records_and_from_those_of_trls_trainer():
