@@ -253,7 +253,7 @@ def loaded_after(code: str) -> set[str]:
     """Which heavy modules a fresh interpreter holds after `code`."""
     report = f"import sys\n{code}\nsys.stderr.write('LOADED ' + ' '.join(m for m in {HEAVY!r} if m in sys.modules))"
     run = subprocess.run(
-        [sys.executable, "-c", report], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", report], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
     assert run.returncode == 0, run.stderr
     return set(run.stderr.rsplit("LOADED", 1)[1].split())

@@ -24,7 +24,7 @@ def found(tmp_path_factory) -> dict:
         env=os.environ | {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     return json.loads((out / "gpu.json").read_text()) | {"table": (out / "gpu.md").read_text()}

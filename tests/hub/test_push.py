@@ -189,7 +189,7 @@ def test_while_the_hub_has_half_of_a_file_nothing_of_the_push_is_seen(hub, folde
     before = hub.files(NAME)
     (folder / "model.safetensors").write_bytes(WEIGHTS[::-1])
     (folder / "config.json").write_text("[]")
-    half = threading.Barrier(2, timeout=60)
+    half = threading.Barrier(2, timeout=600)
     hub.fault(r"PUT ", slow=1000, half=half)
     with ThreadPoolExecutor(1) as thread:
         pushing = thread.submit(push_folder, folder, NAME)

@@ -16,10 +16,8 @@ from medreasoner.data.publish.reviews import ACCEPT, EDIT, REJECT, UNDO, Ledger,
 from medreasoner.review.page import ReviewPage, launch
 from medreasoner.review.session import ReviewSession
 from tests.review_set import QUESTIONS, REASON, draw, samples
+from tests.visit import PATIENCE, expect, sync_api
 
-sync_api = pytest.importorskip("playwright.sync_api")
-expect = sync_api.expect
-expect.set_options(timeout=20_000)  # a patience, not a wait: on a busy machine a page is slow
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,6 +33,7 @@ def visit(browser) -> Iterator[Callable[[str], "sync_api.Page"]]:
 
     def come(address: str) -> "sync_api.Page":
         context = browser.new_context(viewport={"width": 1280, "height": 820})
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on(

@@ -236,7 +236,7 @@ def test_every_save_goes_to_the_hub_with_our_card_and_without_what_does_not_belo
             "tester/tiny-grpo",
         ]
         done = subprocess.run(
-            arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+            arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900
         )
         assert done.returncode == 0, done.stderr[-2000:]
         repository = hub.repository("tester/tiny-grpo")

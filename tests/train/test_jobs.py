@@ -42,7 +42,7 @@ def test_the_script_runs_the_training_command(tmp_path):
     path.write_text(text.replace(f'"{MOUNTED}"', f'"{ROOT}"'))
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, str(path)], capture_output=True, text=True, timeout=120, env=environment
+        [sys.executable, str(path)], capture_output=True, text=True, timeout=600, env=environment
     )
     assert done.returncode == 2 and "lingshu-medical-mllm/Lingshu-7B is neither" in done.stderr
     assert "the Hub cannot be reached" in done.stderr
@@ -76,6 +76,6 @@ def test_the_code_that_is_sent_runs_without_what_is_left_out(tmp_path):
         env=os.environ | {"PYTHONPATH": ""},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0 and str(tmp_path) in done.stdout, done.stderr[-2000:]

@@ -99,7 +99,7 @@ def test_a_build_that_was_killed_goes_on_to_the_same_bytes(tmp_path, where, left
     ]
     source(tmp_path / "src", rows)
     run = subprocess.run(
-        [sys.executable, "-c", KILLED, where, tmp_path / "src", tmp_path / "out"], cwd=ROOT, timeout=60
+        [sys.executable, "-c", KILLED, where, tmp_path / "src", tmp_path / "out"], cwd=ROOT, timeout=600
     )
     assert run.returncode == -signal.SIGKILL
     paths = [

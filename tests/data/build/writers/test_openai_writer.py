@@ -91,7 +91,7 @@ def test_an_endpoint_writes_a_set_and_a_rerun_asks_nothing(served, url, tmp_path
 def test_several_at_once_give_the_same_bytes(served, url, tmp_path):
     ct(tmp_path / "src")
     builder(tmp_path / "src", tmp_path / "one", client(url, tmp_path / "a")).run()
-    together = threading.Barrier(3, timeout=60)
+    together = threading.Barrier(3, timeout=600)
 
     def meet(body: dict) -> str:  # answers only when three are there
         if "short_description" in str(body["messages"][-1]["content"][-1]) and len(met) < 3:
