@@ -4,7 +4,7 @@ fail.
 It speaks the Hub's HTTP as huggingface_hub 2.4.0 does, for models, datasets and Spaces. Large files go
 through LFS (directly, in parts, or behind redirects to another host name); with a folder for `xet` they go
 there through hf_xet instead (`hub_xet.py`), and without one clients run with HF_HUB_DISABLE_XET=1. Routes are
-in `hub_routes.py`, what is kept in `hub_store.py`, faults in `hub_wire.py`. It does not speak git.
+in `hub_routes/`, what is kept in `hub_store.py`, faults in `hub_wire.py`. It does not speak git.
 
     with Hub() as hub:                                    # Hub(redirect=True), Hub(part_size=1 << 20)
         subprocess.run([...], env=hub.environment(home))  # any client in a process of its own

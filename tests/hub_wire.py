@@ -1,7 +1,7 @@
 """The HTTP below the loopback Hub's routes: requests in, replies out, and what a test wants to go wrong on
 the way.
 
-A handler finds the method for a path, and faults are put in. The routes themselves are in `hub_routes.py`.
+A handler finds the method for a path, and faults are put in. The routes themselves are in `hub_routes/`.
 """
 
 import json
@@ -43,6 +43,10 @@ class Reply:
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    return Reply(json.dumps(value).encode(), status, {"Content-Type": "application/json"})
 
 
 ROUTES: list[tuple[str, re.Pattern, str]] = []
