@@ -46,6 +46,15 @@ def test_an_example_is_opened_and_asked_with_one_click(visit):
     expect(headline(page)).to_contain_text(ELSEWHERE)
 
 
+def test_an_example_brings_its_image_its_question_and_its_source(visit):
+    page = visit()
+    page.get_by_role("group", name="Examples").get_by_role("button", name="Ultrasound").click()
+    expect(page.get_by_text("Ultrasound, drawn for this test, CC0")).to_be_visible()
+    expect(page.get_by_label("Question")).to_have_value(WHAT)
+    ask(page).click()
+    finished(page)
+
+
 def test_the_question_is_among_the_first_stops_of_the_keyboard_and_the_keys_are_told_before_an_image(visit):
     page = visit()
     stops = []
