@@ -45,6 +45,8 @@ class MedReasonerConfig(LlavaConfig):
         question_end_token_id: the token that ends the question, after the image's tokens.
         place_token_id: the token that begins the numbers of an answer; None where there is no such token.
         number_token_ids: of the numbers, which alone may follow it.
+        openings: (endings of a prompt as token ids, the token that alone may begin its answer); the first
+            that fits holds. So it reasons, or answers at once, as it is asked.
     """
 
     model_type = "medreasoner"
@@ -58,6 +60,7 @@ class MedReasonerConfig(LlavaConfig):
     question_end_token_id: int = 0
     place_token_id: int | None = None
     number_token_ids: list[int] | tuple[int, ...] = ()
+    openings: list | tuple = ()
 
 
 class MedReasonerModel(LlavaModel):
@@ -83,9 +86,9 @@ class MedReasonerModel(LlavaModel):
         outputs.pooler_output = list(self.image_tokens(outputs.hidden_states[STAGE_3]))
         return outputs
 
-    def image_tokens(self, stage_3: torch.Tensor) -> torch.Tensor:
-        """(B, 256, H) of the tower's stage-3 map (B, 32, 32, 384)."""
-        return self.multi_modal_projector(stage_3, self.vision_tower.backbone.blocks[STAGE_3:])
+    def image_tokens(self, stage_3: torch.Tensor, last: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, 256, H) of the tower's stage-3 map (B, 32, 32, 384); `last` as in `forward`."""
+        return self.multi_modal_projector(stage_3, self.vision_tower.backbone.blocks[STAGE_3:], last)
 
     def embed(self, input_ids: torch.Tensor, questions: torch.Tensor | None = None) -> torch.Tensor:
         """(B, L, H): the decoder's own embeddings, and for the question's tokens what the sentence encoder
@@ -126,19 +129,21 @@ class MedReasonerModel(LlavaModel):
         mm_encoder_outputs: dict[str, BaseModelOutputWithPooling] | None = None,
         questions: torch.Tensor | None = None,
         stage_3: torch.Tensor | None = None,
+        last: torch.Tensor | None = None,
         **kwargs: object,
     ) -> LlavaModelOutputWithPast:
         """As `LlavaModel.forward`, and:
 
         Args:
             questions: see `embed`. stage_3: the tower's stage-3 map (B, 32, 32, 384) instead of
-                `pixel_values`, where it was computed before.
+                `pixel_values`, where it was computed before. last: the map (B, 16, 16, 768) after the
+                reasoner's last stage, where that was computed before too.
         """
         if inputs_embeds is None:
             inputs_embeds = self.embed(input_ids, questions)
         features = None
         if stage_3 is not None:
-            features = self.image_tokens(stage_3)
+            features = self.image_tokens(stage_3, last)
         elif mm_encoder_outputs is not None and mm_encoder_outputs.get("image") is not None:
             features = torch.stack(list(mm_encoder_outputs["image"].pooler_output))
         elif pixel_values is not None:
@@ -199,7 +204,24 @@ class MedReasonerForConditionalGeneration(LlavaForConditionalGeneration):
         outputs = super().forward(input_ids=input_ids, **kwargs)
         if not self.training and input_ids is not None:
             outputs.logits = self.allowed(input_ids[:, -outputs.logits.shape[1] :], outputs.logits)
+            outputs.logits = self.opened(input_ids, outputs.logits)
         return outputs
+
+    def opened(self, input_ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (B, K, V) of what follows the last K of `input_ids` (B, L), where a prompt ends minus
+        infinity for all but the token that may begin its answer (`openings`)."""
+        decided = torch.zeros_like(input_ids, dtype=torch.bool)
+        for ending, first in self.config.openings:
+            length = len(ending)
+            if input_ids.shape[1] < length:
+                continue
+            found = (input_ids.unfold(1, length, 1) == input_ids.new_tensor(ending)).all(-1)
+            ends = nn.functional.pad(found, (length - 1, 0)) & ~decided
+            decided |= ends
+            barred = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
+            barred[first] = False
+            logits = logits.masked_fill(ends[:, -logits.shape[1] :, None] & barred, -torch.inf)
+        return logits
 
     def allowed(self, tokens: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, L, V) of what follows `tokens` (B, L), minus infinity for what may not: once an answer

@@ -35,8 +35,17 @@ class ImageProjector(nn.Module):
         self.linear_2 = nn.Linear(hidden, hidden)
         self.fine = nn.Conv2d(width[0], hidden, kernel_size=2, stride=2)
 
-    def forward(self, stage_3: torch.Tensor, blocks: nn.ModuleList) -> torch.Tensor:
-        """`blocks`: the tower's blocks after its third stage; their own weights are not changed."""
+    def forward(
+        self, stage_3: torch.Tensor, blocks: nn.ModuleList, last: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """`blocks`: the tower's blocks after its third stage; `last`: what `last_stage` made of `stage_3`,
+        where it was computed before."""
+        states = self.last_stage(stage_3, blocks) if last is None else last
+        coarse = self.linear_2(self.act(self.linear_1(states))).flatten(1, 2)
+        return coarse + self.fine(stage_3.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
+
+    def last_stage(self, stage_3: torch.Tensor, blocks: nn.ModuleList) -> torch.Tensor:
+        """The map (B, 16, 16, 768) after `blocks`, whose own weights are not changed."""
         states = stage_3
         for number, block in enumerate(blocks):
             updated = {
@@ -45,8 +54,7 @@ class ImageProjector(nn.Module):
                 if (name := _parameter_of(key, number))
             }
             states = functional_call(_with_same_weights(block), updated, (states,))
-        coarse = self.linear_2(self.act(self.linear_1(states))).flatten(1, 2)
-        return coarse + self.fine(stage_3.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
+        return states
 
 
 def _with_same_weights(block: nn.Module) -> nn.Module:

@@ -51,6 +51,24 @@ def test_auto_classes_load_a_saved_model_without_remote_code(model, pixels, tmp_
     )
 
 
+def test_the_answer_begins_as_the_end_of_the_prompt_asks_for(model, pixels, monkeypatch):
+    ids = ids_of("where is the kidney?")
+    ending, longer = ids[0, -2:].tolist(), ids[0, -3:].tolist()
+    free = logits(model, ids, pixel_values=pixels[:1])
+    monkeypatch.setattr(model.config, "openings", [(longer, 5), (ending, 7)])
+    for begun, first in ((ids, 5), (torch.cat([ids[:, :-3], ids[:, -3:] * 0 + ids[0, -1]], 1), None)):
+        allowed = logits(model, begun, pixel_values=pixels[:1]).isfinite()
+        assert allowed[0, :-1].all()
+        assert allowed[0, -1].nonzero().flatten().tolist() == [first] or (first is None and allowed.all())
+    monkeypatch.setattr(model.config, "openings", [([*longer[:1], 0, 0], 5), (ending, 7)])
+    held = logits(model, ids, pixel_values=pixels[:1])
+    assert held[0, -1].isfinite().nonzero().flatten().tolist() == [7]
+    assert held[0, -1, 7] == free[0, -1, 7]
+    model.train()
+    assert logits(model, ids, pixel_values=pixels[:1]).isfinite().all()
+    model.eval()
+
+
 def test_once_a_place_has_begun_nothing_but_a_number_may_follow(model, pixels):
     tokenizer, numbers = tiny_medreasoner.tokenizer(), model.config.number_token_ids
     assert tokenizer.convert_ids_to_tokens(numbers) == [str(number) for number in range(256)]

@@ -43,7 +43,9 @@ def test_every_token_is_chosen_by_the_scores_that_the_model_gives_the_whole_text
     whole = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.no_grad():
         expected = model(**whole).logits[0, -len(tokens) - 1 : -1]
-    assert torch.allclose(scores, expected, atol=1e-3 * float(expected.abs().max()))
+    may = expected.isfinite()  # only one token may begin the shipped model's answer
+    assert torch.equal(scores.isfinite(), may)
+    assert torch.allclose(scores[may], expected[may], atol=1e-3 * float(expected[may].abs().max()))
     assert tokens == scores.argmax(-1).tolist()
 
 
@@ -64,13 +66,13 @@ def test_it_ends_when_told_with_the_end_token_and_at_the_limit(asked):
 
 def test_a_sample_is_drawn_in_proportion_to_the_probabilities(asked):
     model, inputs = asked
-    _, scores = written(model, inputs, until=bool)
+
+    def second(temperature: float | None) -> int:  # only one token may begin the shipped model's answer
+        return written(model, inputs, temperature, until=lambda so_far: len(so_far) == 2)[0][1]
+
     torch.manual_seed(0)
-    drawn = [written(model, inputs, temperature=1e-3, until=bool)[0][0] for _ in range(3)]
-    assert set(drawn) == {int(scores.argmax())}
-    torch.manual_seed(0)
-    many = {written(model, inputs, temperature=50.0, until=bool)[0][0] for _ in range(8)}
-    assert len(many) > 1
+    assert {second(1e-3) for _ in range(3)} == {second(None)}
+    assert len({second(50.0) for _ in range(8)}) > 1
 
 
 def test_after_the_token_that_begins_a_place_both_loops_write_a_number(asked):

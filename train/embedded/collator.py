@@ -13,11 +13,12 @@ import torch
 from transformers import ProcessorMixin
 
 from medreasoner.prompts import messages
+from train.embedded.fixed_views import LastMaps
 from train.embedded.stage_3_cache import Stage3Cache
+from train.embedded.token_masks import IGNORED, PAD, PREFIX, attention_mask, decisions, questions_of
 from train.embedded.views import shown
 
-IGNORED = -100  # label of a token that is not learnt
-PREFIX, PAD = -1, -2  # in `conversation`: tokens up to the end of the image, and padding
+SIDES = "", "left", "right"
 
 
 @dataclass(frozen=True)
@@ -44,23 +45,34 @@ class SharedImageCollator:
         labels (B, L) int, IGNORED where nothing is learnt.
         conversation (B, L) int, number of the conversation in the batch, or PREFIX or PAD.
         coordinates (B, L) int, index of the coordinate that the label is, or -1.
+        decides (B, L) bool, where the label is one of the words by which a reasoning decides that the image
+        shows the target or does not: its first word, what ends its first clause, and the word after that.
         attention_mask (B, 1, L, L) bool.
         stage_3 (B, 32, 32, 384) float, the view of the image that a row shows; kinds (B, 256) int.
         row (N,) int, the sequence a conversation is in; turn_end, question_end and answer_start (N,) int, the
         columns of the token that ends the question's turn, of the last token before the completion and of
         "<answer>". box01 (N, 4) float, xyxy as shares of the
         sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked; asked (N,)
-        int, number of the category that is asked for, 0 for none. questions (B, L) int, number of the
-        question that a token belongs to, else -1.
+        int, number of the category that is asked for, 0 for none; side (N,) int, the image's side that the
+        target of a pair is on, as its index in SIDES. questions (B, L) int, number of the question that a
+        token belongs to, else -1. last (B, 16, 16, 768) float where the maps after the last stage are given.
     """
 
-    def __init__(self, processor: ProcessorMixin, numbers: torch.Tensor, maps: Stage3Cache) -> None:
-        """`numbers` (n,) int: token ids of "0".."n-1"; `maps` of the rows' images."""
-        self.maps = maps
+    def __init__(
+        self,
+        processor: ProcessorMixin,
+        numbers: torch.Tensor,
+        maps: Stage3Cache,
+        last: LastMaps | None = None,
+    ) -> None:
+        """`numbers` (n,) int: token ids of "0".."n-1"; `maps` of the rows' images; `last` of their views."""
+        self.maps, self.last = maps, last
         self.end = processor.tokenizer.eos_token_id
         self.processor, self.tokenizer = processor, processor.tokenizer
         self.numbers = set(numbers.tolist())
         self.answer = self.tokenizer.convert_tokens_to_ids("<answer>")
+        self.think = self.tokenizer.convert_tokens_to_ids("<think>")
+        self.clause_ends = torch.tensor(self.tokenizer.convert_tokens_to_ids([".", ","]))
 
     def __call__(self, examples: list[dict]) -> dict[str, torch.Tensor]:
         sequences = [self._sequence(example["conversations"]) for example in examples]
@@ -77,19 +89,23 @@ class SharedImageCollator:
         first = (counts.cumsum(0) - counts)[:, None]  # number in the batch of a sequence's first conversation
         conversation = torch.where(conversation >= 0, conversation + first, conversation)
         conversations = [each for example in examples for each in example["conversations"]]
-        return {
+        given = [(each["image"], each["view"]) for each in examples]
+        last = {"last": torch.stack([self.last.get(*each) for each in given])} if self.last else {}
+        return last | {
             "input_ids": ids,
             "position_ids": positions,
             "labels": labels,
             "conversation": conversation,
             "coordinates": coordinates,
+            "decides": decisions(labels, conversation, self.think, self.clause_ends),
             "attention_mask": attention_mask(conversation),
-            "stage_3": torch.stack([shown(self.maps.get(each["image"]), each["view"]) for each in examples]),
+            "stage_3": torch.stack([shown(self.maps.get(path), view) for path, view in given]),
             "questions": questions_of(ids, labels, conversation, self.end),
             "present": torch.tensor([each["present"] for each in conversations]),
             "box01": torch.tensor([each["box01"] for each in conversations]),
             "coverage": torch.tensor([each["coverage"] for each in conversations]),
             "asked": torch.tensor([each["asked"] for each in conversations]),
+            "side": torch.tensor([SIDES.index(each["side"]) for each in conversations]),
             "kinds": torch.tensor([example["kinds"] for example in examples]),
         } | self._locate(ids, labels, conversation, len(conversations))
 
@@ -147,28 +163,3 @@ class SharedImageCollator:
             turn_end[number] = columns[(ids[rows, columns] == self.end).nonzero()[0, 0]]
             answer_start[number] = columns[(ids[rows, columns] == self.answer).nonzero()[0, 0]]
         return {"row": row, "turn_end": turn_end, "question_end": question_end, "answer_start": answer_start}
-
-
-def attention_mask(conversation: torch.Tensor) -> torch.Tensor:
-    """(B, 1, L, L) bool, from `conversation` (B, L): a token sees the image and what comes before it in its
-    own conversation.
-    """
-    queries, keys = conversation[:, :, None], conversation[:, None, :]
-    causal = torch.ones(conversation.shape[1], conversation.shape[1], dtype=torch.bool).tril()
-    return (causal & ((queries == keys) | (keys == PREFIX)))[:, None]
-
-
-def questions_of(
-    ids: torch.Tensor, labels: torch.Tensor, conversation: torch.Tensor, end: int
-) -> torch.Tensor:
-    """(B, L) int: for the words of a question the number of its conversation, -1 for every other token.
-
-    `end` closes the question.
-    """
-    before = (labels == IGNORED) & (conversation >= 0)
-    ended = torch.zeros_like(ids)
-    for number in range(int(conversation.max()) + 1):
-        rows, columns = ((conversation == number) & before).nonzero(as_tuple=True)
-        last = columns[(ids[rows, columns] == end).nonzero()[0, 0]]
-        ended[rows[0], last : columns[-1] + 1] = 1
-    return torch.where(before & (ended == 0), conversation, -1)

@@ -64,7 +64,8 @@ def conversation(
     facts, coordinates in `frame`; `others` are the targets of its image, `choices` as in `reasoning`.
 
     Returns: `prompt`, `system` and `completion` as text, `box01` (4,) xyxy as shares of the view, `coverage`
-    (256,), `present` True, `asked` the number of the category as in `pictures.kinds_of`.
+    (256,), `present` True, `asked` the number of the category as in `pictures.kinds_of`, `side` of the image
+    that the one of a pair is on, "" for no pair.
     """
     side, image_side = target.side, target.image_side
     if view.mirrored:
@@ -82,6 +83,7 @@ def conversation(
         "coverage": coverage_of(target.coverage, GRID, view).ravel().tolist(),
         "present": True,
         "asked": number_of(target.category.name),
+        "side": image_side,
     }
 
 
@@ -103,6 +105,7 @@ def absent_conversation(
         "coverage": [0.0] * GRID**2,
         "present": False,
         "asked": number_of(drawn.name),
+        "side": "",
     }
 
 

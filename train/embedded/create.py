@@ -12,6 +12,7 @@ that names no place becomes one token.
 """
 
 import argparse
+import itertools
 import shutil
 from pathlib import Path
 
@@ -28,9 +29,10 @@ from transformers import (
     ProcessorMixin,
 )
 
+from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.geometry import EMBEDDED
 from medreasoner.manifest import Manifest
-from medreasoner.prompts import Prompt
+from medreasoner.prompts import Prompt, messages
 from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
 from medreasoner.reasoners.image_projector import ImageProjector
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
@@ -69,6 +71,25 @@ def configuration(earlier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) 
     )
 
 
+def openings(processor: ProcessorMixin, prompt: Prompt) -> list[tuple[list[int], int]]:
+    """`MedReasonerConfig.openings`: after the prompt that asks for the answer alone "<answer>" comes, after
+    every other one "<think>"."""
+    tokenizer = processor.tokenizer
+
+    def ending(think: bool) -> list[int]:
+        """The tokens in which prompts with different questions end alike."""
+        asked = [messages(prompt.text(question, think), prompt.system) for question in ("Where is it", "0")]
+        texts = [
+            processor.apply_chat_template(each, add_generation_prompt=True, tokenize=False) for each in asked
+        ]
+        one, other = (tokenizer(text, add_special_tokens=False).input_ids[::-1] for text in texts)
+        alike = itertools.takewhile(lambda both: both[0] == both[1], zip(one, other, strict=False))
+        return [token for token, _ in alike][::-1]
+
+    first = tokenizer.convert_tokens_to_ids([ANSWER[0], THINK[0]])
+    return [(ending(think=False), first[0]), (ending(think=True), first[1])]
+
+
 def number_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """The tokens of the numbers that an answer may hold."""
     return tokenizer.convert_tokens_to_ids([str(number) for number in range(int(EMBEDDED.limit) + 1)])
@@ -82,6 +103,7 @@ def create(earlier_folder: Path, sentence_encoder: Path, out: Path, seed: int = 
     tokenizer = processor.tokenizer
     tokenizer.add_tokens([AddedToken(NOWHERE, normalized=False)])
     model = MedReasonerForConditionalGeneration(configuration(earlier, tokenizer))
+    model.config.openings = openings(processor, Prompt.load(earlier_folder / "prompt.json"))
     state = {name: value.clone() for name, value in earlier.state_dict().items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     new = ("multi_modal_projector", "question_encoder", "question_projector", "sentence_projector")

@@ -27,6 +27,7 @@ features: $(ALL) ## cache the frozen features of both models (about an hour on 2
 
 train: $(ALL) ## train the embedded pair (hours on 2 cores; goes on after a kill)
 	test -d runs/start || $(RUN) train.embedded.create --continue-from medreasoner/embedded --sentence-encoder $(ENCODER) --out runs/start
+	test -d runs/start_taught || $(RUN) train.embedded.question_encoder runs/start --out runs/start_taught
 	$(BY_CORE) train.embedded.sft --recipe train/recipes/embedded_sft.yaml
 	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm --steps 2000
 

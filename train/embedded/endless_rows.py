@@ -17,7 +17,6 @@ from train.embedded.conversations import absent_conversation, conversation
 from train.embedded.pictures import Picture, Target, kinds_of
 from train.embedded.views import View
 
-ABSENT_SHARE = 0.12  # of conversations ask for what is not in the image
 ZOOMED_SHARE = 0.6  # of rows show a window of the image
 SMALLEST = 0.55  # side of a window, as a share of the image's
 MIRRORED = {  # sets where a mirror image could be another patient's
@@ -53,6 +52,7 @@ class Rows:
         turns: conversations about each image; half as many where it shows no target.
         even: 0..1; at 0 every image is drawn equally often, at 1 every set.
         direct_share: 0..1, of conversations answer without reasoning.
+        absent_share: 0..1, of conversations ask for what is not in the image.
         oftener: data set -> how many times as often its images are drawn.
         choices: sentences of each kind that reasonings are drawn from, None for all.
     """
@@ -66,13 +66,14 @@ class Rows:
         turns: int,
         even: float = 0.5,
         direct_share: float = 0.12,
+        absent_share: float = 0.12,
         oftener: Mapping[str, float] = MappingProxyType({}),
         choices: int | None = None,
         seed: int = 0,
     ) -> None:
         self.pictures, self.prompt, self.frame = list(pictures), prompt, frame
         self.turns, self.direct_share, self.seed = turns, direct_share, seed
-        self.choices = choices
+        self.absent_share, self.choices = absent_share, choices
         sets = Counter(picture.dataset for picture in pictures)
         weights = [
             oftener.get(picture.dataset, 1.0)
@@ -87,11 +88,15 @@ class Rows:
         picture = self.pictures[
             min(int(np.searchsorted(self.cumulative, rng.random())), len(self.pictures) - 1)
         ]
-        asked = self._asked(picture, rng)
-        view = draw_view(picture, [target for target in asked if target is not None], rng)
+        asked, view = self._viewed(picture, rng)
         conversations = [self._conversation(picture, target, view, rng) for target in asked]
         kinds = kinds_of(picture.targets, view).ravel().tolist()
         return {"image": picture.path, "view": view, "kinds": kinds, "conversations": conversations}
+
+    def _viewed(self, picture: Picture, rng: random.Random) -> tuple[list[Target | None], View]:
+        """What is asked about the picture, and the view of it that a row shows."""
+        asked = self._asked(picture, rng)
+        return asked, draw_view(picture, [target for target in asked if target is not None], rng)
 
     def _conversation(self, picture: Picture, target: Target | None, view: View, rng: random.Random) -> dict:
         direct = rng.random() < self.direct_share
@@ -112,4 +117,4 @@ class Rows:
             for _ in range(self.turns // len(picture.targets) + 1)
             for t in rng.sample(picture.targets, len(picture.targets))
         ]
-        return [None if rng.random() < ABSENT_SHARE else target for target in order[: self.turns]]
+        return [None if rng.random() < self.absent_share else target for target in order[: self.turns]]

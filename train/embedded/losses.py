@@ -71,6 +71,7 @@ class DenseHeads(nn.Module):
         self.query, self.key = nn.Linear(hidden, QUERY), nn.Linear(hidden, QUERY)
         self.bias = nn.Parameter(torch.tensor(-2.0))
         self.box = nn.Linear(hidden, 4)
+        self.side, self.presence = nn.Linear(hidden, 3), nn.Linear(hidden, 1)
 
     def kind_loss(self, image_states: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of the category at each image token: image_states (B, 256, H), kinds (B, 256) int,
@@ -83,6 +84,16 @@ class DenseHeads(nn.Module):
         """Cross-entropy of the category that a question asks for, by the weights that name the image's
         tokens: question_state (N, H), asked (N,) int, 0 for none."""
         return F.cross_entropy(self.kind(question_state).float(), asked)
+
+    def heard_loss(
+        self, question_state: torch.Tensor, side: torch.Tensor, present: torch.Tensor
+    ) -> torch.Tensor:
+        """Cross-entropy of the side that is asked for and of whether the image shows the target:
+        question_state (N, H), side (N,) int 0..2, present (N,) bool."""
+        shown = self.presence(question_state).float()[:, 0]
+        return F.cross_entropy(self.side(question_state).float(), side) + F.binary_cross_entropy_with_logits(
+            shown, present.float()
+        )
 
     def point_loss(
         self, image_states: torch.Tensor, question_state: torch.Tensor, coverage: torch.Tensor
@@ -127,6 +138,7 @@ def completion_losses(
     box01: torch.Tensor,
     vocabulary: Vocabulary,
     share: float,
+    weights: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(text loss, coordinate loss) of the N completion tokens of a batch.
 
@@ -137,12 +149,17 @@ def completion_losses(
         other text.
         box01: (N, 4) of the target each token is about.
         share: spread of the coordinate targets, see `coordinate_sigma`.
+        weights: (N,) that each token has at least in the text loss, whatever its word; None for none.
     """
     count = len(vocabulary.numbers)
     number_of = torch.full((logits.shape[1],), -1)
     number_of[vocabulary.numbers] = torch.arange(count)
     numeric = coordinates >= 0
-    text = F.cross_entropy(logits[~numeric].float(), labels[~numeric], weight=vocabulary.weights)
+    each = F.cross_entropy(logits[~numeric].float(), labels[~numeric], reduction="none")
+    weighed = vocabulary.weights[labels[~numeric]]
+    if weights is not None:
+        weighed = weighed.maximum(weights[~numeric])
+    text = (each * weighed).sum() / weighed.sum()
     order = coordinates[numeric]
     sigma = coordinate_sigma(box01[numeric], count, share).gather(1, order[:, None])[:, 0]
     targets = soft_targets(number_of[labels[numeric]], sigma, count)

@@ -22,6 +22,7 @@ from medreasoner.data.taxonomy import categories
 from medreasoner.text.places import HEIGHTS, SIDES, SIZES
 from train.checkpoints import Checkpoints, newest_checkpoint
 from train.embedded.endless_rows import Rows
+from train.embedded.fixed_views import FixedViewRows, LastMaps
 from train.embedded.losses import DenseHeads, Vocabulary, word_weights
 from train.embedded.pictures import load_pictures
 from train.embedded.sft_options import Options
@@ -65,6 +66,11 @@ def open_rows(options: Options, spec: ModelSpec, maps: Stage3Cache) -> Rows:
 
     Errors: PreflightError for `turns` below 1, `even` outside 0..1, or no image with a cached map.
     """
+    if options.fixed_views and not options.freeze_last_stage:
+        raise PreflightError(
+            "expected --freeze_last_stage where --fixed_views is given: the maps after the last stage are "
+            "computed once; add it to the recipe"
+        )
     if options.turns < 1 or not 0 <= options.even <= 1:
         given = f"turns {options.turns} and even {options.even}"
         raise PreflightError(
@@ -83,15 +89,19 @@ def open_rows(options: Options, spec: ModelSpec, maps: Stage3Cache) -> Rows:
             "run train.embedded.features first"
         )
     print(f"{len(usable)} of {len(pictures)} images have cached features")
-    fixed = {
+    given = {
         "turns": options.turns,
         "even": options.even,
         "direct_share": options.direct_share,
+        "absent_share": options.absent_share,
         "choices": options.sentences or None,
         "oftener": factors(options.oftener, {picture.dataset for picture in usable}),
         "seed": options.seed,
     }
-    return Rows(usable, spec.prompt, spec.frame, **fixed)
+    if not options.fixed_views:
+        return Rows(usable, spec.prompt, spec.frame, **given)
+    share = usable[options.process_index :: options.world_size]  # each process computes the maps of its own
+    return FixedViewRows(share, spec.prompt, spec.frame, count=options.fixed_views, **given)
 
 
 def factors(given: Sequence[str], known: Collection[str]) -> dict[str, float]:
@@ -134,6 +144,9 @@ def main(options: Options) -> Path:
         projector = model.model.multi_modal_projector
         projector.up.requires_grad_(False)
         projector.down.requires_grad_(False)
+    last = None
+    if options.fixed_views:
+        last = LastMaps(model.model, maps, rows.pictures, options.fixed_views)
     vocabulary = add_heads(model, spec, options, newest)
     saver = Checkpoints(spec.folder, open_samples(options), options)
     count = options.max_steps * options.train_batch_size * options.gradient_accumulation_steps
@@ -147,6 +160,7 @@ def main(options: Options) -> Path:
         options=options,
         vocabulary=vocabulary,
         maps=maps,
+        last=last,
     )
     saver.trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     del model.dense_heads

@@ -41,6 +41,16 @@ class Options(SftOptions):
         default=False,
         metadata={"help": "do not train the updates of the tower's last stage: an image costs half as much"},
     )
+    fixed_views: int = field(
+        default=0,
+        metadata={
+            "help": "of each image; their maps after the last stage are computed once, before the first "
+            "step. 0 draws a view for each row. Needs --freeze_last_stage"
+        },
+    )
+    absent_share: float = field(
+        default=0.12, metadata={"help": "of conversations ask for what is not in the image"}
+    )
     spread: float = field(
         default=0.13, metadata={"help": "of coordinate targets, as a share of the object's side"}
     )
@@ -50,9 +60,16 @@ class Options(SftOptions):
     weight_presence: float = field(
         default=20.0, metadata={"help": "of the token that says whether there is anything to mark"}
     )
+    weight_decision: float = field(
+        default=1.0,
+        metadata={"help": "at least, of the words by which a reasoning decides whether something is there"},
+    )
     weight_coordinates: float = field(default=1.0, metadata={"help": "of the loss of the coordinates"})
     weight_kinds: float = field(
         default=0.5, metadata={"help": "of the head that names the category at each image token"}
+    )
+    weight_heard: float = field(
+        default=0.0, metadata={"help": "of the heads for the side that is asked for and its presence"}
     )
     weight_point: float = field(
         default=0.5, metadata={"help": "of the head that finds the image tokens of the target"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from transformers import AttentionInterface
 
-from train.embedded.collator import PREFIX
+from train.embedded.token_masks import PREFIX
 
 NAME = "shared_image"  # of this attention in transformers' registry
 STEP = 32  # conversations whose lengths round up to the same multiple are computed together

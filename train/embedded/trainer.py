@@ -4,26 +4,36 @@ import torch
 from transformers import PreTrainedModel
 from trl import SFTTrainer
 
-from train.embedded.collator import IGNORED, SharedImageCollator
+from train.embedded.collator import SharedImageCollator
+from train.embedded.fixed_views import LastMaps
 from train.embedded.losses import Vocabulary, completion_losses
 from train.embedded.sft_options import Options
 from train.embedded.shared_attention import NAME, spans_of
 from train.embedded.stage_3_cache import Stage3Cache
+from train.embedded.token_masks import IGNORED
 from train.gradient_averaging import average_over_processes
+
+GIVEN = "attention_mask", "position_ids", "stage_3", "last", "questions"  # of a batch, to the model
 
 
 class GroundingTrainer(SFTTrainer):
     """SFTTrainer with the losses of `train/embedded/losses.py`; logs the mean of each as `loss_<name>`."""
 
     def __init__(
-        self, *args: object, options: Options, vocabulary: Vocabulary, maps: Stage3Cache, **kwargs: object
+        self,
+        *args: object,
+        options: Options,
+        vocabulary: Vocabulary,
+        maps: Stage3Cache,
+        last: LastMaps | None = None,
+        **kwargs: object,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.options, self.vocabulary = options, vocabulary
         self.model.model.language_model.set_attn_implementation(NAME)
         # with heads of 32, PyTorch's fused attention takes seven times as long on a CPU with bf16
         self.model.model.question_encoder.set_attn_implementation("eager")
-        self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers, maps)
+        self.data_collator = SharedImageCollator(self.processing_class, vocabulary.numbers, maps, last)
         self._logged: dict[str, list[float]] = {}
 
     def compute_loss(
@@ -44,7 +54,7 @@ class GroundingTrainer(SFTTrainer):
         """The weighted losses of one batch of `SharedImageCollator`, by name."""
         o, vocabulary, heads = self.options, self.vocabulary, model.dense_heads
         ids, row, box01 = inputs["input_ids"], inputs["row"], inputs["box01"]
-        given = {name: inputs[name] for name in ("attention_mask", "position_ids", "stage_3", "questions")}
+        given = {name: inputs[name] for name in GIVEN if name in inputs}
         # the Trainer puts its autocast on model.forward, which is not called here
         with torch.autocast("cpu", torch.bfloat16, enabled=o.bf16):
             output = model.model(
@@ -57,11 +67,12 @@ class GroundingTrainer(SFTTrainer):
         states = output.hidden_states
         last = states[-1].float()
         rows, columns = (inputs["labels"][:, 1:] != IGNORED).nonzero(as_tuple=True)
-        label, coordinate, about = (
-            inputs[name][rows, columns + 1] for name in ("labels", "coordinates", "conversation")
+        label, coordinate, about, decides = (
+            inputs[name][rows, columns + 1] for name in ("labels", "coordinates", "conversation", "decides")
         )
+        weights = torch.where(decides, o.weight_decision, 1.0)
         text, coordinates = completion_losses(
-            model.lm_head(last[rows, columns]), label, coordinate, box01[about], vocabulary, o.spread
+            model.lm_head(last[rows, columns]), label, coordinate, box01[about], vocabulary, o.spread, weights
         )
         image = (ids == vocabulary.image).nonzero(as_tuple=True)
         layers = {layer: states[layer].float() for layer in (heads.kind_layer, heads.point_layer)}
@@ -75,6 +86,9 @@ class GroundingTrainer(SFTTrainer):
             "kinds": heads.kind_loss(tokens[heads.kind_layer], inputs["kinds"]) * o.weight_kinds,
             "asked": sum(heads.asked_loss(each, inputs["asked"]) for each in asked) * o.weight_kinds,
         }
+        if o.weight_heard:
+            heard = heads.heard_loss(question, inputs["side"], there)
+            losses["heard"] = heard * o.weight_heard
         if not there.any():  # means over no target would be nan
             return losses
         point = heads.point_loss(

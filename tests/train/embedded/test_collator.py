@@ -2,6 +2,8 @@
 reaches another.
 """
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,10 @@ from PIL import Image
 from medreasoner.prompts import messages
 from tests import tiny_medreasoner
 from tests.train.embedded.targets_drawn import picture, target
-from train.embedded.collator import IGNORED, PREFIX, SharedImageCollator, attention_mask, questions_of
+from train.embedded.collator import SharedImageCollator
 from train.embedded.endless_rows import Rows
 from train.embedded.pictures import number_of
+from train.embedded.token_masks import IGNORED, PREFIX, attention_mask, questions_of
 from train.model_spec import ModelSpec, open_model_spec
 
 SHAPE = (32, 32, tiny_medreasoner.WIDTHS[2])
@@ -135,3 +138,19 @@ def test_a_question_ends_where_its_turn_ends():
     assert questions_of(ids, labels, conversation, end=1).tolist() == [
         [-1, 0, 0, -1, -1, -1, -1, 1, -1, -1, -1, -1]
     ]
+
+
+def test_the_words_that_decide_on_absence_are_the_first_and_those_around_the_first_clauses_end(
+    spec, rows, collate
+):
+    batch, tokenizer = collate(rows), spec.processor.tokenizer
+    for number, each in enumerate(one for row in rows for one in row["conversations"]):
+        learnt = (batch["conversation"] == number) & (batch["labels"] != IGNORED)
+        words = tokenizer.convert_ids_to_tokens(batch["labels"][learnt & batch["decides"]].tolist())
+        if each["prompt"].endswith("only."):
+            assert len(words) == 1 and each["completion"].startswith(f"<answer>{words[0][:8]}")
+        else:
+            first, end, after = (word.replace("Ġ", "") for word in words)
+            text = each["completion"].removeprefix("<think>")
+            assert text.startswith(first) and end in ".,"
+            assert re.split(r"[.,]", text)[1].lstrip().startswith(after)

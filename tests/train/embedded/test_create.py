@@ -49,6 +49,8 @@ def test_a_start_answers_as_the_model_it_goes_on_from(sentence_encoder, tmp_path
     )
     text = text.replace("<image>", "<image>" * 256)
     ids = processor.tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+    for model in (earlier, start):
+        model.config.openings = ()  # its rule would leave one token to compare
     pixels = torch.rand(1, 3, 512, 512, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         before, after = (

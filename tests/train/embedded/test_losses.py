@@ -1,5 +1,7 @@
 """`train/embedded/losses.py`: near numbers cost less than far ones, and the box head learns boxes."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,24 @@ def test_numbers_in_the_reasoning_are_ordinary_words():
         logits, labels, torch.tensor([-1, 0]), torch.tensor([[0.0, 0, 1, 1]] * 2), vocabulary, 0.06
     )
     assert float(text) < 1e-3
+
+
+def test_a_word_that_decides_weighs_at_least_as_much_as_is_said():
+    """Of two words the first is guessed wrong: with a weight of 3 it is three quarters of the loss."""
+    vocabulary = Vocabulary(torch.arange(4), image=5, weights=torch.tensor([1.0] * 8 + [4.0, 1.0]))
+    logits = torch.zeros(2, 10)
+    logits[1, 7] = 50.0
+    nowhere, box = torch.tensor([-1, -1]), torch.tensor([[0.0, 0, 1, 1]] * 2)
+
+    def loss(first: int, *weights: float) -> float:
+        given = [torch.tensor(weights)] if weights else []
+        labels = torch.tensor([first, 7])
+        return float(completion_losses(logits, labels, nowhere, box, vocabulary, 0.06, *given)[0])
+
+    wrong = math.log(10)
+    assert loss(6) == pytest.approx(wrong / 2, abs=1e-3)
+    assert loss(6, 3.0, 1.0) == pytest.approx(wrong * 3 / 4, abs=1e-3)
+    assert loss(8, 3.0, 1.0) == pytest.approx(wrong * 4 / 5, abs=1e-3)  # its word weighs more already
 
 
 def test_soft_targets_are_distributions_centred_on_the_value():

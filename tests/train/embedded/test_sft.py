@@ -103,7 +103,6 @@ def test_a_batch_in_which_nothing_is_to_be_marked_has_a_finite_loss(
     tmp_path, built_set, features, monkeypatch
 ):
     """Means over no target are nan, and one such step would lose the whole run."""
-    monkeypatch.setattr("train.embedded.endless_rows.ABSENT_SHARE", 1.0)
     losses = []
     compute = GroundingTrainer.compute_loss
 
@@ -112,5 +111,26 @@ def test_a_batch_in_which_nothing_is_to_be_marked_has_a_finite_loss(
         return losses[-1]
 
     monkeypatch.setattr(GroundingTrainer, "compute_loss", watched)
-    main(short_run(Options, tmp_path, built_set, 1, **features))
+    main(short_run(Options, tmp_path, built_set, 1, absent_share=1.0, weight_heard=0.5, **features))
     assert len(losses) == 1 and torch.isfinite(losses[0])
+
+
+def test_training_on_fixed_views_leaves_the_last_stage_as_it_was(tmp_path, built_set, features):
+    chosen = short_run(
+        Options, tmp_path, built_set, 1, fixed_views=2, freeze_last_stage=True, weight_heard=0.5, **features
+    )
+    start = open_model(chosen, tmp_path / "start", None).state_dict()
+    main(chosen)
+    trained = MedReasoner.from_pretrained(tmp_path / "out").reasoner._model.state_dict()
+    changed = {name for name, value in trained.items() if not torch.equal(value, start[name])}
+    assert any("language_model" in name for name in changed)
+    assert not any(part in name for name in changed for part in (".down.", ".up.", "vision_tower"))
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert "loss_heard" in record["curve"][0]
+
+
+def test_fixed_views_of_a_last_stage_that_trains_are_refused(tmp_path, built_set, features):
+    spec = open_model_spec(str(tmp_path / "start"))
+    chosen = short_run(Options, tmp_path, built_set, 1, fixed_views=2, **features)
+    with pytest.raises(PreflightError, match="expected --freeze_last_stage"):
+        open_rows(chosen, spec, Stage3Cache(features["features"]))

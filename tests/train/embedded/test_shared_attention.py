@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests import tiny_medreasoner
-from train.embedded.collator import PAD, PREFIX, attention_mask
 from train.embedded.shared_attention import NAME, attend, spans_of
+from train.embedded.token_masks import PAD, PREFIX, attention_mask
 
 # two images of three tokens with two and three conversations of different lengths, and padding
 CONVERSATION = torch.tensor(
