@@ -10,7 +10,7 @@ from PIL import Image
 
 from medreasoner import MedReasoner
 from medreasoner.answer import parse
-from medreasoner.events import Done, Located, Segmented, Thinking
+from medreasoner.events import Absent, Done, Located, Segmented, Thinking
 from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.text.places import place_agrees
 
@@ -48,8 +48,10 @@ def test_the_events_come_in_order_and_token_by_token(pair):
 
 
 def test_an_answer_without_thinking_aloud_can_be_had(pair):
-    events = list(pair.stream(EXAMPLES / LISTED[0]["image"], LISTED[0]["question"], think=False))
-    assert isinstance(events[-1], Done) and events[-1].think == ""
+    """Of every example: one in six answers of an earlier state of the pair reasoned when not asked to."""
+    for example in LISTED:
+        events = list(pair.stream(EXAMPLES / example["image"], example["question"], think=False))
+        assert isinstance(events[-1], Done | Absent) and events[-1].think == "", example["image"]
 
 
 def test_a_pair_is_shown_whole_where_the_question_is_in_the_plural(pair):
@@ -63,7 +65,6 @@ def test_a_pair_is_shown_whole_where_the_question_is_in_the_plural(pair):
     assert right - left < 0.5 * width
 
 
-@pytest.mark.xfail(strict=True, reason="it hears left and right no better than by chance, see its card")
 def test_the_side_that_is_asked_for_is_the_side_that_is_shown(pair):
     name = next(example["image"] for example in LISTED if example["modality"] == "X-ray")
     width = Image.open(EXAMPLES / name).width
@@ -79,5 +80,5 @@ def test_the_side_that_is_asked_for_is_the_side_that_is_shown(pair):
 def test_the_image_matters(pair):
     """The same question on two images: a model that never looks would give one answer."""
     question = "What on this would you want to look at more closely?"
-    boxes = {pair.ground(EXAMPLES / example["image"], question).grounding.box for example in LISTED[:4]}
-    assert len(boxes) == 4
+    found = [pair.ground(EXAMPLES / example["image"], question) for example in LISTED[:4]]
+    assert len({each.grounding.box if isinstance(each, Done) else None for each in found}) == 4
