@@ -5,17 +5,18 @@ import math
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from medreasoner import MedReasoner, ReasonerError
 from medreasoner.certainty import Certainty
 from medreasoner.confidence import FEATURES, NAME, Calibration, Logistic, features
+from medreasoner.imaging import load_image
 from medreasoner.manifest import EMBEDDED_FOLDER
+from medreasoner.page.examples import load_examples
 from medreasoner.pipeline import ground
 
-PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8))
+EXAMPLE = load_examples()[0]
+PICTURE = load_image(EXAMPLE.image).image  # of noise the embedded model says that it shows nothing
 CERTAIN = Certainty(0.5, (0.1, 0.2, 0.3, 0.2), 0.9)
 
 
@@ -94,12 +95,12 @@ def folder(tmp_path_factory):
 
 def test_a_run_ends_with_the_confidence_that_the_file_beside_the_weights_says(folder):
     model = MedReasoner.from_pretrained(folder, device="cpu")
-    done = model.ground(PICTURE, "Which part explains a cough that does not go away?")
+    done = model.ground(PICTURE, EXAMPLE.question)
     known = features(done.certainty, done.grounding.box, PICTURE.size, done.mask_score)
     assert done.confidence == pytest.approx(model.reasoner.calibration.of_place(known))
     assert 0 < done.confidence < 1
     model.reasoner.calibration = None
-    *_, done = ground(PICTURE, "Which part explains a cough?", model.reasoner, model.segmenter)
+    *_, done = ground(PICTURE, EXAMPLE.question, model.reasoner, model.segmenter)
     assert done.confidence is None
 
 

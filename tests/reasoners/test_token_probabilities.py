@@ -10,12 +10,13 @@ import threading
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from medreasoner import MedReasoner
 from medreasoner.answer import Absence, Answer, render
 from medreasoner.answer_parts import coordinate_spans
 from medreasoner.certainty import UNKNOWN, Certainty, Closing
+from medreasoner.imaging import load_image
+from medreasoner.page.examples import load_examples
 from medreasoner.reasoners.answer_tokens import AnswerTokens
 from medreasoner.reasoners.dialects import in_our_format
 from medreasoner.reasoners.registry import load_reasoner
@@ -24,8 +25,9 @@ from medreasoner.reasoners.streaming import TextListener
 from medreasoner.reasoners.token_probabilities import Written, certainty
 from tests import tiny, tiny_medreasoner
 
-QUESTION = "Which part explains a cough that does not go away?"
-PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8))
+EXAMPLE = load_examples()[0]
+QUESTION = EXAMPLE.question
+PICTURE = load_image(EXAMPLE.image).image  # of noise the embedded model says that it shows nothing
 ANSWER = '<think>[1, 2]</think><answer>{"bbox": [617, 2.5, 30, 40], "points_1": [5, 6], "points_2": [7, 8]}</answer>'
 NO_TOKENS = AnswerTokens(*(np.zeros(0, kind) for kind in (int, int, float, bool, bool)))
 
@@ -158,7 +160,7 @@ def test_the_certainty_of_the_embedded_model_is_that_of_generates_own_logits(emb
         side = max(1.0, box[place % 2 + 2] - box[place % 2])
         assert done.certainty.coordinate_spread[place] == pytest.approx(deviation / side, rel=1e-3)
         assert 0 < deviation < 128
-    assert done.certainty.presence > 0.99, "this model never learnt to abstain"
+    assert 0.5 < done.certainty.presence <= 1, "it was found"
 
 
 def test_a_batch_is_as_certain_as_a_stream(embedded):
