@@ -13,12 +13,11 @@ import torch
 from transformers import ProcessorMixin
 
 from medreasoner.prompts import messages
+from train.embedded.conversations import IMAGE_SIDES
 from train.embedded.fixed_views import LastMaps
 from train.embedded.stage_3_cache import Stage3Cache
 from train.embedded.token_masks import IGNORED, PAD, PREFIX, attention_mask, decisions, questions_of
 from train.embedded.views import shown
-
-SIDES = "", "left", "right"
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class SharedImageCollator:
         "<answer>". box01 (N, 4) float, xyxy as shares of the
         sides; coverage (N, 256) float; present (N,) bool, False where nothing is to be marked; asked (N,)
         int, number of the category that is asked for, 0 for none; side (N,) int, the image's side that the
-        target of a pair is on, as its index in SIDES. questions (B, L) int, number of the question that a
-        token belongs to, else -1. last (B, 16, 16, 768) float where the maps after the last stage are given.
+        target of a pair is on, as its index in IMAGE_SIDES. questions (B, L) int, number of the question that
+        a token belongs to, else -1. last (B, 16, 16, 768) float where maps after the last stage are given.
     """
 
     def __init__(
@@ -105,7 +104,7 @@ class SharedImageCollator:
             "box01": torch.tensor([each["box01"] for each in conversations]),
             "coverage": torch.tensor([each["coverage"] for each in conversations]),
             "asked": torch.tensor([each["asked"] for each in conversations]),
-            "side": torch.tensor([SIDES.index(each["side"]) for each in conversations]),
+            "side": torch.tensor([IMAGE_SIDES.index(each["side"]) for each in conversations]),
             "kinds": torch.tensor([example["kinds"] for example in examples]),
         } | self._locate(ids, labels, conversation, len(conversations))
 

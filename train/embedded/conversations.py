@@ -21,6 +21,7 @@ from medreasoner.text.places import place_words, size_word
 from train.embedded.pictures import Picture, Target, number_of
 from train.embedded.views import GRID, View, coverage_of
 
+IMAGE_SIDES = "", "left", "right"  # "" where the target is none of a pair
 SWAP = {"left": "right", "right": "left", "": ""}
 
 

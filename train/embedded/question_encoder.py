@@ -24,20 +24,19 @@ from medreasoner.data.absence import message
 from medreasoner.data.build.writers.offline import vary
 from medreasoner.data.taxonomy import categories
 from medreasoner.reasoners.embedded import MedReasonerModel
-from train.embedded.conversations import SWAP
+from train.embedded.conversations import IMAGE_SIDES, SWAP
 from train.embedded.create import save
 from train.model_spec import ModelSpec, open_model_spec
 
 BATCH = 32
 SIDED = 5  # times that a wording with a side is drawn for each time of another: they are few
 NO_TARGET = 0.07  # of the questions ask for no target
-SIDES = ["", "left", "right"]
 
 
 @dataclass(frozen=True)
 class Wording:
     """A wording; `target` is 1 + the index of its category in the table, 0 where none is asked for; `side` of
-    the image, an index of SIDES."""
+    the image, an index of IMAGE_SIDES."""
 
     text: str
     target: int
@@ -56,10 +55,10 @@ def wordings(held_back: bool, rng: random.Random) -> list[Wording]:
 
 def _with_side(text: str, target: int, rng: random.Random) -> Wording:
     """A patient's left is on the image's right."""
-    side = rng.choice(SIDES[1:])
+    side = rng.choice(IMAGE_SIDES[1:])
     filled = text.replace("{side}", side).replace("{image_side}", side)
     shown = SWAP[side] if "{side}" in text else side
-    return Wording(filled, target, SIDES.index(shown) if filled != text else 0)
+    return Wording(filled, target, IMAGE_SIDES.index(shown) if filled != text else 0)
 
 
 class Hearing(nn.Module):
@@ -68,7 +67,7 @@ class Hearing(nn.Module):
     def __init__(self, hidden: int) -> None:
         super().__init__()
         modality = [category.modality for category in categories().values()]
-        self.target, self.side = nn.Linear(hidden, len(modality) + 1), nn.Linear(hidden, len(SIDES))
+        self.target, self.side = nn.Linear(hidden, len(modality) + 1), nn.Linear(hidden, len(IMAGE_SIDES))
         numbers = torch.tensor([-1, *(sorted(set(modality)).index(each) for each in modality)])
         self.same = numbers[:, None] == numbers[None]  # (T + 1, T + 1) of the same modality
 

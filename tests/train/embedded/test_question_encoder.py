@@ -11,7 +11,8 @@ from transformers import AutoModelForImageTextToText
 from medreasoner.data.taxonomy import categories
 from tests import tiny_medreasoner
 from train.embedded import question_encoder
-from train.embedded.question_encoder import SIDES, Hearing, Wording, heard, main, read, refit, wordings
+from train.embedded.conversations import IMAGE_SIDES
+from train.embedded.question_encoder import Hearing, Wording, heard, main, read, refit, wordings
 from train.model_spec import open_model_spec
 
 
@@ -29,9 +30,9 @@ def test_wordings_are_those_of_their_split_and_a_patients_left_is_on_the_images_
     for each in asked:
         words = each.text.lower().replace("'s", "").split()
         if each.side and "patient" in words and "left" in words:
-            assert SIDES[each.side] == "right", each.text
+            assert IMAGE_SIDES[each.side] == "right", each.text
         if each.side and "image" in words and "left" in words:
-            assert SIDES[each.side] == "left", each.text
+            assert IMAGE_SIDES[each.side] == "left", each.text
     assert all("{" not in each.text for each in taught + held)
 
 
