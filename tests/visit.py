@@ -190,6 +190,14 @@ def browser() -> Iterator["sync_api.Browser"]:
         launched.close()
 
 
+def new_context(browser, **settings: object) -> "sync_api.BrowserContext":
+    """A visitor's own tabs and storage; the only way to one in the tests, for Playwright's own patience is 30
+    seconds."""
+    context = browser.new_context(**settings)
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
 @pytest.fixture
 def visit(browser, address) -> Iterator[Callable[..., "sync_api.Page"]]:
     """Open the page as a new visitor; whatever the browser complains of, or asks of another machine, fails
@@ -197,8 +205,7 @@ def visit(browser, address) -> Iterator[Callable[..., "sync_api.Page"]]:
     contexts, complaints = [], []
 
     def come(width: int = 1280, height: int = 900, link: str = "", **settings: object) -> "sync_api.Page":
-        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
-        context.set_default_timeout(PATIENCE)
+        context = new_context(browser, viewport={"width": width, "height": height}, **settings)
         contexts.append(context)
         page = context.new_page()
         page.on(

@@ -19,7 +19,7 @@ from medreasoner.page.uploads import sweep
 
 @pytest.fixture
 def web(address) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, timeout=60) as client:
+    with httpx.Client(base_url=address, timeout=600) as client:
         yield client
 
 

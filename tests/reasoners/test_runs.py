@@ -65,4 +65,4 @@ def test_runs_of_one_model_wait_for_each_other_and_who_waits_can_leave(load):
             time.sleep(0.2)
             assert not waiting.done()
             stop.set()
-            assert waiting.result(timeout=300) == []
+            assert waiting.result(timeout=600) == []

@@ -16,7 +16,7 @@ from medreasoner.data.publish.reviews import ACCEPT, EDIT, REJECT, UNDO, Ledger,
 from medreasoner.review.page import ReviewPage, launch
 from medreasoner.review.session import ReviewSession
 from tests.review_set import QUESTIONS, REASON, draw, samples
-from tests.visit import PATIENCE, expect, sync_api
+from tests.visit import expect, new_context, sync_api
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,8 +32,7 @@ def visit(browser) -> Iterator[Callable[[str], "sync_api.Page"]]:
     contexts, complaints = [], []
 
     def come(address: str) -> "sync_api.Page":
-        context = browser.new_context(viewport={"width": 1280, "height": 820})
-        context.set_default_timeout(PATIENCE)
+        context = new_context(browser, viewport={"width": 1280, "height": 820})
         contexts.append(context)
         page = context.new_page()
         page.on(

@@ -27,7 +27,7 @@ from space.requirements import PYTHON
 from space.stage import stage
 from tests import clean, hub_server, hub_store
 from tests.hub_server import USER, Hub
-from tests.visit import expect, why
+from tests.visit import expect, new_context, why
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -133,7 +133,7 @@ def test_its_environment_is_its_own_and_has_one_torch(staged, python, request):
 
 def test_a_visitor_gets_an_answer_and_a_mask(address, staged, browser):
     example = load_examples(staged / "medreasoner" / "examples")[0]
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = new_context(browser, viewport={"width": 1280, "height": 900})
     page, complaints, hosts = context.new_page(), [], set()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
@@ -170,5 +170,7 @@ def test_the_deployment_accepts_it_and_it_has_written_nothing_beside_itself(
     with Hub() as hub:
         hub.connect(monkeypatch, tmp_path)
         assert deploy.main([f"{USER}/space"], between=0) == 0
-    assert f"asked {load_examples(staged / 'medreasoner' / 'examples')[0].question!r}" in capsys.readouterr().out
+    assert (
+        f"asked {load_examples(staged / 'medreasoner' / 'examples')[0].question!r}" in capsys.readouterr().out
+    )
     assert {path: path.stat().st_mtime_ns for path in staged.rglob("*")} == before

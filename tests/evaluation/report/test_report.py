@@ -15,6 +15,7 @@ from medreasoner.evaluation.report import write
 from medreasoner.evaluation.report.cases import chosen
 from medreasoner.evaluation.run import Source, evaluate
 from tests.evaluation.fakes import BoxFiller, ColourFinder
+from tests.visit import new_context
 
 
 def test_every_mean_is_in_the_csv_file(written, runs):
@@ -103,7 +104,8 @@ def test_a_folder_without_a_finished_run_is_named(tmp_path):
 def test_a_browser_shows_it_without_complaint_wide_and_narrow(written, browser):
     said: list[str] = []
     for width in (1200, 390):
-        page = browser.new_page(viewport={"width": width, "height": 900})
+        context = new_context(browser, viewport={"width": width, "height": 900})
+        page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on(
             "request", lambda request: said.append(request.url) if request.url.startswith("http") else None
@@ -114,5 +116,5 @@ def test_a_browser_shows_it_without_complaint_wide_and_narrow(written, browser):
             "wide tables scroll in their own boxes"
         )
         assert page.evaluate("[...document.images].every(i => { i.loading = 'eager'; return true })")
-        page.close()
+        context.close()
     assert said == []
