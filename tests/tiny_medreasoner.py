@@ -2,6 +2,7 @@
 format.
 """
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from transformers import (
 )
 
 from medreasoner.manifest import EMBEDDED_FOLDER
+from medreasoner.prompts import Prompt
 from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
 from tests import tiny
-from train.embedded.create import number_ids, reset, save
+from train.embedded.create import number_ids, openings, reset, save
+from train.embedded.presence import rule_of
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
 
 WIDTHS = (8, 16, 32, 64)  # of the tower's stages; the third stage's map is (32, 32, 32)
@@ -37,9 +40,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return processor().tokenizer
 
 
-def config() -> MedReasonerConfig:
+def config(presence: bool = False) -> MedReasonerConfig:
     """Every part of the real one: the tower's blocks are as many, so that its third stage ends where it does
-    there.
+    there. With `presence`, a head decides whether anything is marked.
     """
     pad, end = tokenizer().pad_token_id, tokenizer().eos_token_id
     image = tokenizer().convert_tokens_to_ids("<image>")
@@ -88,20 +91,22 @@ def config() -> MedReasonerConfig:
         eos_token_id=end,
         place_token_id=tokenizer().convert_tokens_to_ids(PLACE_FOLLOWS),
         number_token_ids=number_ids(tokenizer()),
+        openings=openings(processor(), Prompt.load(EMBEDDED_FOLDER / "prompt.json")) if presence else (),
+        presence=asdict(rule_of(tokenizer(), (1, 2), 8)) if presence else None,
     )
 
 
-def model(seed: int = 0) -> MedReasonerForConditionalGeneration:
+def model(seed: int = 0, presence: bool = False) -> MedReasonerForConditionalGeneration:
     """With random weights; the eye is the unchanged tower's, as before training."""
     torch.manual_seed(seed)
-    made = MedReasonerForConditionalGeneration(config()).eval()
+    made = MedReasonerForConditionalGeneration(config(presence)).eval()
     reset(made.model.multi_modal_projector)
     return made
 
 
-def folder(path: Path, max_new_tokens: int = 24) -> Path:
+def folder(path: Path, max_new_tokens: int = 24, presence: bool = False) -> Path:
     """The folder of such a model, with a segmenter that shares its tower."""
-    made, ends = model(), config().text_config
+    made, ends = model(presence=presence), config().text_config
     made.generation_config = GenerationConfig(
         max_new_tokens=max_new_tokens, pad_token_id=ends.pad_token_id, eos_token_id=ends.eos_token_id
     )

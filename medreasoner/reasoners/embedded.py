@@ -33,7 +33,10 @@ from transformers.models.llava.modeling_llava import (
 )
 from transformers.utils import can_return_tuple
 
+from medreasoner.reasoners.answer_rules import check_openings, check_tokens, opened, placed, prompt_ends
 from medreasoner.reasoners.image_projector import STAGE_3, ImageProjector
+from medreasoner.reasoners.presence import PresenceHead, PresenceRule, presence_of, steer
+from medreasoner.reasoners.question_tokens import ends, gathered, numbered
 
 
 class MedReasonerConfig(LlavaConfig):
@@ -47,6 +50,7 @@ class MedReasonerConfig(LlavaConfig):
         number_token_ids: of the numbers, which alone may follow it.
         openings: (endings of a prompt as token ids, the token that alone may begin its answer); the first
             that fits holds. So it reasons, or answers at once, as it is asked.
+        presence: fields of a `PresenceRule`; None where the words alone decide whether anything is marked.
     """
 
     model_type = "medreasoner"
@@ -61,6 +65,7 @@ class MedReasonerConfig(LlavaConfig):
     place_token_id: int | None = None
     number_token_ids: list[int] | tuple[int, ...] = ()
     openings: list | tuple = ()
+    presence: dict | None = None
 
 
 class MedReasonerModel(LlavaModel):
@@ -100,26 +105,19 @@ class MedReasonerModel(LlavaModel):
         """
         embedded = self.get_input_embeddings()(input_ids)
         if questions is None:
-            questions = self._questions(input_ids)
+            questions = numbered(input_ids, self.config.image_token_id, self.config.question_end_token_id)
         if not (questions >= 0).any():
             return embedded
         longest = self.config.question_config.max_position_embeddings
-        rows, columns, ids, mask = _gathered(input_ids, questions, longest)
+        rows, columns, ids, mask = gathered(input_ids, questions, longest)
         states = self.question_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         embedded = embedded.clone()
         read = self.question_projector(states[mask.bool()]).to(embedded.dtype)
         embedded[rows, columns] = embedded[rows, columns] + read
         whole = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        row, last = _ends(questions)
+        row, last = ends(questions)
         embedded[row, last + 1] = embedded[row, last + 1] + self.sentence_projector(whole).to(embedded.dtype)
         return embedded
-
-    def _questions(self, input_ids: torch.Tensor) -> torch.Tensor:
-        image = input_ids == self.config.image_token_id
-        after = (image.long().cumsum(1) > 0) & ~image
-        ended = ((input_ids == self.config.question_end_token_id) & after).long().cumsum(1) > 0
-        rows = torch.arange(len(input_ids), device=input_ids.device)[:, None].expand_as(input_ids)
-        return torch.where(after & ~ended, rows, -1)
 
     def forward(
         self,
@@ -164,26 +162,6 @@ class MedReasonerModel(LlavaModel):
         )
 
 
-def _ends(questions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(N,) row and (N,) column of the last token of each question, in the order of their numbers."""
-    places = [(questions == number).nonzero()[-1] for number in questions[questions >= 0].unique()]
-    return tuple(torch.stack(places, 1))
-
-
-def _gathered(input_ids: torch.Tensor, questions: torch.Tensor, longest: int) -> tuple[torch.Tensor, ...]:
-    """The questions of a batch as one padded batch: (rows, columns) of their tokens, ids (N, Q) and mask (N,
-    Q); the order of rows and columns is that of the mask's ones. Of a question with more than `longest`
-    tokens the sentence encoder reads the first."""
-    numbers = questions[questions >= 0].unique()
-    parts = [(questions == number).nonzero()[:longest].unbind(1) for number in numbers]
-    ids = input_ids.new_zeros(len(parts), max(len(rows) for rows, _ in parts))
-    mask = torch.zeros_like(ids)
-    for number, (rows, columns) in enumerate(parts):
-        ids[number, : len(rows)] = input_ids[rows, columns]
-        mask[number, : len(rows)] = 1
-    return torch.cat([rows for rows, _ in parts]), torch.cat([columns for _, columns in parts]), ids, mask
-
-
 class MedReasonerForConditionalGeneration(LlavaForConditionalGeneration):
     """The embedded reasoner, see the module."""
 
@@ -191,8 +169,14 @@ class MedReasonerForConditionalGeneration(LlavaForConditionalGeneration):
 
     def __init__(self, config: MedReasonerConfig) -> None:
         super(LlavaForConditionalGeneration, self).__init__(config)
+        vocabulary = config.text_config.vocab_size
+        check_openings(config.openings, vocabulary)
+        check_tokens("number_token_ids", config.number_token_ids, vocabulary)
         self.model = MedReasonerModel(config)
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.presence_head = None
+        if config.presence is not None:
+            self.presence_head = PresenceHead(config.text_config.hidden_size, PresenceRule.of(config))
         self.post_init()
 
     @can_return_tuple
@@ -200,39 +184,33 @@ class MedReasonerForConditionalGeneration(LlavaForConditionalGeneration):
     def forward(
         self, input_ids: torch.LongTensor | None = None, **kwargs: object
     ) -> LlavaCausalLMOutputWithPast:
-        """As `LlavaForConditionalGeneration.forward`; outside training the logits are `allowed`."""
-        outputs = super().forward(input_ids=input_ids, **kwargs)
-        if not self.training and input_ids is not None:
-            outputs.logits = self.allowed(input_ids[:, -outputs.logits.shape[1] :], outputs.logits)
-            outputs.logits = self.opened(input_ids, outputs.logits)
+        """As `LlavaForConditionalGeneration.forward`; outside training the logits keep to the rules of
+        `answer_rules.py` and `presence.py`."""
+        if self.training or input_ids is None:
+            return super().forward(input_ids=input_ids, **kwargs)
+        columns = self._prompt_ends(input_ids)
+        read = self.presence_head is not None and any(columns)
+        outputs = super().forward(
+            input_ids=input_ids, **kwargs | ({"output_hidden_states": True} if read else {})
+        )
+        logits = self.placed(input_ids[:, -outputs.logits.shape[1] :], outputs.logits)
+        outputs.logits = opened(input_ids, logits, self.config.openings)
+        if self.presence_head is not None:
+            odds = self.presence_head.at(outputs.hidden_states, columns) if read else columns
+            presence = presence_of(outputs.past_key_values, self.presence_head.rule, len(input_ids))
+            outputs.logits = steer(presence, input_ids.tolist(), odds, outputs.logits)
         return outputs
 
-    def opened(self, input_ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Logits (B, K, V) of what follows the last K of `input_ids` (B, L), where a prompt ends minus
-        infinity for all but the token that may begin its answer (`openings`)."""
-        decided = torch.zeros_like(input_ids, dtype=torch.bool)
-        for ending, first in self.config.openings:
-            length = len(ending)
-            if input_ids.shape[1] < length:
-                continue
-            found = (input_ids.unfold(1, length, 1) == input_ids.new_tensor(ending)).all(-1)
-            ends = nn.functional.pad(found, (length - 1, 0)) & ~decided
-            decided |= ends
-            barred = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
-            barred[first] = False
-            logits = logits.masked_fill(ends[:, -logits.shape[1] :, None] & barred, -torch.inf)
-        return logits
+    def placed(self, tokens: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """See `answer_rules.placed`."""
+        return placed(tokens, logits, self.config.place_token_id, self.config.number_token_ids)
 
-    def allowed(self, tokens: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """Logits (B, L, V) of what follows `tokens` (B, L), minus infinity for what may not: once an answer
-        has begun a place, nothing but a number keeps it an answer."""
-        place = self.config.place_token_id
-        after = tokens == (-1 if place is None else place)
-        if not after.any():
-            return logits
-        barred = torch.ones(logits.shape[-1], dtype=torch.bool, device=logits.device)
-        barred[list(self.config.number_token_ids)] = False
-        return logits.masked_fill(after[..., None] & barred, -torch.inf)
+    def _prompt_ends(self, input_ids: torch.Tensor) -> list[list[int]]:
+        """The columns of each row of `input_ids` in which a prompt ends."""
+        found = torch.zeros_like(input_ids, dtype=torch.bool)
+        for where, _ in prompt_ends(input_ids, self.config.openings):
+            found |= where
+        return [row.nonzero()[:, 0].tolist() for row in found.cpu()]
 
 
 AutoConfig.register(MedReasonerConfig.model_type, MedReasonerConfig)

@@ -15,6 +15,7 @@ from torch.nn.functional import silu
 from transformers import DynamicCache, GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
+from medreasoner.reasoners.presence import steer
 
 LARGEST = 100_000_000  # weights; larger decoders spend their time in arithmetic, and are not held twice
 # settings of `generate` that are done here, that `make_greedy` fixes, or that change nothing
@@ -79,11 +80,14 @@ class SmallDecoder:
         }
         scores = self._model(**unread, use_cache=True, logits_to_keep=1).logits[:, -1]
         memory = _Memory(cache, prompt + settings.max_new_tokens, self._text.rotary_emb)
+        presence = getattr(cache, "presence", None)
         for _ in range(settings.max_new_tokens):
             token = _chosen(scores, temperature)
             if heard(token, scores) or int(token) in ends:
                 break
             scores = self.scores(int(token), memory)
+            if presence is not None:
+                scores = steer(presence, token.tolist(), [{}], scores[:, None])[:, 0]
 
     def scores(self, token: int, memory: "_Memory") -> torch.Tensor:
         """Logits (1, vocabulary) of what follows `token`, which is added to `memory`."""
@@ -105,7 +109,7 @@ class SmallDecoder:
         memory.length += 1
         logits = torch.mm(self._even(states), self._head)
         if isinstance(self._model, MedReasonerForConditionalGeneration):
-            return self._model.allowed(torch.tensor([[token]]), logits[:, None])[:, 0]
+            return self._model.placed(torch.tensor([[token]]), logits[:, None])[:, 0]
         return logits
 
     def _even(self, states: torch.Tensor) -> torch.Tensor:

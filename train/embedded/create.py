@@ -35,6 +35,7 @@ from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt, messages
 from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
 from medreasoner.reasoners.image_projector import ImageProjector
+from train.embedded.presence import PREFIX
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
 
 LONGEST_QUESTION = 256  # tokens; the sentence encoder has positions for so many
@@ -104,7 +105,11 @@ def create(earlier_folder: Path, sentence_encoder: Path, out: Path, seed: int = 
     tokenizer.add_tokens([AddedToken(NOWHERE, normalized=False)])
     model = MedReasonerForConditionalGeneration(configuration(earlier, tokenizer))
     model.config.openings = openings(processor, Prompt.load(earlier_folder / "prompt.json"))
-    state = {name: value.clone() for name, value in earlier.state_dict().items()}
+    state = {
+        name: value.clone()
+        for name, value in earlier.state_dict().items()
+        if not name.startswith(PREFIX)  # it read hidden states that will change
+    }
     missing, unexpected = model.load_state_dict(state, strict=False)
     new = ("multi_modal_projector", "question_encoder", "question_projector", "sentence_projector")
     if unexpected or any(name.split(".")[1] not in new for name in missing):

@@ -1,0 +1,147 @@
+"""The presence head decides, and `generate`, batches and our loop write what it decided."""
+
+import json
+import shutil
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from medreasoner.reasoners.base import ReasonerError
+from medreasoner.reasoners.presence import Presence, PresenceRule, steer
+from medreasoner.reasoners.registry import load_reasoner
+from tests import tiny_medreasoner
+from tests.reasoners.small_models import picture
+from train.embedded.presence import rule_of
+
+THINK, ANSWER, PLACE, NOWHERE, STOP, COMMA, CLOSE = range(7)
+RULE = PresenceRule(
+    layers=(1, 3),
+    width=8,
+    think=THINK,
+    answer=ANSWER,
+    place=PLACE,
+    nowhere=NOWHERE,
+    named=(10, 11),
+    sentence_end=STOP,
+    clause_end=COMMA,
+    refusals=((20, 21), (22,)),
+    close=CLOSE,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "may", "may_not"),
+    [
+        ((), True, set(), set()),
+        ((THINK,), True, {10}, set()),
+        ((THINK, 10), True, {11}, set()),
+        ((THINK, 10, 11), True, set(), {COMMA}),
+        ((THINK, 10, 11, 30, STOP), True, set(), {22}),
+        ((THINK, 10, 11, 30, STOP, 20), True, set(), {21}),
+        ((THINK, 10, 11, 30, STOP, 20, 40), True, set(), set()),
+        ((THINK, 10, 11, 30, STOP, 40, STOP), True, set(), set()),
+        ((THINK,), False, set(), set()),
+        ((THINK, 10, 11), False, set(), set()),
+        ((THINK, 50, STOP), False, {20, 22, CLOSE}, set()),
+        ((THINK, 50, STOP, 20), False, {21}, set()),
+        ((THINK, 50, STOP, 22), False, set(), set()),
+        ((THINK, 50, STOP, CLOSE), False, set(), set()),
+        ((ANSWER,), True, set(), set()),
+    ],
+)
+def test_what_may_come_next(written, shown, may, may_not):
+    assert RULE.next(written, shown) == (may, may_not)
+
+
+def test_place_and_nowhere_share_their_probability_by_the_odds():
+    logits = torch.randn(1, 1, 40, generator=torch.Generator().manual_seed(0))
+    presence = Presence(RULE, [1.5])
+    steered = steer(presence, [[ANSWER]], [{}], logits)
+    before, after = logits.softmax(-1)[0, 0], steered.softmax(-1)[0, 0]
+    assert after[PLACE] + after[NOWHERE] == pytest.approx(float(before[PLACE] + before[NOWHERE]))
+    assert (after[PLACE] / after[NOWHERE]).log() == pytest.approx(1.5, abs=1e-4)
+    rest = [n for n in range(40) if n not in (PLACE, NOWHERE)]
+    assert torch.allclose(after[rest], before[rest], atol=1e-6)
+
+
+def test_rows_are_decided_apart_and_nothing_before_a_prompt_has_ended():
+    logits = torch.zeros(3, 2, 40)
+    presence = Presence(RULE, [None] * 3)
+    steered = steer(presence, [[7, THINK]] * 3, [{0: 2.0}, {0: -2.0}, {}], logits)
+    assert steered[0, 1].isfinite().nonzero().flatten().tolist() == [10]
+    assert steered[1].isfinite().all() and steered[2].isfinite().all()
+    assert presence.log_odds == [2.0, -2.0, None] and presence.written == [[THINK], [THINK], []]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_medreasoner.folder(
+        tmp_path_factory.mktemp("model") / "folder", max_new_tokens=40, presence=True
+    )
+
+
+@pytest.mark.parametrize("odds", [3.0, -3.0])
+def test_every_way_of_decoding_keeps_to_the_head(folder, odds):
+    """With random weights, so that nothing but the head can be why."""
+    reasoner = load_reasoner(folder, device="cpu")
+    model, rule = reasoner._model, reasoner._model.presence_head.rule
+    with torch.no_grad():
+        model.presence_head.out.weight.zero_()
+        model.presence_head.out.bias.fill_(odds)
+    encoded = reasoner.encode(picture())
+    inputs = reasoner._inputs(encoded, "Where is it?", False)
+    tokens = []
+    reasoner._runs.decoder.write(inputs, lambda token, scores: tokens.append(int(token)) or len(tokens) == 2)
+    wanted = rule.place if odds > 0 else rule.nowhere
+    with torch.no_grad():
+        scores = model(
+            **reasoner._inputs(encoded, "Where is it?", False) | {"input_ids": _with(inputs, tokens[:1])}
+        ).logits
+    share = scores[0, -1, [rule.place, rule.nowhere]].softmax(-1)
+    assert share[0] == pytest.approx(torch.tensor(odds).sigmoid().item(), abs=1e-4)
+    assert tokens[0] == rule.answer and (tokens[1] == wanted or tokens[1] not in (rule.place, rule.nowhere))
+    thought = reasoner._inputs(encoded, "Where is it?", True)
+    streamed = []
+    reasoner._runs.decoder.write(thought, lambda token, scores: streamed.append(int(token)) and False)
+    batched = model.generate(**thought)[0, thought["input_ids"].shape[1] :].tolist()
+    assert streamed[: len(batched)] == batched[: len(streamed)]
+    if odds > 0:
+        assert tuple(streamed[1 : 1 + len(rule.named)]) == tuple(rule.named)
+
+
+def _with(inputs, tokens):
+    return torch.cat([inputs["input_ids"], torch.tensor([tokens])], 1)
+
+
+def test_a_saved_head_is_loaded_again(folder):
+    model = load_reasoner(folder, device="cpu")._model
+    assert asdict(model.presence_head.rule) == asdict(PresenceRule(**model.config.presence))
+    assert asdict(model.presence_head.rule) == asdict(rule_of(tiny_medreasoner.tokenizer(), (1, 2), 8))
+    assert (
+        model.presence_head.middle.weight.shape == (8, 64)
+        and model.presence_head.middle.weight.abs().sum() > 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"presence": 5}, "presence in config.json must have layers, width"),
+        ({"presence": {"layers": [0]}}, "presence in config.json must have layers, width"),
+        ({"width": 10**9}, "presence.width in config.json must be a whole number from 1 to 4096"),
+        ({"layers": [4]}, r"presence.layers in config.json must be a list of numbers from 0 to 3, got \[4\]"),
+        ({"named": 7}, "presence.named in config.json must be a list of numbers"),
+        ({"refusals": [["a"]]}, "presence.refusals in config.json must be a list of numbers"),
+        ({"openings": [5]}, "openings in config.json must be a list of pairs"),
+        ({"openings": [[[1, 2], 10**9]]}, "openings in config.json must be a list of numbers from 0"),
+    ],
+)
+def test_a_checkpoint_with_settings_that_mean_nothing_is_refused_in_words(folder, tmp_path, changed, named):
+    shutil.copytree(folder, tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    inside = changed.keys() - {"presence", "openings"}
+    changed = {"presence": config["presence"] | changed} if inside else changed
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config | changed))
+    with pytest.raises(ReasonerError, match=named):
+        load_reasoner(tmp_path / "m", device="cpu")

@@ -1,0 +1,136 @@
+"""Questions about an image that it answers and that it does not, for the presence head: many to an image,
+each read with the image alone.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel, ProcessorMixin
+
+from medreasoner.data.absence import (
+    CANNOT_SHOW,
+    NO_QUESTION,
+    NOT_HERE,
+    NOT_MEDICAL,
+    cannot_show,
+    message,
+    not_here,
+)
+from medreasoner.data.build.writers.offline import vary, wording
+from medreasoner.data.category import Category
+from medreasoner.data.taxonomy import categories
+from medreasoner.prompts import Prompt, messages
+from train.embedded.pictures import Picture
+from train.embedded.stage_3_cache import Stage3Cache
+from train.embedded.token_masks import IGNORED, PREFIX, attention_mask, questions_of
+from train.holdout import is_chosen
+
+SHOWN = "shown"
+MESSAGES = 0.25  # of what is not there, as in `absent_question`
+NEAR = 1 / 3  # of the others, where there are any
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question about one image. `kind` is SHOWN or one of `absence.py`'s; `think` whether a reasoning is
+    asked for."""
+
+    question: str
+    kind: str
+    think: bool
+
+
+def questions(
+    picture: Picture, held: bool, rng: random.Random, shown: int = 4, absent: int = 7
+) -> list[Asked]:
+    """Questions about a picture, in wordings to train on, or in `held` back ones.
+
+    Args:
+        shown: how many ask for its targets (each of more targets once, up to six). absent: how many do not.
+    """
+    targets = rng.sample(picture.targets, len(picture.targets))[:6]
+    targets = (targets * shown)[: max(shown, len(targets))]
+    asked = []
+    for target in targets:
+        category = target.category
+        texts = category.held_back if held else category.questions
+        text = wording(category, texts, rng, target.side, target.image_side)
+        asked.append((vary(text, rng), SHOWN))
+    asked += [_absent(picture, held, rng) for _ in range(absent)]
+    return [Asked(question, kind, rng.random() < 0.5) for question, kind in asked]
+
+
+def _absent(picture: Picture, held: bool, rng: random.Random) -> tuple[str, str]:
+    scene, table = picture.scene, categories()
+    missing, impossible = not_here(scene, picture.classes, table), cannot_show(scene, table)
+    if rng.random() < MESSAGES or not (missing or impossible):
+        while is_chosen(text := message(True, rng).question, one_in=5) != held:
+            pass  # a fifth of the messages is held back
+        return vary(text, rng), NO_QUESTION
+    near = missing and (not impossible or rng.random() < NEAR)
+    category: Category = rng.choice(missing if near else impossible)
+    side = rng.choice(("left", "right")) if category.region == "sides" else ""
+    texts = category.held_back if held else category.questions
+    text = rng.choice([each for each in texts if "{image_side}" not in each] or texts)
+    text = text.replace("{side}", side).replace("{image_side}", side)
+    return vary(text, rng), NOT_HERE if near else CANNOT_SHOW if scene.medical else NOT_MEDICAL
+
+
+@torch.inference_mode()
+def states_of(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    prompt: Prompt,
+    maps: Stage3Cache,
+    path: str,
+    asked: Sequence[Asked],
+) -> torch.Tensor:
+    """(N, layers, H) of `asked`: the decoder's hidden states, embeddings first, where each prompt ends.
+
+    All are read in one sequence, in which each sees the image and itself only.
+    """
+    ids, conversation, positions, ends = [], [], [], []
+    for number, each in enumerate(asked):
+        chat = messages(prompt.text(each.question, each.think), prompt.system)
+        text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        head, tail = (
+            processor.tokenizer(part, add_special_tokens=False).input_ids
+            for part in text.split(processor.image_token)
+        )
+        if not ids:
+            ids = head + [processor.image_token_id] * model.config.image_seq_length
+            start = len(ids)
+            conversation, positions = [PREFIX] * start, list(range(start))
+        ids += tail
+        conversation += [number] * len(tail)
+        positions += range(start, start + len(tail))
+        ends.append(len(ids) - 1)
+    ids, conversation, positions = (torch.tensor([each]) for each in (ids, conversation, positions))
+    unlearnt = torch.full_like(ids, IGNORED)
+    output = model.model(
+        input_ids=ids,
+        stage_3=maps.get(path)[None],
+        attention_mask=attention_mask(conversation),
+        position_ids=positions,
+        questions=questions_of(ids, unlearnt, conversation, processor.tokenizer.eos_token_id),
+        output_hidden_states=True,
+        use_cache=False,
+    )
+    return torch.stack([each[0, ends] for each in output.hidden_states], 1)
+
+
+def read(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    prompt: Prompt,
+    maps: Stage3Cache,
+    pictures: Sequence[Picture],
+    held: bool,
+    seed: int = 0,
+) -> Iterator[tuple[Picture, list[Asked], torch.Tensor]]:
+    """(picture, questions, `states_of` them) of each picture, those that are the same for the same seed."""
+    for picture in pictures:
+        asked = questions(picture, held, random.Random(f"{seed}/{picture.path.rpartition('/')[2]}"))
+        yield picture, asked, states_of(model, processor, prompt, maps, picture.path, asked)
