@@ -80,5 +80,6 @@ def test_the_side_that_is_asked_for_is_the_side_that_is_shown(pair):
 def test_the_image_matters(pair):
     """The same question on two images: a model that never looks would give one answer."""
     question = "What on this would you want to look at more closely?"
-    found = [pair.ground(EXAMPLES / example["image"], question) for example in LISTED[:4]]
-    assert len({each.grounding.box if isinstance(each, Done) else None for each in found}) == 4
+    answers = [pair.ground(EXAMPLES / example["image"], question) for example in LISTED[:4]]
+    boxes = [each.grounding.box for each in answers if each.found]
+    assert len(boxes) >= 2 and len(set(boxes)) == len(boxes)

@@ -19,7 +19,8 @@ from transformers import (
 
 from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.prompts import Prompt
-from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded_config import MedReasonerConfig
 from tests import tiny
 from train.embedded.create import number_ids, openings, reset, save
 from train.embedded.presence import rule_of

@@ -19,12 +19,10 @@ from functools import wraps
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForImageTextToText, BertConfig, BertModel
-from transformers.configuration_utils import SubConfigSpec
+from transformers import AutoConfig, AutoModelForImageTextToText, BertModel
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.models.llava.configuration_llava import LlavaConfig
 from transformers.models.llava.modeling_llava import (
     LlavaCausalLMOutputWithPast,
     LlavaForConditionalGeneration,
@@ -34,38 +32,11 @@ from transformers.models.llava.modeling_llava import (
 from transformers.utils import can_return_tuple
 
 from medreasoner.reasoners.answer_rules import check_openings, check_tokens, opened, placed, prompt_ends
+from medreasoner.reasoners.embedded_config import MedReasonerConfig
 from medreasoner.reasoners.image_projector import STAGE_3, ImageProjector
-from medreasoner.reasoners.presence import PresenceHead, PresenceRule, presence_of, steer
+from medreasoner.reasoners.presence import PresenceHead, presence_of, steer
+from medreasoner.reasoners.presence_rule import PresenceRule
 from medreasoner.reasoners.question_tokens import ends, gathered, numbered
-
-
-class MedReasonerConfig(LlavaConfig):
-    """`LlavaConfig`, and:
-
-    Args:
-        question_config: of the sentence encoder, a `BertConfig`.
-        adapter_rank: of the updates of the tower's last stage.
-        question_end_token_id: the token that ends the question, after the image's tokens.
-        place_token_id: the token that begins the numbers of an answer; None where there is no such token.
-        number_token_ids: of the numbers, which alone may follow it.
-        openings: (endings of a prompt as token ids, the token that alone may begin its answer); the first
-            that fits holds. So it reasons, or answers at once, as it is asked.
-        presence: fields of a `PresenceRule`; None where the words alone decide whether anything is marked.
-    """
-
-    model_type = "medreasoner"
-    sub_configs_defaults = {
-        **LlavaConfig.sub_configs_defaults,
-        "question_config": SubConfigSpec(config_class=BertConfig),
-    }
-
-    question_config: dict | BertConfig | None = None
-    adapter_rank: int = 64
-    question_end_token_id: int = 0
-    place_token_id: int | None = None
-    number_token_ids: list[int] | tuple[int, ...] = ()
-    openings: list | tuple = ()
-    presence: dict | None = None
 
 
 class MedReasonerModel(LlavaModel):

@@ -2,93 +2,20 @@
 reasoning and the answer that follow.
 
 The decoder's hidden states at the end of a prompt say far better than its words whether there is anything to
-mark (docs/experiments/absence.md). So a small head reads them, and the text keeps to what the head says: the
-first sentence names what is asked for, the second says that it is not there or goes on, and the answer names
-a place or none.
+mark (docs/experiments/absence.md). So a small head reads them. Where it says no, the text keeps to that: the
+first sentence names what is asked for, the second says that it is not there, and the answer names no place.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn.functional import logsigmoid
-from transformers import Cache, PreTrainedConfig
+from transformers import Cache
 
-from medreasoner.messages import short
-from medreasoner.reasoners.answer_rules import check_tokens, only
-
-LISTS = "layers", "named"  # fields of a rule that are lists of numbers; "refusals" is a list of such lists
-WIDEST = 4096
-
-
-@dataclass(frozen=True)
-class PresenceRule:
-    """How reasonings begin that find something and that find nothing, as token ids, and what the head reads.
-
-    Args:
-        layers: indices of the hidden states that the head reads. width: of its middle layer.
-        think, answer: the tokens that open reasoning and answer. place, nowhere: the two that may follow
-            `answer`, a place or none.
-        named: how every reasoning begins that goes on to a place. sentence_end, clause_end: the full stop and
-            the comma.
-        refusals: how the second sentence may begin where nothing is to be marked. close: the token that ends
-            a reasoning.
-    """
-
-    layers: Sequence[int]
-    width: int
-    think: int
-    answer: int
-    place: int
-    nowhere: int
-    named: Sequence[int]
-    sentence_end: int
-    clause_end: int
-    refusals: Sequence[Sequence[int]]
-    close: int
-
-    @staticmethod
-    def of(config: PreTrainedConfig) -> "PresenceRule":
-        """That of a model's `config.presence`. Errors: ValueError for what is no such rule."""
-        values, text = config.presence, config.text_config
-        if not isinstance(values, dict) or values.keys() != {each.name for each in fields(PresenceRule)}:
-            expected = ", ".join(each.name for each in fields(PresenceRule))
-            raise ValueError(f"presence in config.json must have {expected}, got {short(values)}")
-        for name, value in values.items():
-            each = value if name == "refusals" else [value if name in LISTS else [value]]
-            size = text.num_hidden_layers + 1 if name == "layers" else text.vocab_size
-            if not isinstance(each, list | tuple) or not each:
-                raise ValueError(f"presence.{name} in config.json must be a list, got {short(value)}")
-            for tokens in each if name != "width" else ():
-                check_tokens(f"presence.{name}", tokens, size)
-        if type(values["width"]) is not int or not 0 < values["width"] <= WIDEST:
-            raise ValueError(
-                f"presence.width in config.json must be a whole number from 1 to {WIDEST}, got "
-                f"{short(values['width'])}"
-            )
-        return PresenceRule(**values)
-
-    def next(self, written: Sequence[int], shown: bool) -> tuple[set[int], set[int]]:
-        """(the only tokens that may come next, those that may not); an empty set rules nothing out.
-
-        Args:
-            written: the tokens since the prompt's end. shown: what the head says.
-        """
-        if list(written[:1]) != [self.think]:
-            return set(), set()
-        text = list(written[1:])
-        if shown and len(text) < len(self.named):
-            return {self.named[len(text)]}, set()
-        if self.sentence_end not in text:
-            return set(), {self.clause_end} if shown else set()
-        after = text[text.index(self.sentence_end) + 1 :]
-        longer = (each for each in self.refusals if len(each) > len(after))
-        begun = [each for each in longer if list(each[: len(after)]) == after]
-        if shown:
-            return set(), {each[-1] for each in begun if len(each) == len(after) + 1}
-        goes_on = {each[len(after)] for each in begun}
-        return goes_on | {self.close} if goes_on and not after else goes_on, set()
+from medreasoner.reasoners.answer_rules import only
+from medreasoner.reasoners.presence_rule import PresenceRule
 
 
 class PresenceHead(nn.Module):
@@ -142,19 +69,31 @@ class Presence:
             self.written[row].append(token)
 
     def steered(self, row: int, logits: torch.Tensor) -> torch.Tensor:
-        """The logits (V,) of what comes next in `row`. After `answer` place and nowhere share what they had
-        by the head's odds; elsewhere what must not come is minus infinity."""
+        """The logits (V,) of what comes next in `row`.
+
+        Where the head says no, what is not a refusal is minus infinity; where it says yes, the words need
+        better odds than its own for one. After `answer` place and nowhere share what they had by the head's
+        odds, unless the reasoning has refused.
+        """
         odds, written = self.log_odds[row], self.written[row]
         if odds is None:
             return logits
         if written[-1:] == [self.rule.answer]:
-            both = [self.rule.place, self.rule.nowhere]
-            share = logsigmoid(logits.new_tensor([odds, -odds]))
-            return logits.index_put((torch.tensor(both),), logits[both].logsumexp(0) + share)
-        may, may_not = self.rule.next(written, odds > 0)
-        if may:
-            logits = logits.masked_fill(~only(may, logits), -torch.inf)
-        return logits.masked_fill(only(may_not, logits), -torch.inf) if may_not else logits
+            return self._decided(logits, odds, reasoned=len(written) > 1)
+        if odds > 0:
+            less = torch.zeros_like(logits)
+            less[list(self.rule.refusing(written))] = odds
+            return logits - less
+        may = self.rule.next(written)
+        return logits.masked_fill(~only(may, logits), -torch.inf) if may else logits
+
+    def _decided(self, logits: torch.Tensor, odds: float, reasoned: bool) -> torch.Tensor:
+        both = [self.rule.place, self.rule.nowhere]
+        place, nowhere = logits[both]
+        if odds > 0 and reasoned and nowhere > place:
+            return logits
+        share = logsigmoid(logits.new_tensor([odds, -odds]))
+        return logits.index_put((torch.tensor(both),), logits[both].logsumexp(0) + share)
 
 
 def presence_of(cache: Cache | None, rule: PresenceRule, rows: int) -> Presence:

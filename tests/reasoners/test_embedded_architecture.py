@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded_config import MedReasonerConfig
 from medreasoner.reasoners.image_projector import STAGE_3
 from tests import tiny_medreasoner
 from train.embedded.features import stage_3_of

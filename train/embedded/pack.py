@@ -23,6 +23,7 @@ import medreasoner.reasoners.embedded  # noqa: F401 (registers its classes with 
 from medreasoner.confidence import NAME as CALIBRATION
 from medreasoner.manifest import Manifest
 from medreasoner.prompts import Prompt
+from train.embedded.presence import SHARD
 
 MATRIX = 2  # dimensions
 
@@ -67,7 +68,8 @@ def pack(crm: Path, asm: Path, out: Path) -> None:
     Prints the size of every file.
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / CALIBRATION).unlink(missing_ok=True)  # of the weights before; `train/calibrate.py` fits a new one
+    for name in (CALIBRATION, SHARD):  # of the weights before; `calibrate` and `presence` fit new ones
+        (out / name).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         model = AutoModelForImageTextToText.from_pretrained(crm, dtype=torch.float16)
         model.save_pretrained(scratch)

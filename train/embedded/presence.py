@@ -28,7 +28,8 @@ from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.data.absence import texts
 from medreasoner.data.build.writers.reasonings import named
 from medreasoner.metrics import auroc
-from medreasoner.reasoners.presence import PresenceHead, PresenceRule
+from medreasoner.reasoners.presence import PresenceHead
+from medreasoner.reasoners.presence_rule import PresenceRule
 from train.embedded.pictures import Picture, load_pictures
 from train.embedded.presence_questions import SHOWN, read
 from train.embedded.stage_3_cache import Stage3Cache
@@ -38,14 +39,12 @@ from train.model_spec import open_model_spec
 
 SHARD = "presence_head.safetensors"
 PREFIX = "presence_head."
-LAYERS = (3, 4, 5, 6)  # of six, embeddings counted as 0
+LAYERS = 4  # the last ones
 WIDTH = 64
 STEPS, BATCH, RATE, DECAY, DROPOUT = 3000, 512, 1e-3, 0.02, 0.2
 
 
-def rule_of(
-    tokenizer: PreTrainedTokenizerBase, layers: Sequence[int] = LAYERS, width: int = WIDTH
-) -> PresenceRule:
+def rule_of(tokenizer: PreTrainedTokenizerBase, layers: Sequence[int], width: int = WIDTH) -> PresenceRule:
     """The rule for a model that was trained on one sentence of each kind (`choices=1`)."""
 
     def ids(text: str) -> list[int]:
@@ -63,8 +62,11 @@ def rule_of(
         nowhere=token(NOWHERE),
         named=ids(first),
         sentence_end=token("."),
-        clause_end=token(","),
         refusals=[ids(f". {second}")[1:3] for second in seconds],
+        repeats=[
+            [ids(second.partition("{name}")[0].rstrip())[-1], ids("X" + second.partition("{name}")[2])[1]]
+            for second in seconds
+        ],
         close=token(THINK[1]),
     )
 
@@ -81,6 +83,11 @@ def collect(
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     maps = Stage3Cache(features)
     pictures = usable(data, maps, held)
+    if not pictures:
+        raise SystemExit(
+            f"found no {'held-back ' if held else ''}training image whose maps are in the caches; "
+            "run train.embedded.features on the sets first"
+        )
     rows = read(model, spec.processor, spec.prompt, maps, pictures, held)
     states, kinds = [], []
     for _, asked, read_states in tqdm(rows, total=len(pictures), mininterval=20):
@@ -182,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = args.model, args.data, args.features
     states, kinds = collect(*given, False, args.out / "train.npy")
     held, held_kinds = collect(*given, True, args.out / "held_back.npy")
-    rule = rule_of(open_model_spec(str(args.model)).processor.tokenizer)
+    layers = range(states.shape[1])[-LAYERS:]
+    rule = rule_of(open_model_spec(str(args.model)).processor.tokenizer, layers)
     head = fit(torch.from_numpy(states).float(), kinds, rule)
     odds = log_odds(head, torch.from_numpy(held).float())
     threshold = float(np.quantile(odds[np.array(held_kinds) == SHOWN], args.refused))

@@ -17,8 +17,10 @@ def test_a_packed_folder_answers_as_its_parts_did(tmp_path, built_set):
     (tmp_path / "asm/run.json").write_text("{}")
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed/calibration.json").write_text('{"format": 1}')
+    (tmp_path / "packed/presence_head.safetensors").write_bytes(b"")
     pack(tmp_path / "crm", tmp_path / "asm", tmp_path / "packed")
-    assert not (tmp_path / "packed/calibration.json").exists(), "it was fitted for other weights"
+    for name in ("calibration.json", "presence_head.safetensors"):
+        assert not (tmp_path / "packed" / name).exists(), "it was fitted for other weights"
     shards = sorted((tmp_path / "packed").glob("model-*.safetensors"))
     towers = [sum("vision_tower" in key for key in load_file(shard)) for shard in shards]
     assert (
