@@ -4,10 +4,12 @@ reasoning and the answer that follow.
 The decoder's hidden states at the end of a prompt say far better than its words whether there is anything to
 mark (docs/experiments/absence.md). So a small head reads them. Where it says no, the text keeps to that: the
 first sentence names what is asked for, the second says that it is not there, and the answer names no place.
+Of a message that asks for nothing at all ("Hello") the reasoning says so at once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -18,30 +20,43 @@ from medreasoner.reasoners.answer_rules import only
 from medreasoner.reasoners.presence_rule import PresenceRule
 
 
+class Decision(NamedTuple):
+    """What the head says of one question, each as log odds, positive for yes: whether the image `shows` what
+    is asked for, and, where it does not, whether nothing that an image could show is asked for."""
+
+    shows: float
+    asks_nothing: float
+
+
 class PresenceHead(nn.Module):
-    """Two layers on the hidden states (B, H) of several of the decoder's layers; (B,) log odds that the image
-    shows what is asked for, positive for yes."""
+    """Small layers on the hidden states (B, H) of several of the decoder's layers: (B,) log odds of
+    `Decision.shows` by `forward`, of `Decision.asks_nothing` by `asks_nothing`."""
 
     def __init__(self, hidden: int, rule: PresenceRule) -> None:
         super().__init__()
         self.rule = rule
         self.middle = nn.Linear(hidden * len(rule.layers), rule.width)
         self.out = nn.Linear(rule.width, 1)
+        self.message = nn.Linear(hidden * len(rule.layers), 1)
 
     def forward(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
         return self.out(nn.functional.gelu(self.middle(torch.cat(list(states), -1))))[..., 0]
 
-    def at(self, states: Sequence[torch.Tensor], ends: Sequence[Sequence[int]]) -> list[dict[int, float]]:
-        """For each row the log odds at those of its columns in which a prompt ends, by column.
+    def asks_nothing(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        return self.message(torch.cat(list(states), -1))[..., 0]
+
+    def at(self, states: Sequence[torch.Tensor], ends: Sequence[Sequence[int]]) -> list[dict[int, Decision]]:
+        """For each row the decisions at those of its columns in which a prompt ends, by column.
 
         Args:
             states: (B, L, H) of all the decoder's layers. ends: (B,) the columns.
         """
-        read = [states[layer] for layer in self.rule.layers]
-        return [
-            {column: float(self([each[row, column] for each in read])) for column in columns}
-            for row, columns in enumerate(ends)
-        ]
+
+        def decided(row: int, column: int) -> Decision:
+            read = [states[layer][row, column] for layer in self.rule.layers]
+            return Decision(float(self(read)), float(self.asks_nothing(read)))
+
+        return [{column: decided(row, column) for column in columns} for row, columns in enumerate(ends)]
 
 
 @dataclass
@@ -49,23 +64,23 @@ class Presence:
     """What was decided of each of B rows, and what was written since.
 
     Args:
-        log_odds: of each row, None where no prompt has ended yet.
+        decisions: on each row, None where no prompt has ended yet.
     """
 
     rule: PresenceRule
-    log_odds: list[float | None]
+    decisions: list[Decision | None]
     written: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.written = [[] for _ in self.log_odds]
+        self.written = [[] for _ in self.decisions]
 
-    def ended(self, row: int, log_odds: float) -> None:
+    def ended(self, row: int, decision: Decision) -> None:
         """A prompt ends here."""
-        self.log_odds[row], self.written[row] = log_odds, []
+        self.decisions[row], self.written[row] = decision, []
 
     def follow(self, row: int, token: int) -> None:
         """`token` comes next in `row`."""
-        if self.log_odds[row] is not None:
+        if self.decisions[row] is not None:
             self.written[row].append(token)
 
     def steered(self, row: int, logits: torch.Tensor) -> torch.Tensor:
@@ -75,16 +90,17 @@ class Presence:
         better odds than its own for one. After `answer` place and nowhere share what they had by the head's
         odds, unless the reasoning has refused.
         """
-        odds, written = self.log_odds[row], self.written[row]
-        if odds is None:
+        decision, written = self.decisions[row], self.written[row]
+        if decision is None:
             return logits
+        odds = decision.shows
         if written[-1:] == [self.rule.answer]:
             return self._decided(logits, odds, reasoned=len(written) > 1)
         if odds > 0:
             less = torch.zeros_like(logits)
             less[list(self.rule.refusing(written))] = odds
             return logits - less
-        may = self.rule.next(written)
+        may = self.rule.next(written, decision.asks_nothing > 0)
         return logits.masked_fill(~only(may, logits), -torch.inf) if may else logits
 
     def _decided(self, logits: torch.Tensor, odds: float, reasoned: bool) -> torch.Tensor:
@@ -108,11 +124,11 @@ def presence_of(cache: Cache | None, rule: PresenceRule, rows: int) -> Presence:
 def steer(
     presence: Presence,
     tokens: Iterable[Sequence[int]],
-    ends: Sequence[Mapping[int, float] | Sequence[int]],
+    ends: Sequence[Mapping[int, Decision] | Sequence[int]],
     logits: torch.Tensor,
 ) -> torch.Tensor:
     """Logits (B, K, V) of what follows the last K of `tokens` (B, L) as `presence` wants them, which takes
-    the tokens in; `ends` has for each row the head's log odds by the columns in which a prompt ends.
+    the tokens in; `ends` has for each row the head's decisions by the columns in which a prompt ends.
     """
     logits = logits.clone()
     for row, line in enumerate(tokens):

@@ -10,7 +10,7 @@ from medreasoner.messages import short
 from medreasoner.reasoners.answer_rules import PAIR, check_tokens
 
 LISTS = "layers", "named"  # fields of a rule that are lists of numbers
-NESTED = "refusals", "repeats"  # those that are lists of such lists
+NESTED = "refusals", "repeats", "others"  # those that are lists of such lists
 WIDEST = 4096
 
 
@@ -25,6 +25,7 @@ class PresenceRule:
         named: how a reasoning begins that names what is asked for. sentence_end: the full stop.
         refusals: how the second sentence begins where nothing is to be marked. repeats: the pairs of tokens
             in it between which the name comes again. close: the token that ends a reasoning.
+        others: how a reasoning begins that says of a message that it asks for nothing.
     """
 
     layers: Sequence[int]
@@ -38,6 +39,7 @@ class PresenceRule:
     refusals: Sequence[Sequence[int]]
     repeats: Sequence[Sequence[int]]
     close: int
+    others: Sequence[Sequence[int]]
 
     @staticmethod
     def of(config: PreTrainedConfig) -> "PresenceRule":
@@ -62,16 +64,19 @@ class PresenceRule:
             )
         return PresenceRule(**values)
 
-    def next(self, written: Sequence[int]) -> set[int]:
+    def next(self, written: Sequence[int], asks_nothing: bool) -> set[int]:
         """The only tokens that may come next where nothing is to be marked; none for no limit.
 
         Args:
-            written: the tokens since the prompt's end.
+            written: the tokens since the prompt's end. asks_nothing: whether there is no target to name.
         """
+        if asks_nothing:
+            reasons = list(written[:1]) == [self.think]
+            return _going_on(self.others, list(written[1:])) if reasons else set()
         after = self._second_sentence(written)
         if after is None:
             return set()
-        if goes_on := self._going_on(after):
+        if goes_on := _going_on(self.refusals, after):
             return goes_on | ({self.close} if not after else set())
         text, following = list(written[1:]), {before: then for before, then in self.repeats}
         said = [place for place, token in enumerate(after) if token in following]
@@ -86,7 +91,7 @@ class PresenceRule:
     def refusing(self, written: Sequence[int]) -> set[int]:
         """The tokens that would make the second sentence a refusal."""
         after = self._second_sentence(written)
-        return set() if after is None else self._going_on(after, last=True)
+        return set() if after is None else _going_on(self.refusals, after, last=True)
 
     def _second_sentence(self, written: Sequence[int]) -> list[int] | None:
         """What follows the first full stop of a reasoning; None before it, and where there is none."""
@@ -95,8 +100,9 @@ class PresenceRule:
             return None
         return text[text.index(self.sentence_end) + 1 :]
 
-    def _going_on(self, after: list[int], last: bool = False) -> set[int]:
-        """The tokens with which `after` goes on as one of the refusals, or becomes one."""
-        longer = (each for each in self.refusals if len(each) > len(after))
-        begun = [each for each in longer if list(each[: len(after)]) == after]
-        return {each[len(after)] for each in begun if not last or len(each) == len(after) + 1}
+
+def _going_on(texts: Sequence[Sequence[int]], written: list[int], last: bool = False) -> set[int]:
+    """The tokens with which `written` goes on as one of `texts`, or with `last` becomes one."""
+    longer = (each for each in texts if len(each) > len(written))
+    begun = [each for each in longer if list(each[: len(written)]) == written]
+    return {each[len(written)] for each in begun if not last or len(each) == len(written) + 1}

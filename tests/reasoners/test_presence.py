@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from medreasoner.reasoners.base import ReasonerError
-from medreasoner.reasoners.presence import Presence, steer
+from medreasoner.reasoners.presence import Decision, Presence, steer
 from medreasoner.reasoners.presence_rule import PresenceRule
 from medreasoner.reasoners.registry import load_reasoner
 from tests import tiny_medreasoner
@@ -28,6 +28,7 @@ RULE = PresenceRule(
     refusals=((20, 21), (22,)),
     repeats=((WHERE, 70),),
     close=CLOSE,
+    others=((80,), (81, 82)),
 )
 NAMED = (THINK, 10, 11, 30, 31, STOP)
 
@@ -54,7 +55,22 @@ NAMED = (THINK, 10, 11, 30, 31, STOP)
     ],
 )
 def test_what_may_come_next_where_nothing_is_to_be_marked(written, may):
-    assert RULE.next(written) == may
+    assert RULE.next(written, asks_nothing=False) == may
+
+
+@pytest.mark.parametrize(
+    ("written", "may"),
+    [
+        ((), set()),
+        ((THINK,), {80, 81}),
+        ((THINK, 81), {82}),
+        ((THINK, 80), set()),
+        (NAMED, set()),
+        ((ANSWER,), set()),
+    ],
+)
+def test_what_a_reasoning_may_begin_with_where_nothing_is_asked(written, may):
+    assert RULE.next(written, asks_nothing=True) == may
 
 
 @pytest.mark.parametrize(
@@ -69,7 +85,7 @@ def test_what_may_come_next_where_nothing_is_to_be_marked(written, may):
 def test_the_head_decides_unless_a_reasoning_has_refused(odds, words, written, changed):
     logits = torch.zeros(1, len(written), 40)
     logits[..., PLACE] = words
-    steered = steer(Presence(RULE, [odds]), [written], [{}], logits)[0, -1]
+    steered = steer(Presence(RULE, [Decision(odds, -1.0)]), [written], [{}], logits)[0, -1]
     assert torch.equal(steered, logits[0, -1]) != changed
     if changed:
         assert (steered[PLACE] > steered[NOWHERE]) == (odds > 0)
@@ -77,7 +93,9 @@ def test_the_head_decides_unless_a_reasoning_has_refused(odds, words, written, c
 
 def test_words_need_better_odds_for_a_refusal_than_the_heads():
     written = [*NAMED, 20]
-    steered = steer(Presence(RULE, [2.5]), [written], [{}], torch.zeros(1, len(written), 40))[0]
+    steered = steer(Presence(RULE, [Decision(2.5, -1.0)]), [written], [{}], torch.zeros(1, len(written), 40))[
+        0
+    ]
     lowered = [(row, token) for row, token in (steered != 0).nonzero().tolist()]
     assert lowered == [(len(NAMED) - 1, 22), (len(NAMED), 21)] and float(steered.min()) == -2.5
 
@@ -85,7 +103,7 @@ def test_words_need_better_odds_for_a_refusal_than_the_heads():
 def test_place_and_nowhere_share_their_probability_by_the_odds():
     logits = torch.randn(1, 1, 40, generator=torch.Generator().manual_seed(0))
     logits[..., PLACE] = 2.0
-    presence = Presence(RULE, [1.5])
+    presence = Presence(RULE, [Decision(1.5, -1.0)])
     steered = steer(presence, [[ANSWER]], [{}], logits)
     before, after = logits.softmax(-1)[0, 0], steered.softmax(-1)[0, 0]
     assert after[PLACE] + after[NOWHERE] == pytest.approx(float(before[PLACE] + before[NOWHERE]))
@@ -98,10 +116,14 @@ def test_rows_are_decided_apart_and_nothing_before_a_prompt_has_ended():
     logits = torch.zeros(3, 2, 40)
     presence = Presence(RULE, [None] * 3)
     tokens = [7, *NAMED]
-    steered = steer(presence, [tokens] * 3, [{0: 2.0}, {0: -2.0}, {}], logits)
+    steered = steer(presence, [tokens] * 3, [{0: Decision(2.0, 5.0)}, {0: Decision(-2.0, -5.0)}, {}], logits)
     assert steered[0, 1, 22] == -2.0 and steered[2].isfinite().all() and steered[1, 0].isfinite().all()
     assert steered[1, 1].isfinite().nonzero().flatten().tolist() == [CLOSE, 20, 22]
-    assert presence.log_odds == [2.0, -2.0, None] and presence.written == [[*NAMED], [*NAMED], []]
+    assert presence.decisions == [(2.0, 5.0), (-2.0, -5.0), None] and presence.written == [
+        [*NAMED],
+        [*NAMED],
+        [],
+    ]
 
 
 @pytest.fixture(scope="module")

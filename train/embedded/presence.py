@@ -20,21 +20,17 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch.nn.functional import binary_cross_entropy_with_logits
-from tqdm import tqdm
-from transformers import AutoModelForImageTextToText, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-import medreasoner.reasoners.embedded  # noqa: F401 (registers its classes with transformers)
 from medreasoner.answer_blocks import ANSWER, THINK
-from medreasoner.data.absence import texts
+from medreasoner.data.absence import NO_QUESTION, texts
 from medreasoner.data.build.writers.reasonings import named
 from medreasoner.metrics import auroc
 from medreasoner.reasoners.presence import PresenceHead
 from medreasoner.reasoners.presence_rule import PresenceRule
-from train.embedded.pictures import Picture, load_pictures
-from train.embedded.presence_questions import SHOWN, read
-from train.embedded.stage_3_cache import Stage3Cache
+from train.embedded.presence_questions import SHOWN
+from train.embedded.presence_states import collect
 from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
-from train.holdout import held_back_cases
 from train.model_spec import open_model_spec
 
 SHARD = "presence_head.safetensors"
@@ -42,6 +38,7 @@ PREFIX = "presence_head."
 LAYERS = 4  # the last ones
 WIDTH = 64
 STEPS, BATCH, RATE, DECAY, DROPOUT = 3000, 512, 1e-3, 0.02, 0.2
+RIDGE = 1e-3  # of the weights that tell messages from questions
 
 
 def rule_of(tokenizer: PreTrainedTokenizerBase, layers: Sequence[int], width: int = WIDTH) -> PresenceRule:
@@ -68,44 +65,8 @@ def rule_of(tokenizer: PreTrainedTokenizerBase, layers: Sequence[int], width: in
             for second in seconds
         ],
         close=token(THINK[1]),
+        others=[ids(THINK[0] + text)[1:2] for text in ("This message", "I read English only")],
     )
-
-
-def collect(
-    folder: Path, data: Sequence[Path], features: Sequence[Path], held: bool, out: Path
-) -> tuple[np.ndarray, list[str]]:
-    """((N, layers, H) float16, (N,) kinds) of the questions about the training images, or about the `held`
-    back ones; kept in the file `out`."""
-    kinds_file = out.with_suffix(".json")
-    if kinds_file.exists():
-        return np.load(out), json.loads(kinds_file.read_text())
-    spec = open_model_spec(str(folder))
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
-    maps = Stage3Cache(features)
-    pictures = usable(data, maps, held)
-    if not pictures:
-        raise SystemExit(
-            f"found no {'held-back ' if held else ''}training image whose maps are in the caches; "
-            "run train.embedded.features on the sets first"
-        )
-    rows = read(model, spec.processor, spec.prompt, maps, pictures, held)
-    states, kinds = [], []
-    for _, asked, read_states in tqdm(rows, total=len(pictures), mininterval=20):
-        states.append(read_states.half().numpy())
-        kinds += [each.kind for each in asked]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    np.save(out, np.concatenate(states))
-    kinds_file.write_text(json.dumps(kinds))  # last, so that both are whole
-    return np.concatenate(states), kinds
-
-
-def usable(data: Sequence[Path], maps: Stage3Cache, held: bool) -> list[Picture]:
-    """The training images with cached maps, without the held-back cases, or only these."""
-    pictures = load_pictures(list(data))
-    back = held_back_cases(picture.case for picture in pictures)
-    chosen = [picture for picture in pictures if (picture.case in back) == held]
-    cached = set(maps.index([picture.path for picture in chosen]))
-    return [picture for picture in chosen if picture.path in cached]
 
 
 def weights_of(kinds: Sequence[str]) -> torch.Tensor:
@@ -135,10 +96,28 @@ def fit(states: torch.Tensor, kinds: Sequence[str], rule: PresenceRule, seed: in
         loss.backward()
         optimizer.step()
         schedule.step()
+    fit_messages(head.message, values, torch.tensor([kind == NO_QUESTION for kind in kinds]).float())
     with torch.no_grad():  # the head reads the states as they are
-        head.middle.weight /= scale
-        head.middle.bias -= head.middle.weight @ mean
+        for layer in (head.middle, head.message):
+            layer.weight /= scale
+            layer.bias -= layer.weight @ mean
     return head
+
+
+def fit_messages(layer: torch.nn.Linear, values: torch.Tensor, asks_nothing: torch.Tensor) -> None:
+    """A logistic regression of the (N,) `asks_nothing` on `values` (N, D)."""
+    torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=60, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = binary_cross_entropy_with_logits(layer(values)[:, 0], asks_nothing)
+        value = value + RIDGE * layer.weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
 
 
 @torch.no_grad()
@@ -158,6 +137,15 @@ def report(odds: np.ndarray, kinds: Sequence[str]) -> str:
     return f"AUROC {auroc(list(odds), list(shown.astype(float))):.3f}; refused: " + ", ".join(
         f"{name} {share}" for name, share in refused.items()
     )
+
+
+@torch.no_grad()
+def report_messages(head: PresenceHead, held: np.ndarray, kinds: Sequence[str]) -> str:
+    """One line on how well messages are told from questions."""
+    states = torch.from_numpy(held).float()
+    said = head.asks_nothing([states[:, layer] for layer in head.rule.layers]).numpy() > 0
+    message = np.array(kinds) == NO_QUESTION
+    return f"{said[message].mean():.1%} of {message.sum()} told, {said[~message].mean():.1%} of the others"
 
 
 def write(folder: Path, head: PresenceHead) -> None:
@@ -197,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with torch.no_grad():
         head.out.bias -= threshold
     print(report(odds - threshold, held_kinds))
+    print(f"messages that ask for nothing: {report_messages(head, held, held_kinds)}")
     write(args.model, head)
 
 

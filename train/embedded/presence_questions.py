@@ -1,13 +1,7 @@
-"""Questions about an image that it answers and that it does not, for the presence head: many to an image,
-each read with the image alone.
-"""
+"""Questions about an image that it answers and that it does not, for the presence head."""
 
 import random
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import torch
-from transformers import PreTrainedModel, ProcessorMixin
 
 from medreasoner.data.absence import (
     CANNOT_SHOW,
@@ -21,10 +15,7 @@ from medreasoner.data.absence import (
 from medreasoner.data.build.writers.offline import vary, wording
 from medreasoner.data.category import Category
 from medreasoner.data.taxonomy import categories
-from medreasoner.prompts import Prompt, messages
 from train.embedded.pictures import Picture
-from train.embedded.stage_3_cache import Stage3Cache
-from train.embedded.token_masks import IGNORED, PREFIX, attention_mask, questions_of
 from train.holdout import is_chosen
 
 SHOWN = "shown"
@@ -76,61 +67,3 @@ def _absent(picture: Picture, held: bool, rng: random.Random) -> tuple[str, str]
     text = rng.choice([each for each in texts if "{image_side}" not in each] or texts)
     text = text.replace("{side}", side).replace("{image_side}", side)
     return vary(text, rng), NOT_HERE if near else CANNOT_SHOW if scene.medical else NOT_MEDICAL
-
-
-@torch.inference_mode()
-def states_of(
-    model: PreTrainedModel,
-    processor: ProcessorMixin,
-    prompt: Prompt,
-    maps: Stage3Cache,
-    path: str,
-    asked: Sequence[Asked],
-) -> torch.Tensor:
-    """(N, layers, H) of `asked`: the decoder's hidden states, embeddings first, where each prompt ends.
-
-    All are read in one sequence, in which each sees the image and itself only.
-    """
-    ids, conversation, positions, ends = [], [], [], []
-    for number, each in enumerate(asked):
-        chat = messages(prompt.text(each.question, each.think), prompt.system)
-        text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        head, tail = (
-            processor.tokenizer(part, add_special_tokens=False).input_ids
-            for part in text.split(processor.image_token)
-        )
-        if not ids:
-            ids = head + [processor.image_token_id] * model.config.image_seq_length
-            start = len(ids)
-            conversation, positions = [PREFIX] * start, list(range(start))
-        ids += tail
-        conversation += [number] * len(tail)
-        positions += range(start, start + len(tail))
-        ends.append(len(ids) - 1)
-    ids, conversation, positions = (torch.tensor([each]) for each in (ids, conversation, positions))
-    unlearnt = torch.full_like(ids, IGNORED)
-    output = model.model(
-        input_ids=ids,
-        stage_3=maps.get(path)[None],
-        attention_mask=attention_mask(conversation),
-        position_ids=positions,
-        questions=questions_of(ids, unlearnt, conversation, processor.tokenizer.eos_token_id),
-        output_hidden_states=True,
-        use_cache=False,
-    )
-    return torch.stack([each[0, ends] for each in output.hidden_states], 1)
-
-
-def read(
-    model: PreTrainedModel,
-    processor: ProcessorMixin,
-    prompt: Prompt,
-    maps: Stage3Cache,
-    pictures: Sequence[Picture],
-    held: bool,
-    seed: int = 0,
-) -> Iterator[tuple[Picture, list[Asked], torch.Tensor]]:
-    """(picture, questions, `states_of` them) of each picture, those that are the same for the same seed."""
-    for picture in pictures:
-        asked = questions(picture, held, random.Random(f"{seed}/{picture.path.rpartition('/')[2]}"))
-        yield picture, asked, states_of(model, processor, prompt, maps, picture.path, asked)

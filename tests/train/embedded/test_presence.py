@@ -14,11 +14,12 @@ from medreasoner import MedReasoner
 from medreasoner.data.absence import NO_QUESTION
 from medreasoner.prompts import messages
 from tests import tiny, tiny_medreasoner
-from train.embedded import feature_cache, presence
+from train.embedded import feature_cache, presence, presence_states
 from train.embedded.feature_cache import STAGE_3_NAME, FeatureCache, content_key
 from train.embedded.pack import pack
 from train.embedded.pictures import load_pictures
-from train.embedded.presence_questions import SHOWN, Asked, questions, states_of
+from train.embedded.presence_questions import SHOWN, Asked, questions
+from train.embedded.presence_states import collect, states_of
 from train.embedded.stage_3_cache import Stage3Cache
 from train.model_spec import open_model_spec
 
@@ -95,7 +96,10 @@ def test_a_fitted_head_tells_what_it_was_fitted_on():
     states = torch.randn(800, 4, 16) * 3 + 5
     states[::2, 2, :4] += 6.0
     rule = presence.rule_of(tiny_medreasoner.tokenizer(), (2, 3), 8)
-    odds = presence.log_odds(presence.fit(states, kinds, rule), states)
+    states[1::2, 3, 0] += 20.0
+    head = presence.fit(states, kinds, rule)
+    odds = presence.log_odds(head, states)
+    assert presence.report_messages(head, states.numpy(), kinds) == "100.0% of 400 told, 0.0% of the others"
     right = (odds > 0) == (np.array(kinds) == SHOWN)
     assert right.mean() > 0.9
     assert re.match(r"AUROC (0\.9|1\.0)", presence.report(odds, kinds))
@@ -106,7 +110,7 @@ def test_the_folder_answers_with_the_head_and_nothing_else_has_changed(
 ):
     before = {path.name: path.read_bytes() for path in packed.glob("model-*.safetensors")}
     cases = sorted({each.case for each in load_pictures([built_set])})
-    monkeypatch.setattr(presence, "held_back_cases", lambda given: frozenset(cases[:1]))
+    monkeypatch.setattr(presence_states, "held_back_cases", lambda given: frozenset(cases[:1]))
     monkeypatch.setattr(presence, "STEPS", 20)
     arguments = [
         packed,
@@ -129,10 +133,10 @@ def test_the_folder_answers_with_the_head_and_nothing_else_has_changed(
     odds = presence.log_odds(model.presence_head, held)
     shown = odds[np.array(kinds) == SHOWN]
     assert (shown <= 0).mean() == pytest.approx(0.5, abs=0.2), "the share that was asked for is refused"
-    again = presence.collect(packed, [], [], True, tmp_path / "states" / "held_back.npy")
+    again = collect(packed, [], [], True, tmp_path / "states" / "held_back.npy")
     assert np.array_equal(again[0], held.half().numpy())
 
 
 def test_without_images_it_says_what_to_do(built_set, packed, tmp_path):
     with pytest.raises(SystemExit, match="run train.embedded.features on the sets first"):
-        presence.collect(packed, [built_set], [tmp_path / "none"], False, tmp_path / "x.npy")
+        collect(packed, [built_set], [tmp_path / "none"], False, tmp_path / "x.npy")
