@@ -108,7 +108,7 @@ class FileHandlers:
         elif session.shows_volume:
             values |= view_values(session.volume)
         worth = self._models.described(choice, session)
-        values |= {"viewer": viewer | {"run": session.run}, "worth": worth}
+        values |= {"viewer": viewer | {"answer": session.run}, "worth": worth}
         return {self._layout.session: session, **self._layout.update(values)}
 
     def _refused(self, error: ImageError, before: Session | None, client: dict) -> dict:

@@ -91,6 +91,7 @@ def test_an_answer_about_a_slice_is_there_when_one_comes_back(visit, files):
     page.get_by_role("slider", name="Slice").fill("2")
     finished(page)
     expect(headline(page)).to_contain_text(ELSEWHERE)
+    expect(page.get_by_text("slice 2 of 3 is shown")).to_be_visible()
     expect(page.locator("#viewer .box")).to_have_css("opacity", "1")
 
 

@@ -45,8 +45,8 @@ function show() {
   });
   caption.replaceChildren(...picture.caption.map(paragraph));
   host.picture = picture;
-  const { image: id, run } = picture;
-  Object.assign(document.querySelector("#workspace").dataset, { image: id, task: "", run: run ?? "" }); // see shared/follow.js
+  const { image: id, answer } = picture; // not `run`: a picture is never late, whichever answer comes back with it
+  Object.assign(document.querySelector("#workspace").dataset, { image: id, task: "", run: answer ?? "" }); // see shared/follow.js
   sameFile = picture.file === shownFile;
   shownFile = picture.file;
   onPicture.forEach((call) => call(picture));
