@@ -9,11 +9,15 @@ from medreasoner.hub.repository import CARD
 from medreasoner.json_files import read_json
 from medreasoner.messages import first_line
 
-WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "adapter_model.safetensors")
+INDEX = "model.safetensors.index.json"
+WEIGHTS = (
+    *("model.safetensors", "model-*-of-*.safetensors", "adapter_model.safetensors"),
+    "presence_head.safetensors",  # of the embedded pair
+)
 # what a transformers, PEFT or MedReasoner folder needs to be loaded, and what it says of itself
 BELONG = (
     *WEIGHTS,
-    "model.safetensors.index.json",
+    INDEX,
     "config.json",
     "adapter_config.json",
     "generation_config.json",
@@ -53,6 +57,15 @@ def link_files(folder: Path, out: Path, patterns: tuple[str, ...]) -> None:
             (out / path.name).symlink_to(path.resolve())
 
 
+def belonging(folder: Path) -> tuple[str, ...]:
+    """BELONG, and the shards that the folder's index names, whatever they are called. Errors: ValueError for
+    an index that cannot be read."""
+    index = folder / INDEX
+    shards = set(read_json(index)["weight_map"].values()) if index.exists() else set()
+    named = (name for name in shards if isinstance(name, str) and name.endswith(".safetensors"))
+    return (*BELONG, *sorted(named))
+
+
 def refuse_outside(path: Path, folder: Path) -> None:
     """Errors: ValueError for a link that leads out of the folder, or of the Hub's cache that holds it."""
     real, home = path.resolve(), folder.resolve()
@@ -63,7 +76,7 @@ def refuse_outside(path: Path, folder: Path) -> None:
 
 def check_weights(folder: Path, adapter: bool) -> None:
     """Errors: ValueError unless every tensor that is announced is there. Only the files' headers are read."""
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX
     single = folder / ("adapter_model.safetensors" if adapter else "model.safetensors")
     if adapter or not index.exists():
         if not single.exists():

@@ -18,10 +18,11 @@ from medreasoner.evaluation.summary import Summary
 from medreasoner.hub.card import is_hub_id, model_card
 from medreasoner.hub.metadata import CardFields, eval_results
 from medreasoner.hub.model_folder import (
-    BELONG,
     IN_SEGMENTER,
+    INDEX,
     SEGMENTER,
     WEIGHTS,
+    belonging,
     check_beside,
     check_weights,
     link_files,
@@ -79,7 +80,7 @@ def publish(
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise PublishError(f"{folder} is not fit to be published: {first_line(error)}") from error
         files = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file())
-        prune = (*WEIGHTS, "model.safetensors.index.json", f"{SEGMENTER}/*")
+        prune = (*WEIGHTS, INDEX, f"{SEGMENTER}/*")
         return push_folder(
             staged,
             repo_id,
@@ -106,7 +107,7 @@ def stage(
 
     Errors: ValueError, OSError.
     """
-    link_files(folder, out, BELONG)
+    link_files(folder, out, belonging(folder))
     based = adapter_base(folder)
     check_weights(folder, adapter=based is not None)
     if based is None:

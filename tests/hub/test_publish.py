@@ -18,6 +18,7 @@ from medreasoner.hub.repository import MARKER
 from medreasoner.manifest import EMBEDDED_FOLDER, Manifest
 from medreasoner.model import MedReasoner
 from medreasoner.prompts import Prompt
+from medreasoner.reasoners.registry import load_reasoner
 from tests import tiny, upstream
 from tests.hub_server import USER, Hub
 
@@ -207,6 +208,18 @@ def test_an_earlier_models_shards_do_not_stay_behind(hub, folder, tmp_path):
         "model-00002-of-00002.safetensors",
         "model.safetensors.index.json",
     )
+
+
+def test_a_shard_goes_along_whatever_the_index_calls_it_and_no_other_weights_do(hub, tmp_path):
+    folder = upstream.lingshu(tmp_path / "sharded", shards=2)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(index.read_text().replace("model-00002-of-00002", "head"))
+    (folder / "model-00002-of-00002.safetensors").rename(folder / "head.safetensors")
+    (folder / "optimizer.safetensors").write_bytes(b"")
+    publish(folder, NAME)
+    weights = {name for name in hub.files(NAME) if name.endswith(".safetensors")}
+    assert weights == {"model-00001-of-00002.safetensors", "head.safetensors"}
+    load_reasoner(NAME, device="cpu")
 
 
 def test_a_segmenter_is_sent_along_or_named(hub, tmp_path):
