@@ -45,6 +45,7 @@ class PresenceHead(nn.Module):
     def asks_nothing(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
         return self.message(torch.cat(list(states), -1))[..., 0]
 
+    @torch.no_grad()
     def at(self, states: Sequence[torch.Tensor], ends: Sequence[Sequence[int]]) -> list[dict[int, Decision]]:
         """For each row the decisions at those of its columns in which a prompt ends, by column.
 
