@@ -37,7 +37,8 @@ class PresenceHead(nn.Module):
         self.rule = rule
         self.middle = nn.Linear(hidden * len(rule.layers), rule.width)
         self.out = nn.Linear(rule.width, 1)
-        self.message = nn.Linear(hidden * len(rule.layers), 1)
+        # without first weights: they would change which ones a fit draws for the layers above
+        self.message = nn.utils.skip_init(nn.Linear, hidden * len(rule.layers), 1)
 
     def forward(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
         return self.out(nn.functional.gelu(self.middle(torch.cat(list(states), -1))))[..., 0]
@@ -98,9 +99,8 @@ class Presence:
         if written[-1:] == [self.rule.answer]:
             return self._decided(logits, odds, reasoned=len(written) > 1)
         if odds > 0:
-            less = torch.zeros_like(logits)
-            less[list(self.rule.refusing(written))] = odds
-            return logits - less
+            refusing = self.rule.refusing(written)
+            return logits - odds * only(refusing, logits) if refusing else logits
         may = self.rule.next(written, decision.asks_nothing > 0)
         return logits.masked_fill(~only(may, logits), -torch.inf) if may else logits
 

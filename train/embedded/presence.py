@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--features", type=Path, nargs="+", required=True, help="caches of train.embedded.features"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/presence"), help="folder of the hidden states")
-    parser.add_argument("--refused", type=float, default=0.04, help="share of answerable questions, 0..1")
+    parser.add_argument("--refused", type=float, default=0.03, help="share of answerable questions, 0..1")
     args = parser.parse_args(arguments)
     given = args.model, args.data, args.features
     states, kinds = collect(*given, False, args.out / "train.npy")
