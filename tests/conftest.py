@@ -1,3 +1,4 @@
 """Fixtures that several test files share."""
 
-from tests.visit import address, browser, files, served, visit  # noqa: F401
+from tests.recorded_page import address, files, served  # noqa: F401
+from tests.visit import browser, visit  # noqa: F401

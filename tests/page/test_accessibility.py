@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.visit import ELSEWHERE, WHAT, WHERE, ask, drawn, expect, finished, opened, place, put
+from tests.recorded_page import ELSEWHERE, WHAT, WHERE
+from tests.visit import ask, drawn, expect, finished, opened, place, put
 
 pytestmark = pytest.mark.browser
 

@@ -6,12 +6,8 @@ import re
 import pytest
 
 from tests.page.test_viewer import taken_home
+from tests.recorded_page import ELSEWHERE, NOWHERE, SMALL, THOUGHT, WHAT
 from tests.visit import (
-    ELSEWHERE,
-    NOWHERE,
-    SMALL,
-    THOUGHT,
-    WHAT,
     ask,
     details,
     drawn,

@@ -18,7 +18,8 @@ from medreasoner.page.offered_models import Choice, OfferedModels
 from medreasoner.page.page import Page
 from medreasoner.reasoners.base import ReasonerError
 from tests import tiny, upstream
-from tests.visit import ask, details, expect, finished, open_example, reasoning, serious, serving, status
+from tests.recorded_page import serving
+from tests.visit import ask, details, expect, finished, open_example, reasoning, serious, status
 
 EXAMPLE = load_examples()[0]
 

@@ -16,19 +16,8 @@ from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from tests import tiny
-from tests.visit import (
-    ask,
-    details,
-    drawn,
-    expect,
-    finished,
-    open_example,
-    place,
-    reasoning,
-    serious,
-    serving,
-    status,
-)
+from tests.recorded_page import serving
+from tests.visit import ask, details, drawn, expect, finished, open_example, place, reasoning, serious, status
 
 pytestmark = pytest.mark.browser
 EXAMPLE = load_examples()[0]

@@ -5,21 +5,8 @@ import re
 
 import pytest
 
-from tests.visit import (
-    ELSEWHERE,
-    SMALL,
-    WHAT,
-    ask,
-    details,
-    drawn,
-    expect,
-    finished,
-    open_example,
-    opened,
-    place,
-    put,
-    status,
-)
+from tests.recorded_page import ELSEWHERE, SMALL, WHAT
+from tests.visit import ask, details, drawn, expect, finished, open_example, opened, place, put, status
 
 pytestmark = pytest.mark.browser
 SIZE = (640, 480)

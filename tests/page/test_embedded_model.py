@@ -12,6 +12,7 @@ from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from tests.page.test_viewer import taken_home
+from tests.recorded_page import serving
 from tests.visit import (
     ask,
     details,
@@ -23,7 +24,6 @@ from tests.visit import (
     put,
     reasoning,
     serious,
-    serving,
     status,
     why,
 )
@@ -63,7 +63,9 @@ def history(page):
 def test_what_the_model_is_worth_on_this_kind_of_image_is_said_when_the_image_opens(visit):
     page = visit()
     open_example(page, EXAMPLE.modality)
-    expect(page.get_by_text(re.compile(r"on Ultrasound: box overlap 0\.\d\d in \d+ test images"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"on Ultrasound: box overlap 0\.\d\d in \d+ test images"))
+    ).to_be_visible()
 
 
 def test_the_finding_is_named_placed_measured_and_as_sure_as_the_model_is(answered):

@@ -11,6 +11,7 @@ from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from medreasoner.page.recordings import load_recordings
+from tests.recorded_page import serving
 from tests.visit import (
     ask,
     details,
@@ -22,7 +23,6 @@ from tests.visit import (
     opened,
     put,
     reasoning,
-    serving,
     status,
 )
 

@@ -21,7 +21,8 @@ from medreasoner.page.page import Page
 from tests.data.build.volumes_drawn import dicom_series
 from tests.medical import uid
 from tests.page.test_viewer import taken_home
-from tests.visit import details, expect, finished, headline, put, serious, serving, status
+from tests.recorded_page import serving
+from tests.visit import details, expect, finished, headline, put, serious, status
 
 pytestmark = pytest.mark.browser
 EXAMPLES = Path(__file__).parents[2] / "medreasoner" / "examples"

@@ -4,20 +4,8 @@ unusable answer and a run that breaks off. The page stays usable after each.
 
 import pytest
 
-from tests.visit import (
-    BROKEN,
-    BUG,
-    ELSEWHERE,
-    UNKNOWN,
-    WHAT,
-    expect,
-    finished,
-    opened,
-    put,
-    reasoning,
-    status,
-    upload,
-)
+from tests.recorded_page import BROKEN, BUG, ELSEWHERE, UNKNOWN, WHAT
+from tests.visit import expect, finished, opened, put, reasoning, status, upload
 
 pytestmark = pytest.mark.browser
 

@@ -6,18 +6,8 @@ import time
 
 import pytest
 
-from tests.visit import (
-    ENDLESS,
-    WHAT,
-    ask,
-    expect,
-    finished,
-    headline,
-    open_example,
-    opened,
-    put,
-    status,
-)
+from tests.recorded_page import ENDLESS, WHAT
+from tests.visit import ask, expect, finished, headline, open_example, opened, put, status
 
 pytestmark = pytest.mark.browser
 LATE = 2.0  # seconds, more than a recorded answer takes

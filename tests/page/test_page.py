@@ -11,23 +11,8 @@ import re
 
 import pytest
 
-from tests.visit import (
-    ELSEWHERE,
-    ENDLESS,
-    THOUGHT,
-    WHAT,
-    WHERE,
-    ask,
-    details,
-    drawn,
-    expect,
-    finished,
-    opened,
-    place,
-    put,
-    reasoning,
-    status,
-)
+from tests.recorded_page import ELSEWHERE, ENDLESS, THOUGHT, WHAT, WHERE
+from tests.visit import ask, details, drawn, expect, finished, opened, place, put, reasoning, status
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.medical import CT, DEEP, dicom, uid
 from tests.page.test_viewer import grey_values, volume  # noqa: F401 (a fixture)
-from tests.visit import ELSEWHERE, expect, finished, headline, opened, put, status, upload
+from tests.recorded_page import ELSEWHERE
+from tests.visit import expect, finished, headline, opened, put, status, upload
 
 pytestmark = pytest.mark.browser
 SERIES = {

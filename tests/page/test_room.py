@@ -4,12 +4,8 @@ import re
 
 import pytest
 
+from tests.recorded_page import BROKEN, ELSEWHERE, ENDLESS, NOWHERE, WHAT
 from tests.visit import (
-    BROKEN,
-    ELSEWHERE,
-    ENDLESS,
-    NOWHERE,
-    WHAT,
     ask,
     details,
     expect,

@@ -9,13 +9,8 @@ import pytest
 
 from tests.page.test_picture import series  # noqa: F401 (a fixture)
 from tests.page.test_viewer import taken_home
+from tests.recorded_page import ELSEWHERE, ENDLESS, HARDLY, SMALL, SPARSE, WHAT
 from tests.visit import (
-    ELSEWHERE,
-    ENDLESS,
-    HARDLY,
-    SMALL,
-    SPARSE,
-    WHAT,
     ask,
     details,
     drawn,

@@ -13,12 +13,8 @@ import pydicom
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.recorded_page import ELSEWHERE, NUMBERS, THOUGHT, WHAT, WHERE
 from tests.visit import (
-    ELSEWHERE,
-    NUMBERS,
-    THOUGHT,
-    WHAT,
-    WHERE,
     ask,
     details,
     drawn,

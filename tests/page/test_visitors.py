@@ -10,19 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from medreasoner.page.session import Session
-from tests.visit import (
-    ELSEWHERE,
-    ENDLESS,
-    READING,
-    THOUGHT,
-    WHAT,
-    expect,
-    finished,
-    opened,
-    put,
-    reasoning,
-    status,
-)
+from tests.recorded_page import ELSEWHERE, ENDLESS, READING, THOUGHT, WHAT
+from tests.visit import expect, finished, opened, put, reasoning, status
 
 pytestmark = pytest.mark.browser
 

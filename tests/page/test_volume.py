@@ -18,7 +18,8 @@ from PIL import Image
 from medreasoner.model import MedReasoner
 from medreasoner.page.page import Page
 from tests.data.build.volumes_drawn import dicom_series, head, nifti
-from tests.visit import details, expect, finished, headline, opened, serving, status, upload
+from tests.recorded_page import serving
+from tests.visit import details, expect, finished, headline, opened, status, upload
 
 pytestmark = pytest.mark.browser
 EXAMPLES = Path(__file__).parents[2] / "medreasoner" / "examples"

@@ -18,8 +18,9 @@ from medreasoner.page.page import Page
 from medreasoner.reasoners.base import EncodedImage
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from tests.ball_volume import BALL, QUESTION, sees, write_ball
+from tests.recorded_page import serving
 from tests.segmenters.ball import BrightSegmenter
-from tests.visit import ask, expect, finished, headline, opened, serving, status
+from tests.visit import ask, expect, finished, headline, opened, status
 
 pytestmark = pytest.mark.browser
 SLICES = len(BALL)

@@ -13,7 +13,7 @@ from medreasoner.page import answer_view
 from medreasoner.pipeline import ground
 from medreasoner.reasoners.replay import ReplayReasoner, image_key
 from medreasoner.text.mentions import find_mentions
-from tests.visit import Oval, scan
+from tests.recorded_page import Oval, scan
 
 SIZE = (400, 200)
 
