@@ -22,7 +22,7 @@ from tests.data.build.volumes_drawn import dicom_series
 from tests.medical import uid
 from tests.page.test_viewer import taken_home
 from tests.recorded_page import serving
-from tests.visit import details, expect, finished, headline, put, serious, status
+from tests.visit import details, expect, finished, headline, put, serious, status, upload
 
 pytestmark = pytest.mark.browser
 EXAMPLES = Path(__file__).parents[2] / "medreasoner" / "examples"
@@ -133,7 +133,7 @@ def test_axes_are_in_millimetres_and_values_in_hounsfield_units(answered, series
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_its_dicom_seg_is_named_after_the_finding_and_lies_where_it_was_seen(answered, series):
+def test_its_dicom_seg_is_named_after_the_finding_and_lies_where_it_was_seen(answered, series, tmp_path):
     name, data = taken_home(answered, "DICOM-SEG")
     segmentation = highdicom.seg.segread(io.BytesIO(data))
     (segment,) = segmentation.SegmentSequence
@@ -144,6 +144,9 @@ def test_its_dicom_seg_is_named_after_the_finding_and_lies_where_it_was_seen(ans
     details(answered)
     left, right, top, bottom = sides(answered)
     assert left <= columns.mean() <= right and top <= rows.mean() <= bottom
+    (tmp_path / name).write_bytes(data)
+    upload(answered, tmp_path / name)
+    expect(answered.get_by_text("This file is a segmentation (DICOM-SEG)")).to_be_visible()
 
 
 def test_a_box_that_is_drawn_is_outlined_undone_and_done_again(answered):
