@@ -19,7 +19,7 @@ from medreasoner.page.page import Page
 from medreasoner.reasoners.base import ReasonerError
 from tests import tiny, upstream
 from tests.recorded_page import serving
-from tests.visit import ask, details, expect, finished, open_example, reasoning, serious, status
+from tests.visit import ask, details, expect, finished, open_example, opened, reasoning, serious, status
 
 EXAMPLE = load_examples()[0]
 
@@ -120,6 +120,21 @@ def test_a_model_that_cannot_be_loaded_leaves_the_answer(visit):
     assert reasoning(page).text_content() == said
     expect(ask(page)).to_be_enabled()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.browser
+def test_a_whole_volume_is_put_to_the_chosen_model(visit, files):
+    page = visit(1440, 900)
+    opened(page, files / "volume.nii")
+    choose(page, "Model", "scripted")
+    page.get_by_label("Question").fill("What passes sound?")
+    page.get_by_role("button", name="Whole volume").click()
+    finished(page)
+    expect(page.locator("#volume .cells")).to_have_attribute(
+        "aria-label", re.compile("3 slices; 3 looked at")
+    )
+    expect(details(page)).to_contain_text("scripted")
+    expect(reasoning(page)).to_have_text(tiny.THOUGHT)
 
 
 def test_what_the_browser_says_was_chosen_is_looked_up(offered):
