@@ -9,6 +9,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -86,8 +87,9 @@ class Visitor:
                     yield json.loads(line.removeprefix("data:"))
 
     def _beat(self) -> None:
-        """Hold the connection open that tells the server that the page is there."""
+        """Hold the connection open that tells the server that the page is there, until one of both goes."""
         with (
+            suppress(httpx.TransportError),
             httpx.Client(base_url=str(self._http.base_url), timeout=PATIENCE) as http,
             http.stream("GET", f"{API}/heartbeat/{self.session}") as stream,
         ):

@@ -14,6 +14,7 @@ from medreasoner.events import NOTICE, Absent, Done, Event, Failed, Located, Thi
 from medreasoner.geometry import Grounding, GroundingError
 from medreasoner.imaging import ImageError, LoadedImage
 from medreasoner.imaging.opener import ImageOpener
+from medreasoner.messages import without_paths
 from medreasoner.output.grounding_json import as_json
 from medreasoner.page.model_calls import ModelCalls
 from medreasoner.page.offered_models import OfferedModels
@@ -153,7 +154,7 @@ class Endpoints:
         try:
             return self._opener.open(Path(path)).loaded
         except ImageError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(without_paths(str(error)), print_exception=False) from error
         finally:
             delete_upload(path)
 

@@ -8,6 +8,7 @@ import gradio as gr
 
 from medreasoner.imaging import ImageError, ViewSelection
 from medreasoner.imaging.opener import ImageOpener
+from medreasoner.messages import without_paths
 from medreasoner.output.files import ExportError
 from medreasoner.page import downloads
 from medreasoner.page.answer_view import answer, status
@@ -115,7 +116,7 @@ class FileHandlers:
         if before is not None:
             before.tasks.ended.add(client.get("task"))
         phase = "empty" if before is None else before.settled_phase
-        return self._layout.update({"status": status(phase, str(error), warning=True)})
+        return self._layout.update({"status": status(phase, without_paths(str(error)), warning=True)})
 
     def fail(self, session: Session | None) -> dict:
         """Something else than the image was at fault; the traceback is in the server's log."""

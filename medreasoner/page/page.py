@@ -22,7 +22,7 @@ from medreasoner.page.model_handlers import ModelHandlers
 from medreasoner.page.offered_models import OfferedModels
 from medreasoner.page.recordings import Recording
 from medreasoner.page.run_handlers import RunHandlers
-from medreasoner.page.uploads import use_own_folder
+from medreasoner.page.uploads import keep_apart, use_own_folder
 from medreasoner.page.volume_handlers import VolumeHandlers
 from medreasoner.page.zerogpu import is_zero_gpu
 
@@ -68,6 +68,7 @@ class Page:
         compare: Model | None = None,
     ) -> None:
         use_own_folder()  # before the first component, which asks where to write
+        keep_apart()
         models = model if isinstance(model, OfferedModels) else OfferedModels(model)
         first, second = models.first, ModelCalls(compare, "compared") if compare else None
         blocks = {"title": "MedReasoner", "analytics_enabled": False, "fill_width": True}

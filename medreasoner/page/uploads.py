@@ -3,10 +3,13 @@
 import atexit
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 import time
 from pathlib import Path
+
+from gradio.route_utils import GradioUploadFile
 
 from medreasoner.imaging.freed_memory import give_back
 
@@ -19,6 +22,20 @@ def use_own_folder() -> None:
     if not os.environ.get(VARIABLE):
         os.environ[VARIABLE] = tempfile.mkdtemp(prefix="medreasoner-")
         atexit.register(shutil.rmtree, os.environ[VARIABLE], ignore_errors=True)
+
+
+def keep_apart() -> None:
+    """Let no two uploads share a path. Gradio names an upload's folder after what is in it, so that the same
+    file of two visitors would lie in one place, and who is served first would delete it for the other."""
+    if getattr(GradioUploadFile, "kept_apart", False):
+        return
+    begin = GradioUploadFile.__init__
+
+    def begin_with_a_random_folder(self: GradioUploadFile, *args: object, **kwargs: object) -> None:
+        begin(self, *args, **kwargs)
+        self.sha.update(secrets.token_bytes(16))
+
+    GradioUploadFile.__init__, GradioUploadFile.kept_apart = begin_with_a_random_folder, True
 
 
 def delete_upload(path: str) -> None:

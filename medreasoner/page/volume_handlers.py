@@ -9,6 +9,7 @@ import gradio as gr
 from medreasoner.geometry import GroundingError, repair
 from medreasoner.imaging import ImageError
 from medreasoner.imaging.opener import ImageOpener
+from medreasoner.messages import without_paths
 from medreasoner.page.answer_view import status
 from medreasoner.page.answers import Asked
 from medreasoner.page.correction_handlers import CorrectionHandlers
@@ -62,7 +63,7 @@ class VolumeHandlers:
                 raise ImageError(refusal)
             stack = SmallStack(open_volume(session.files, session.loaded, self._opener))
         except ImageError as error:
-            refused = status(session.settled_phase, str(error), warning=True)
+            refused = status(session.settled_phase, without_paths(str(error)), warning=True)
             yield self._layout.update({"status": refused}, task=task)
             return
         with self._runs.line.running(task):
@@ -116,7 +117,8 @@ class VolumeHandlers:
             yield from correction_updates(masks, run, edit)
         except (SegmenterError, ImageError) as error:
             run.running = False
-            yield view_values(run) | {"status": status("done", f"{error}".rstrip(".") + ".", warning=True)}
+            text = without_paths(f"{error}").rstrip(".") + "."
+            yield view_values(run) | {"status": status("done", text, warning=True)}
 
     def fail(self, session: Session | None) -> dict:
         """A run ended with an unforeseen error; its traceback is in the server's log."""

@@ -89,3 +89,20 @@ def test_fifty_visitors_at_once_get_their_own_answers(address, images):
         x1, y1, x2, y2 = box_of(number)
         assert answer["question"] == question_of(number) and answer["think"] == f"Of visitor {number}."
         assert answer["box_xyxy"] == pytest.approx([x1 / 10, y1 / 20, x2 / 10, y2 / 20])
+
+
+def test_visitors_who_send_the_same_file_do_not_take_it_from_each_other(address, images):
+    """A file is deleted as soon as it was read; the other visitor's must still be there."""
+    with Visitor(address) as first, Visitor(address) as second:
+        theirs, ours = first.upload(images[0]), second.upload(images[0])
+        assert first.call("open_files", [[theirs], None, {"image": ""}])[0]["phase"] == "ready"
+        assert second.call("open_files", [[ours], None, {"image": ""}])[0]["phase"] == "ready"
+
+
+def test_a_file_that_is_gone_is_told_without_the_servers_folders(address, images):
+    with Visitor(address) as visitor:
+        upload = visitor.upload(images[0])
+        visitor.call("open_files", [[upload], None, {"image": ""}])
+        said = visitor.call("open_files", [[upload], None, {"image": ""}])[0]
+    assert said["warning"] and "image-0.png" in said["text"]
+    assert str(Path(upload["path"]).parent) not in said["text"]
