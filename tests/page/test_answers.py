@@ -8,7 +8,6 @@ import pytest
 from tests.page.test_viewer import taken_home
 from tests.recorded_page import ELSEWHERE, NOWHERE, SMALL, THOUGHT, WHAT
 from tests.visit import (
-    ask,
     details,
     drawn,
     expect,
@@ -19,8 +18,6 @@ from tests.visit import (
     put,
     reasoning,
     serious,
-    status,
-    upload,
     why,
 )
 
@@ -125,34 +122,3 @@ def test_earlier_answers_come_back_with_their_layers_and_can_be_compared(scan):
         (ELSEWHERE, False),
     ]
     assert not serious(page)
-
-
-def test_what_is_refused_leaves_the_answer_and_everything_that_goes_with_it(scan, tmp_path):
-    page = scan
-    put(page, WHAT)
-    finished(page)
-    letter = tmp_path / "letter.pdf"
-    letter.write_bytes(b"%PDF-1.4\n1 0 obj")
-    upload(page, letter)
-    expect(status(page)).to_contain_text("got a PDF")
-    for name in ("Include", "Exclude", "Undo"):
-        expect(page.get_by_role("button", name=name)).to_be_visible()
-    put(page, " ")
-    expect(status(page)).to_contain_text("The question is empty")
-    expect(page.get_by_role("button", name="Include")).to_be_visible()
-    expect(headline(page)).to_contain_text(WHAT)
-    put(page, "x" * 3000)
-    expect(status(page)).to_contain_text("3,000 characters long; at most 2,000")
-
-
-def test_a_low_window_has_room_for_the_reasoning(visit, files):
-    page = visit(1280, 640)
-    opened(page, files / "scan.png")
-    put(page, WHAT)
-    finished(page)
-    why(page)
-    details(page)
-    assert page.locator("#answers").bounding_box()["height"] >= 120
-    reasoning(page).scroll_into_view_if_needed()
-    expect(reasoning(page)).to_be_in_viewport()
-    expect(ask(page)).to_be_in_viewport(ratio=1)

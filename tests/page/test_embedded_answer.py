@@ -110,6 +110,10 @@ def test_a_low_or_enlarged_page_has_room_for_the_reasoning(visit, width, height)
     expect(reasoning(page)).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if height == 640:
+        details(page)
+        assert page.locator("#answers").bounding_box()["height"] >= 120
+        reasoning(page).scroll_into_view_if_needed()
+        expect(reasoning(page)).to_be_in_viewport()
         expect(ask(page)).to_be_in_viewport(ratio=1)
     else:
         dock = "getComputedStyle(document.querySelector('#question-form')).position"

@@ -12,7 +12,6 @@ from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from tests.network_line import NetworkLine
-from tests.page.test_page import GIVE
 from tests.page.test_states import drop
 from tests.page.test_viewer import pinch
 from tests.recorded_page import serving
@@ -36,6 +35,12 @@ ULTRASOUND, CHEST = (
 )
 SIDES = re.compile(r"x (\d+) – (\d+), y (\d+) – (\d+)")
 SIZE = re.compile(r"(\d+) × (\d+) px")
+PASTE = """async data => {
+  const bytes = Uint8Array.from(atob(data), character => character.charCodeAt(0));
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([bytes], "given.png", {type: "image/png"}));
+  document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true}));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,10 @@ def test_ruler_and_window_leave_the_answer_as_it_is(visit, files):
     panel.get_by_role("combobox", name="Preset").select_option("CT bone")
     expect(panel.locator("output")).to_have_text("-500 to 1300 HU")
     expect(page.get_by_text("window CT bone")).to_be_visible()
+    panel.get_by_role("slider", name="Window").fill("400")
+    expect(panel.locator("output")).to_have_text("200 to 600 HU")
+    expect(page.get_by_text("window 400/400")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Window")).to_have_count(0)
     page.get_by_role("button", name="Ruler").click()
     at = image.bounding_box()
     y = at["y"] + at["height"] / 2
@@ -101,6 +110,8 @@ def test_ruler_and_window_leave_the_answer_as_it_is(visit, files):
     page.mouse.up()
     length = page.locator("#viewer .ruler-length")
     expect(length).to_have_text(re.compile(r"^(39|40)\.\d mm$"))  # 80 pixels of half a millimetre
+    page.keyboard.press("Escape")
+    expect(length).to_be_hidden()
     expect(headline(page)).to_have_text(told)
     expect(status(page)).to_have_text("Done")
 
@@ -111,7 +122,7 @@ def test_a_pasted_or_dropped_image_is_answered(visit, kind):
     if kind == "drop":
         drop(page, ULTRASOUND.image)
     else:
-        page.evaluate(GIVE, [kind, base64.b64encode(ULTRASOUND.image.read_bytes()).decode()])
+        page.evaluate(PASTE, base64.b64encode(ULTRASOUND.image.read_bytes()).decode())
     expect(page.get_by_role("img", name="The opened image")).to_be_visible()
     expect(status(page)).to_have_text("Ready")
     put(page, ULTRASOUND.question)

@@ -6,7 +6,6 @@ Elements are found by role and text. No test waits for a fixed time; every one f
 request to elsewhere.
 """
 
-import base64
 import re
 
 import pytest
@@ -132,21 +131,3 @@ def test_a_new_image_ends_a_run_on_the_old_one(visit, files):
     expect(page.locator("#answer .reasoning-text")).to_have_text("")
     put(page, ELSEWHERE)
     finished(page)
-
-
-GIVE = """async ([kind, data]) => {
-  const bytes = Uint8Array.from(atob(data), character => character.charCodeAt(0));
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], "given.png", {type: "image/png"}));
-  const options = {bubbles: true, cancelable: true};
-  const event = kind === "paste" ? new ClipboardEvent("paste", {clipboardData: transfer, ...options})
-                                 : new DragEvent("drop", {dataTransfer: transfer, ...options});
-  document.body.dispatchEvent(event);
-}"""
-
-
-@pytest.mark.parametrize("kind", ["paste", "drop"])
-def test_an_image_can_be_pasted_and_dropped(visit, files, kind):
-    page = visit()
-    page.evaluate(GIVE, [kind, base64.b64encode((files / "scan.png").read_bytes()).decode()])
-    expect(page.get_by_text("640 × 480 px")).to_be_visible()

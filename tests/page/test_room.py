@@ -7,7 +7,6 @@ import pytest
 from tests.recorded_page import BROKEN, ELSEWHERE, ENDLESS, NOWHERE, WHAT
 from tests.visit import (
     ask,
-    details,
     expect,
     finished,
     headline,
@@ -17,7 +16,6 @@ from tests.visit import (
     reasoning,
     serious,
     status,
-    why,
 )
 
 pytestmark = pytest.mark.browser
@@ -49,18 +47,6 @@ def test_an_example_brings_its_image_its_question_and_its_source(visit):
     expect(page.get_by_label("Question")).to_have_value(WHAT)
     ask(page).click()
     finished(page)
-
-
-def test_the_question_is_among_the_first_stops_of_the_keyboard_and_the_keys_are_told_before_an_image(visit):
-    page = visit()
-    stops = []
-    for _ in range(5):
-        page.keyboard.press("Tab")
-        stops.append(page.evaluate("document.activeElement.tagName"))
-    assert "TEXTAREA" in stops
-    page.locator("h1").click()
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
 
 
 def test_what_the_model_is_worth_is_said_when_an_image_opens(visit, files):
@@ -127,18 +113,6 @@ def test_on_a_phone_nothing_of_a_small_target_at_the_edge_is_cut(visit, files):
         assert disc["x"] >= picture["x"] and disc["x"] + disc["width"] <= picture["x"] + picture["width"]
 
 
-@pytest.mark.parametrize("width, height", [(640, 450), (320, 225)], ids=["200 %", "400 %"])
-def test_nothing_covers_the_answer_of_an_enlarged_page(visit, files, width, height):
-    page = visit(width, height)
-    opened(page, files / "scan.png")
-    put(page, WHAT)
-    finished(page)
-    why(page)
-    reasoning(page).scroll_into_view_if_needed()
-    assert page.evaluate("getComputedStyle(document.querySelector('#question-form')).position") == "static"
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
 def test_who_waits_is_told_the_place_in_line(visit, files):
     first, second = visit(), visit()
     opened(first, files / "scan.png")
@@ -149,26 +123,3 @@ def test_who_waits_is_told_the_place_in_line(visit, files):
     expect(status(second)).to_have_text(re.compile("Waiting for a free place: next in line"))
     first.get_by_role("button", name="Stop").click()
     finished(second)
-
-
-def test_a_page_that_was_loaded_again_says_what_is_gone(visit, files):
-    page = visit()
-    opened(page, files / "scan.png")
-    put(page, ELSEWHERE)
-    finished(page)
-    visit.again(page)
-    expect(status(page)).to_contain_text("Your image and its answers went with it; open the image again.")
-    open_example(page, "Ultrasound")
-    visit.again(page)
-    expect(status(page)).to_contain_text("the example is open again")
-    expect(page.get_by_role("img", name="The opened image")).to_be_visible()
-
-
-def test_a_link_to_an_own_image_says_that_images_are_not_stored(visit, files):
-    page = visit(permissions=["clipboard-read", "clipboard-write"])
-    opened(page, files / "scan.png")
-    put(page, ELSEWHERE)
-    finished(page)
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_role("button", name="images are never stored")).to_be_visible()
-    details(page)
