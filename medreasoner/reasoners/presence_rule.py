@@ -25,7 +25,7 @@ class PresenceRule:
         named: how a reasoning begins that names what is asked for. sentence_end: the full stop.
         refusals: how the second sentence begins where nothing is to be marked. repeats: the pairs of tokens
             in it between which the name comes again. close: the token that ends a reasoning.
-        others: how a reasoning begins that says of a message that it asks for nothing.
+        others: the reasonings of which one is written, to its end, about a message that asks for nothing.
     """
 
     layers: Sequence[int]

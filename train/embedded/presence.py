@@ -23,7 +23,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedTokenizerBase
 
 from medreasoner.answer_blocks import ANSWER, THINK
-from medreasoner.data.absence import NO_QUESTION, texts
+from medreasoner.data.absence import MESSAGES, NO_QUESTION, texts
 from medreasoner.data.build.writers.reasonings import named
 from medreasoner.metrics import auroc
 from medreasoner.reasoners.presence import PresenceHead
@@ -50,6 +50,8 @@ def rule_of(tokenizer: PreTrainedTokenizerBase, layers: Sequence[int], width: in
     first = named("X").partition("X")[0].rstrip()  # how it begins, whatever it names
     seconds = [texts()["explanations"][kind][0].split(". ")[1] for kind in ("absent", "not_in_slice")]
     token = tokenizer.convert_tokens_to_ids
+    # that about objects begins as most reasonings do, "The question", and would always be taken
+    kinds = [kind for kind in dict.fromkeys(MESSAGES.values()) if kind != "objects"]
     return PresenceRule(
         layers=list(layers),
         width=width,
@@ -65,7 +67,7 @@ def rule_of(tokenizer: PreTrainedTokenizerBase, layers: Sequence[int], width: in
             for second in seconds
         ],
         close=token(THINK[1]),
-        others=[ids(THINK[0] + text)[1:2] for text in ("This message", "I read English only")],
+        others=[ids(THINK[0] + texts()["explanations"][kind][0])[1:] for kind in kinds],
     )
 
 
