@@ -43,7 +43,7 @@ bench-growth: $(ALL) ## how work grows with megapixels, letters, rows and slices
 	$(RUN) bench.growth
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
-	$(RUN) bench.picture --example 6
+	$(RUN) bench.picture --example 7
 
 figure: $(ALL) ## draw the architecture figure with a real run in it (docs/architecture.svg)
 	$(RUN) bench.architecture
