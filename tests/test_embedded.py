@@ -10,6 +10,7 @@ from PIL import Image
 
 from medreasoner import MedReasoner
 from medreasoner.answer import parse
+from medreasoner.data.absence import texts
 from medreasoner.events import Absent, Done, Located, Segmented, Thinking
 from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.text.places import place_agrees
@@ -83,3 +84,13 @@ def test_the_image_matters(pair):
     answers = [pair.ground(EXAMPLES / example["image"], question) for example in LISTED[:4]]
     boxes = [each.grounding.box for each in answers if each.found]
     assert len(boxes) >= 2 and len(set(boxes)) == len(boxes)
+
+
+def test_a_refusal_of_what_asks_for_nothing_is_a_whole_sentence_of_training(pair):
+    """Not the beginning of one, that then goes on to find something."""
+    explanations = {each for listed in texts()["explanations"].values() for each in listed}
+    skins = sorted(EXAMPLES.glob("isic2017_*.jpg"))
+    for question in ("What made the hairdresser tell him to see a doctor?", "Hello", "Tell me a joke"):
+        answers = [pair.ground(image, question) for image in skins]
+        told = [each.think for each in answers if not each.found and each.think.startswith("This ")]
+        assert told and set(told) <= explanations, question
