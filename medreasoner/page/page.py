@@ -131,15 +131,20 @@ class Page:
         layout, files = self.layout, self.files
         opened = [*layout.run_outputs, layout.session, layout.viewer]
         client = [layout.session, layout.client]
+        # "multiple": what is clicked while the last click is being answered counts as well
         ending = {"js": ENDING_TASK, "trigger_mode": "multiple", **OPTIONS}
+        picking = ending | {"js": WITH_CLIENT}
         fetched = [layout.downloads, layout.status]
         for event in (
             layout.upload.upload(files.open_files, [layout.upload, *client], opened, **ending),
+            # in the order of the clicks, so that the last one's example is what stays
             layout.examples.pick(
-                files.open_example, client, [*opened, layout.question], js=WITH_CLIENT, **OPTIONS
+                files.open_example, client, [*opened, layout.question], concurrency_limit=1, **picking
             ),
             layout.viewer.select_view(files.open_view, client, opened, **ending),
-            layout.downloads.fetch(files.download, layout.session, fetched, **OPTIONS),
+            layout.downloads.fetch(
+                files.download, layout.session, fetched, trigger_mode="multiple", **OPTIONS
+            ),
         ):
             self._tell_failure(event)
 

@@ -1,6 +1,7 @@
 // The examples as cards: picture, kind of image, question. A click opens one and asks its question; the event "open" only opens it.
 const cards = element.querySelector(".cards");
 let asksNext = null; // the example that is asked about once it is open
+let picked = null; // the example whose picture is on its way
 
 cards.replaceChildren(
   ...(props.value || []).map(({ thumbnail, modality, question }, index) => {
@@ -13,6 +14,8 @@ cards.replaceChildren(
     button.setAttribute("aria-label", `${modality}: ${question}`);
     const open = (asks) => {
       asksNext = asks ? index : null;
+      picked = index;
+      document.querySelector("#workspace").classList.remove("browsing");
       trigger("pick", { index });
     };
     button.addEventListener("click", () => open(true));
@@ -35,7 +38,9 @@ function askWhenOpen() {
 }
 
 document.addEventListener("status", askWhenOpen);
+// The cards go when an image is opened; a visitor who asked for them again while an example was on its way keeps them.
 document.addEventListener("picture", () => {
-  document.querySelector("#workspace").classList.remove("browsing");
+  if (picked !== null && document.querySelector("#viewer").picture?.example === picked) picked = null;
+  else document.querySelector("#workspace").classList.remove("browsing");
   askWhenOpen();
 });
