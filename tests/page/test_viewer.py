@@ -181,6 +181,16 @@ def taken_home(page, name: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, download.value.path().read_bytes()
 
 
+def test_files_that_are_asked_for_in_a_hurry_all_arrive(answered):
+    page, arrived = answered, []
+    page.on("download", lambda download: arrived.append(download.suggested_filename))
+    for name in ("Mask", "Overlay", "JSON"):
+        page.get_by_role("group", name="Take it home").get_by_role("button", name=name).dispatch_event("click")
+    expected = ["scan-target-grounding.json", "scan-target-mask.png", "scan-target-overlay.png"]
+    while sorted(arrived) != expected:
+        page.wait_for_event("download")
+
+
 def test_what_is_taken_home_is_the_answer_with_its_notice(answered):
     page = answered
     saved = dict(taken_home(page, name) for name in ("Mask", "Overlay", "JSON"))
