@@ -40,7 +40,7 @@ bench-peers: $(ALL) ## our way beside stock parts, as ratios: make bench-peers R
 	$(RUN) bench.peers $(ROWS)
 
 bench-growth: $(ALL) ## how work grows with megapixels, letters, rows and slices
-	$(RUN) bench.growth
+	$(RUN) bench.growth --plot docs/growth.png
 
 pictures: $(ALL) ## make the README's pictures from the real page (docs/)
 	$(RUN) bench.picture --example 7

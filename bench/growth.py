@@ -4,7 +4,7 @@ of a volume.
 Prints for each the seconds of the processor at every size, which other work on the machine disturbs little,
 and the exponent between each size and the one before: 1 is linear, 0 is constant.
 
-    python -m bench.growth [image question rows slices]
+    python -m bench.growth [image question rows slices] [--plot docs/growth.png]
 """
 
 import argparse
@@ -21,6 +21,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
+from bench.growth_plot import draw
 from bench.machine import processor
 from medreasoner.data.load import load
 from medreasoner.imaging.read import load_image
@@ -59,7 +60,7 @@ def questions(letters: tuple[int, ...] = (10, 100, 500, MAX_QUESTION)) -> Iterat
         yield number, first_word
 
 
-def sets(rows: tuple[int, ...] = (100, 1000, 10_000)) -> Iterator[Sized]:
+def sets(rows: tuple[int, ...] = (100, 1000, 10_000, 100_000)) -> Iterator[Sized]:
     """All samples of a set in the project's format, which share one picture."""
     with TemporaryDirectory() as parent:
         for number in rows:
@@ -112,6 +113,7 @@ def table(name: str, found: list[tuple[int, float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--plot", type=Path, help="a picture to draw it in, see `bench.growth_plot`")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
@@ -119,9 +121,12 @@ def main() -> None:
         f"{processor()}\n\n| part | of | seconds of the processor | exponents |\n|---|---|---|---|",
         flush=True,
     )
+    found = {}
     for name in args.parts or PARTS:
-        found = [(size, busy_seconds(work)) for size, work in PARTS[name]()]
-        print(table(name, found), flush=True)
+        found[name] = [(size, busy_seconds(work)) for size, work in PARTS[name]()]
+        print(table(name, found[name]), flush=True)
+    if args.plot:
+        draw(found, UNITS, args.plot)
 
 
 if __name__ == "__main__":
