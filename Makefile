@@ -21,7 +21,7 @@ demo: $(PAGE) ## open the page on the embedded model: http://127.0.0.1:7860
 
 test: $(ALL) ## run every test; gets a Chromium if there is none
 	$(PY) -m tests.chromium
-	$(RUN) pytest -q -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN) pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 install: $(ALL) ## put everything into .venv (a second time takes no time)
 

@@ -28,10 +28,9 @@ SECOND = Grounding(
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory) -> Iterator[Page]:
+def served(tmp_path_factory, embedded) -> Iterator[Page]:
     """The page with two models, served from this process."""
     second = tiny.embedded(tmp_path_factory.mktemp("models") / "scripted", script=tiny.SCRIPT)
-    embedded = MedReasoner.from_pretrained(device="cpu")
     yield from serving(Page(embedded, [EXAMPLE], compare=MedReasoner.from_pretrained(second, device="cpu")))
 
 

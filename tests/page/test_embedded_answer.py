@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from tests.recorded_page import serving
@@ -33,8 +32,8 @@ EXAMPLE = next(each for each in load_examples() if each.modality == "Ultrasound"
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    for served in serving(Page(MedReasoner.from_pretrained(device="cpu"), [EXAMPLE])):
+def address(embedded) -> Iterator[str]:
+    for served in serving(Page(embedded, [EXAMPLE])):
         yield served.demo.local_url
 
 

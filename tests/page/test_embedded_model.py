@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from tests.page.test_viewer import taken_home
@@ -36,9 +35,8 @@ SURE = re.compile(r"confidence\s(low|medium|high)")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    page = Page(MedReasoner.from_pretrained(device="cpu"), [EXAMPLE, CHEST])
-    for served in serving(page):
+def address(embedded) -> Iterator[str]:
+    for served in serving(Page(embedded, [EXAMPLE, CHEST])):
         yield served.demo.local_url
 
 

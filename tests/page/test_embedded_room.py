@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from medreasoner.manifest import EMBEDDED_NAME
-from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from medreasoner.page.recordings import load_recordings
@@ -34,9 +33,8 @@ ULTRASOUND, CHEST = (
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    page = Page(MedReasoner.from_pretrained(device="cpu"), [ULTRASOUND, CHEST], load_recordings())
-    for served in serving(page):
+def address(embedded) -> Iterator[str]:
+    for served in serving(Page(embedded, [ULTRASOUND, CHEST], load_recordings())):
         yield served.demo.local_url
 
 

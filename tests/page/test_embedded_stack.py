@@ -16,7 +16,6 @@ import pydicom
 import pytest
 from PIL import Image
 
-from medreasoner.model import MedReasoner
 from medreasoner.page.page import Page
 from tests.data.build.volumes_drawn import dicom_series
 from tests.medical import uid
@@ -32,8 +31,8 @@ SIDES = re.compile(r"x (\d+) – (\d+), y (\d+) – (\d+)")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    for page in serving(Page(MedReasoner.from_pretrained(device="cpu"), [])):
+def address(embedded) -> Iterator[str]:
+    for page in serving(Page(embedded, [])):
         yield page.demo.local_url
 
 

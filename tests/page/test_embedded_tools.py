@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from medreasoner.model import MedReasoner
 from medreasoner.page.examples import load_examples
 from medreasoner.page.page import Page
 from tests.network_line import NetworkLine
@@ -44,8 +43,8 @@ PASTE = """async data => {
 
 
 @pytest.fixture(scope="module")
-def line() -> Iterator[NetworkLine]:
-    for served in serving(Page(MedReasoner.from_pretrained(device="cpu"), [ULTRASOUND, CHEST])):
+def line(embedded) -> Iterator[NetworkLine]:
+    for served in serving(Page(embedded, [ULTRASOUND, CHEST])):
         yield NetworkLine(served.demo.local_url)
 
 

@@ -15,7 +15,6 @@ import pydicom
 import pytest
 from PIL import Image
 
-from medreasoner.model import MedReasoner
 from medreasoner.page.page import Page
 from tests.data.build.volumes_drawn import dicom_series, head, nifti
 from tests.recorded_page import serving
@@ -30,8 +29,8 @@ OUTLINED = re.compile(r"outlined from slice (\d+) to (\d+)")
 
 
 @pytest.fixture(scope="module")
-def address():
-    for page in serving(Page(MedReasoner.from_pretrained(device="cpu"), [])):
+def address(embedded):
+    for page in serving(Page(embedded, [])):
         yield page.demo.local_url
 
 

@@ -33,11 +33,6 @@ NO_TOKENS = AnswerTokens(*(np.zeros(0, kind) for kind in (int, int, float, bool,
 
 
 @pytest.fixture(scope="module")
-def embedded() -> MedReasoner:
-    return MedReasoner.from_pretrained(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def qwen(tmp_path_factory):
     return load_reasoner(
         tiny.qwen2_5_vl(tmp_path_factory.mktemp("qwen") / "m", script=tiny.SCRIPT), device="cpu"
