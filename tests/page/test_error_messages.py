@@ -10,23 +10,21 @@ from tests.visit import expect, finished, opened, put, reasoning, status, upload
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(
-    "content, said",
-    [(b"Dear colleague, it follows by post.", "cannot be read as an image"), (b"", "file is empty")],
-)
-def test_a_file_that_is_no_image_gets_one_sentence_and_the_image_before_it_stays(
-    visit, files, tmp_path, content, said
-):
+def test_a_file_that_is_no_image_gets_one_sentence_and_the_image_before_it_stays(visit, files, tmp_path):
+    letter, empty = tmp_path / "letter.png", tmp_path / "empty.png"
+    letter.write_bytes(b"Dear colleague, it follows by post.")
+    empty.touch()
+    bad = {letter: "cannot be read as an image", empty: "file is empty"}
     page = visit()
     opened(page, files / "scan.png")
-    bad = tmp_path / "letter.png"
-    bad.write_bytes(content)
-    upload(page, bad)
-    expect(status(page)).to_contain_text(said)
+    for path, said in bad.items():
+        upload(page, path)
+        expect(status(page)).to_contain_text(said)
     put(page, ELSEWHERE)
     finished(page)
-    upload(page, bad)
-    expect(status(page)).to_contain_text(said)
+    for path, said in bad.items():
+        upload(page, path)
+        expect(status(page)).to_contain_text(said)
     page.get_by_role("button", name="Exclude").click()
     page.locator("#viewer .stage").click()
     expect(status(page)).to_contain_text("Outlined again")
@@ -74,13 +72,11 @@ def test_a_malformed_answer_is_shown_with_what_is_wrong_and_the_next_question_wo
     expect(problem).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    "question, said", [(UNKNOWN, "was not asked this question"), (BUG, "Something broke on our side")]
-)
-def test_a_run_that_breaks_off_says_so_and_leaves_the_page_usable(visit, files, question, said):
+def test_a_run_that_breaks_off_says_so_and_leaves_the_page_usable(visit, files):
     page = visit()
     opened(page, files / "scan.png")
-    put(page, question)
-    expect(status(page)).to_contain_text(said)
-    put(page, ELSEWHERE)
-    finished(page)
+    for question, said in ((UNKNOWN, "was not asked this question"), (BUG, "Something broke on our side")):
+        put(page, question)
+        expect(status(page)).to_contain_text(said)
+        put(page, ELSEWHERE)
+        finished(page)

@@ -28,7 +28,7 @@ WATCH = """() => {
 }"""
 
 
-def test_an_uploaded_image_is_answered_word_by_word_then_box_points_and_mask(visit, files):
+def test_an_uploaded_image_stays_and_is_answered_word_by_word_then_box_points_and_mask(visit, files):
     page = visit()
     opened(page, files / "scan.png")
     page.evaluate(WATCH)
@@ -38,6 +38,8 @@ def test_an_uploaded_image_is_answered_word_by_word_then_box_points_and_mask(vis
     texts = [text for text in page.evaluate("window.seen.texts") if text]
     assert len(set(texts)) >= 5, "the reasoning did not arrive in pieces"
     assert all(then.startswith(before) for before, then in zip(texts, texts[1:], strict=False))
+    assert page.evaluate("window.seen.image === document.querySelector('#viewer img')")
+    assert page.evaluate("[window.seen.loads, window.seen.swaps]") == [0, 0], "the image came again"
     expect(reasoning(page)).to_have_text(THOUGHT)
 
     assert drawn(page, "#viewer .box .line") == pytest.approx(place(page, WHERE.bbox, (640, 480)), abs=1)
@@ -57,16 +59,6 @@ def test_an_uploaded_image_is_answered_word_by_word_then_box_points_and_mask(vis
         )
     )
     expect(page.get_by_text("Research use only. Not for diagnosis.")).to_be_visible()
-
-
-def test_the_image_is_neither_replaced_nor_loaded_again_while_text_streams(visit, files):
-    page = visit()
-    opened(page, files / "scan.png")
-    page.evaluate(WATCH)
-    put(page, WHAT)
-    finished(page)
-    assert page.evaluate("window.seen.image === document.querySelector('#viewer img')")
-    assert page.evaluate("[window.seen.loads, window.seen.swaps]") == [0, 0]
 
 
 def test_the_layers_lie_on_the_image_at_an_extreme_aspect_ratio(visit, files):
