@@ -68,6 +68,7 @@ def test_it_answers_at_once_when_it_is_told_to(visit):
     expect(reasoning(page)).to_be_empty()
     expect(page.locator("#answer summary", has_text="Why")).to_be_hidden()
     expect(page.locator("#viewer .layer.box.drawn")).to_be_visible()
+    expect(page.locator("#viewer .mask path")).to_have_attribute("d", re.compile("^M"))
     assert not serious(page)
     page.get_by_role("region", name="Earlier on this image").get_by_role("button").last.click()
     switch.check()

@@ -92,16 +92,6 @@ def test_who_waits_is_told_the_place_and_is_answered_next(visit):
     assert drawn(second, "#viewer .box .line") == drawn(first, "#viewer .box .line")
 
 
-def test_reasoning_first_or_at_once_is_a_switch(visit):
-    page = visit()
-    open_example(page, CHEST.modality)
-    page.get_by_label("Reason first").uncheck()
-    put(page, CHEST.question)
-    finished(page)
-    expect(reasoning(page)).to_be_empty()
-    expect(page.locator("#viewer .mask path")).to_have_attribute("d", re.compile("^M"))
-
-
 def test_a_page_that_was_loaded_again_has_the_example_again_and_can_be_asked(visit):
     page = visit()
     open_example(page, CHEST.modality)

@@ -119,20 +119,18 @@ def test_two_answers_about_one_slice_stand_side_by_side(answered):
     assert not serious(page)
 
 
-def test_axes_are_in_millimetres_and_values_in_hounsfield_units(answered, series):
-    page = answered
-    answer = details(page)
+@pytest.mark.filterwarnings("ignore")
+def test_axes_values_and_dicom_seg_are_in_units_and_places_of_the_patient(answered, series, tmp_path):
+    answer = details(answered)
     long, short = map(float, re.search(r"Axes\s*([\d.]+) × ([\d.]+) mm", answer.text_content()).groups())
-    left, right, top, bottom = sides(page)
+    left, right, top, bottom = sides(answered)
     # an oval's axes are its box's sides, of 0.8 mm a pixel; the mask and the box are two opinions
     assert long == pytest.approx(0.8 * max(right - left, bottom - top), rel=0.25) and long >= short
     mean, spread = map(float, re.search(r"(-?[\d.]+) ± ([\d.]+) HU", answer.text_content()).groups())
     values = pydicom.dcmread(series[0]).pixel_array[top:bottom, left:right] - 1024.0
     assert mean == pytest.approx(values.mean(), abs=values.std()) and spread > 0
 
-
-@pytest.mark.filterwarnings("ignore")
-def test_its_dicom_seg_is_named_after_the_finding_and_lies_where_it_was_seen(answered, series, tmp_path):
+    # its DICOM-SEG is named after the finding and lies where it was seen
     name, data = taken_home(answered, "DICOM-SEG")
     segmentation = highdicom.seg.segread(io.BytesIO(data))
     (segment,) = segmentation.SegmentSequence
@@ -140,8 +138,6 @@ def test_its_dicom_seg_is_named_after_the_finding_and_lies_where_it_was_seen(ans
     second = sorted(map(pydicom.dcmread, series), key=lambda each: each.ImagePositionPatient[2])[1]
     found = segmentation.get_pixels_by_source_instance([second.SOPInstanceUID])[0, ..., 0]
     rows, columns = found.nonzero()
-    details(answered)
-    left, right, top, bottom = sides(answered)
     assert left <= columns.mean() <= right and top <= rows.mean() <= bottom
     (tmp_path / name).write_bytes(data)
     upload(answered, tmp_path / name)
@@ -168,13 +164,3 @@ def test_a_box_that_is_drawn_is_outlined_undone_and_done_again(answered):
     page.keyboard.press("Shift+U")
     expect(mask(page)).not_to_have_attribute("d", outline)
     assert sides(page) == drawn
-
-
-def test_the_outline_alone_is_shown_until_m_is_held(answered):
-    page = answered
-    status(page).click()
-    expect(mask(page)).to_have_css("fill", "none")
-    page.keyboard.down("m")
-    expect(mask(page)).not_to_have_css("fill", "none")
-    page.keyboard.up("m")
-    expect(mask(page)).to_have_css("fill", "none")

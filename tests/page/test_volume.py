@@ -116,13 +116,10 @@ def test_the_slice_is_found_the_mask_grows_and_every_slice_shows_its_own(visit, 
     )
 
 
-def test_its_files_are_there_also_where_the_slice_that_was_asked_stays_in_view(asked):
-    """No other slice was opened since, so nothing but the run itself has told the browser which run is shown."""
+def test_its_files_are_there_at_once_and_the_target_is_shown_in_three_planes_and_from_all_around(asked):
+    # no other slice was opened since, so nothing but the run itself has told the browser which run is shown
     written = gzip.decompress(saved(asked, "3D NIfTI"))
     assert np.asarray(nibabel.Nifti1Image.from_bytes(written).dataobj).any()
-
-
-def test_the_target_is_shown_in_three_planes_and_from_all_around(asked):
     pictures = asked.locator("#volume .pictures")
     expect(pictures.get_by_role("img")).to_have_count(3)
     for name in ("axial", "coronal", "sagittal"):
