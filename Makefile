@@ -19,6 +19,7 @@ help: ## list what can be made
 demo: $(PAGE) ## open the page on the embedded model: http://127.0.0.1:7860
 	OMP_WAIT_POLICY=PASSIVE $(PY) app.py
 
+# The processes share the cores already, so each computes with one thread; tests/conftest.py says which files come first.
 test: $(ALL) ## run every test; gets a Chromium if there is none
 	$(PY) -m tests.chromium
 	OMP_NUM_THREADS=1 $(RUN) pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
