@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from medreasoner.evaluation.volume_targets import targets_in, volume_rows
-from medreasoner.evaluation.volumes import VolumeScore, means, score_target
+from medreasoner.evaluation.volumes import KeptSlices, VolumeScore, means, score_target
 from medreasoner.geometry import mask_to_box
 from medreasoner.imaging import ImageError
 from medreasoner.segmenters.base import SegmenterPrompt
@@ -60,9 +60,11 @@ def main() -> None:
     segmenter, scores = load_segmenter(options.segmenter), []
     print(f"{'volume':20}{'target':30}{'Dice':>6}{'NSD':>7}{'middle':>8}{'alone':>8}{'boxes':>8}   slices")
     for volume in volume_rows(options.volumes, options.only):
+        slices = None
         try:
             for target in targets_in(options.volumes, volume):
-                scores.append(score_target(target, segmenter))
+                slices = slices or KeptSlices(target.volume, segmenter)
+                scores.append(score_target(target, segmenter, slices=slices))
                 print(row(scores[-1]), flush=True)
         except ImageError as error:
             print(f"left out: {volume['id']}: {error}", flush=True)

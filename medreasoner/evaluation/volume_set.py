@@ -12,7 +12,7 @@ import numpy as np
 from medreasoner.data.load import DataError
 from medreasoner.evaluation.volume_answers import VolumeAnswerScore, answer_means, score_answer
 from medreasoner.evaluation.volume_targets import VolumeTarget, targets_in
-from medreasoner.evaluation.volumes import VolumeScore, means, score_target
+from medreasoner.evaluation.volumes import KeptSlices, VolumeScore, means, score_target
 from medreasoner.imaging import ImageError
 from medreasoner.reasoners.base import Reasoner
 from medreasoner.segmenters.base import Segmenter
@@ -47,12 +47,14 @@ def evaluate_volumes(
     known = _read(path, made_by)
     left_out = []
     for row in rows:
+        slices = None
         try:
             for target in targets_in(folder, row):
                 if (target.volume_id, target.name) in known:
                     continue
                 question = target.question or (questions or {}).get(target.name)
-                record = _record(target, question, reasoner, segmenter, controls)
+                slices = slices or KeptSlices(target.volume, segmenter)
+                record = _record(target, question, reasoner, segmenter, controls, slices)
                 known[target.volume_id, target.name] = record
                 with path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(record | {"run": made_by}) + "\n")
@@ -93,9 +95,14 @@ def summary_lines(summary: dict) -> Iterator[str]:
 
 
 def _record(
-    target: VolumeTarget, question: str | None, reasoner: Reasoner, segmenter: Segmenter, controls: bool
+    target: VolumeTarget,
+    question: str | None,
+    reasoner: Reasoner,
+    segmenter: Segmenter,
+    controls: bool,
+    slices: KeptSlices,
 ) -> dict:
-    oracle = score_target(target, segmenter)
+    oracle = score_target(target, segmenter, slices=slices)
     asked = None
     if question is not None:
         put = VolumeTarget(target.volume_id, target.name, target.volume, target.mask, question)

@@ -31,7 +31,7 @@ class VolumeScore:
         every_box: 3D Dice with the true box on every slice, without propagation: what the segmenter can do.
         slices: (first, last) of the mask; (0, 0) of an empty one. true_slices: of the target.
         by_distance: slices away from the middle one -> Dice there, the mean of both sides.
-        seconds_per_slice: of propagation, encoding included. encode_seconds: of that, of a slice's encoding.
+        seconds_per_slice: of propagation, a slice's encoding included. encode_seconds: of that encoding.
     """
 
     volume_id: str
@@ -49,18 +49,21 @@ class VolumeScore:
 
 
 def score_target(
-    target: VolumeTarget, segmenter: Segmenter, propagator: Propagator | None = None
+    target: VolumeTarget,
+    segmenter: Segmenter,
+    propagator: Propagator | None = None,
+    slices: "KeptSlices | None" = None,
 ) -> VolumeScore:
-    """The true box on the middle slice, propagated. Errors: SegmenterError, ImageError."""
-    propagator, volume, truth = propagator or propagator_of(segmenter), target.volume, target.mask
-    slices, middle = _Kept(volume, segmenter), target.middle
-    mask, started = np.zeros(truth.shape, bool), time.perf_counter()
-    seeds = {middle: SegmenterPrompt(mask_to_box(truth[middle - 1]))}
-    drawn = 0
-    for one in propagator.propagate(slices, seeds):
-        mask[one.number - 1], drawn = one.mask, drawn + 1
-    seconds = (time.perf_counter() - started) / max(1, drawn)
-    encoding = slices.seconds / max(1, len(slices.all))
+    """The true box on the middle slice, propagated.
+
+    Args:
+        slices: of the target's volume, where another of its targets was scored before.
+
+    Errors: SegmenterError, ImageError.
+    """
+    volume, truth, middle = target.volume, target.mask, target.middle
+    slices = slices or KeptSlices(volume, segmenter)
+    mask, seconds = _propagated(target, slices, propagator or propagator_of(segmenter))
     key = mask[middle - 1].copy()
     mask = seed_component(mask, {middle: key})
     alone, every = np.zeros(truth.shape, bool), np.zeros(truth.shape, bool)
@@ -80,9 +83,22 @@ def score_target(
         extent(mask),
         extent(truth),
         by_distance(mask, truth, middle),
-        seconds,
-        encoding,
+        seconds + slices.encode_seconds,
+        slices.encode_seconds,
     )
+
+
+def _propagated(
+    target: VolumeTarget, slices: "KeptSlices", propagator: Propagator
+) -> tuple[np.ndarray, float]:
+    """The masks (D, H, W) bool from the true box, and the seconds per slice without the encodings."""
+    mask, drawn = np.zeros(target.mask.shape, bool), 0
+    started, encoding = time.perf_counter(), slices.seconds
+    seeds = {target.middle: SegmenterPrompt(mask_to_box(target.mask[target.middle - 1]))}
+    for one in propagator.propagate(slices, seeds):
+        mask[one.number - 1], drawn = one.mask, drawn + 1
+    seconds = time.perf_counter() - started - (slices.seconds - encoding)
+    return mask, seconds / max(1, drawn)
 
 
 def nsd(mask: np.ndarray, truth: np.ndarray, spacing_mm: tuple[float, float, float] | None) -> float | None:
@@ -113,13 +129,20 @@ def extent(mask: np.ndarray) -> tuple[int, int]:
     return (int(filled[0]), int(filled[-1])) if len(filled) else (0, 0)
 
 
-class _Kept(VolumeSlices):
-    """Slices whose encodings are kept, because the controls ask for them again."""
+class KeptSlices(VolumeSlices):
+    """Slices whose encodings are kept, because the controls and a volume's other targets ask for them
+    again.
+    """
 
     def __init__(self, volume: Volume, segmenter: Segmenter) -> None:
         super().__init__(volume, segmenter)
         self.all: dict[int, object] = {}
         self.seconds = 0.0
+
+    @property
+    def encode_seconds(self) -> float:
+        """Of one encoding, the mean."""
+        return self.seconds / max(1, len(self.all))
 
     def encode(self, number: int) -> object:
         if number not in self.all:

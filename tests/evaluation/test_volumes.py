@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medreasoner.evaluation.volume_targets import targets_in, volume_rows
-from medreasoner.evaluation.volumes import by_distance, means, score_target
+from medreasoner.evaluation.volumes import KeptSlices, by_distance, means, score_target
 from medreasoner.imaging import ImageError
 from tests.data.build.volumes_drawn import nifti
 from tests.segmenters.ball import MIDDLE, BrightSegmenter, ball
@@ -41,6 +41,17 @@ def test_a_ball_is_read_propagated_and_scored(folder):
     assert score.by_distance[0] == score.key_dice and max(score.by_distance) == 5
     assert means([score, score])["dice"] == score.dice
     assert volume_rows(folder, "another") == []
+
+
+def test_targets_of_one_volume_share_its_encodings(folder):
+    (target,) = targets_in(folder, *volume_rows(folder))
+    segmenter, asked = BrightSegmenter(), []
+    encode = segmenter.encode
+    segmenter.encode = lambda *given: asked.append(given) or encode(*given)
+    slices = KeptSlices(target.volume, segmenter)
+    first, again = (score_target(target, segmenter, slices=slices) for _ in range(2))
+    assert len(asked) == len(slices.all) and again.dice == first.dice
+    assert again.seconds_per_slice > again.encode_seconds == first.encode_seconds > 0
 
 
 def test_slices_as_far_from_the_middle_are_taken_together():
