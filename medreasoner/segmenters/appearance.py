@@ -14,6 +14,7 @@ BLUR = 1.0  # standard deviation in pixels; single pixels are noise
 TAILS = 0.03  # share of a region's darkest, and of its brightest, pixels that do not count
 MARGIN = 0.25  # of the region's standard deviation, by which the range is wider than what is left
 SMALL = 60  # pixels; a smaller mask has no specks, and would not survive their removal
+PART = 0.2  # of a mask's area; a target may have several parts, a smaller one is a speck
 LEAST_MARGIN = 3.0  # grey levels of 255
 
 
@@ -50,16 +51,23 @@ class Appearance:
         return Appearance(*ends)
 
     def part_of(self, mask: np.ndarray, gray: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """The connected part of a mask that looks like this, and of several the one with most of `before`,
-        the mask of the slice before; without specks and threads. (H, W) bool.
+        """What of a mask looks like this: for each part of `before`, the mask of the slice before, the
+        connected region over it; without specks and threads. (H, W) bool.
         """
         like = mask & (gray >= self.low) & (gray <= self.high)
         if np.count_nonzero(mask) >= SMALL:
             like = ndimage.binary_opening(like)
-        labels, count = ndimage.label(like)
+        regions, count = ndimage.label(like)
         if not count:
             return np.zeros_like(mask)
-        sizes = np.bincount(labels[before], minlength=count + 1)
-        if not sizes[1:].any():
-            sizes = np.bincount(labels.ravel())
-        return labels == int(sizes[1:].argmax()) + 1
+        over = [np.bincount(regions[part], minlength=count + 1)[1:] for part in parts(before)]
+        if not np.any(over):
+            over = [np.bincount(regions.ravel())[1:]]
+        return np.isin(regions, [int(sizes.argmax()) + 1 for sizes in over if sizes.any()])
+
+
+def parts(mask: np.ndarray) -> list[np.ndarray]:
+    """The connected parts of a mask (H, W), not empty, without those of less than PART of its area."""
+    labels, count = ndimage.label(mask)
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    return [labels == number for number, area in enumerate(areas, 1) if area >= PART * areas.sum()]

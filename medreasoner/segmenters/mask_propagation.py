@@ -1,8 +1,8 @@
 """Grows a mask through a volume without a memory, with any segmenter: on each further slice the last one's
 logits, where the segmenter takes them, and its box, slightly grown, are the prompt.
 
-The target has ended where the segmenter doubts its mask, where the mask jumps, or where it no longer looks
-like the one it began with.
+The target has ended where the segmenter doubts its mask more than the one it began with, where the mask
+jumps, or where it no longer looks like that one.
 """
 
 import threading
@@ -28,6 +28,8 @@ class Limits:
     Args:
         grow: by so much of its sides the last box is grown on each side for the next slice.
         score: below this predicted IoU a mask counts as none.
+        doubted: of a target that the segmenter doubts on its first slice already, below this share of the
+            predicted IoU there.
         larger, smaller: the most and the least that a mask's area may be of the last one's.
         overlap: the least share of the smaller of two neighbouring masks that lies in the other.
         like: the least share of a mask that looks like the seed's, see `appearance`.
@@ -38,6 +40,7 @@ class Limits:
 
     grow: float = 0.02
     score: float = 0.6
+    doubted: float = 0.85
     larger: float = 1.6
     smaller: float = 0.15
     overlap: float = 0.2
@@ -80,32 +83,35 @@ class MaskPropagator:
             if stop.is_set():
                 return
             mask, score, logits = self._segmenter.segment_after(slices.encode(number), prompt, None)
-            begun[number] = (mask, logits)
+            begun[number] = (mask, score, logits)
             yield SliceMask(number, mask, score)
-        for seed, (mask, logits) in begun.items():
+        for seed, (mask, score, logits) in begun.items():
             if not mask.any():
                 continue
             looks = Appearance.of(smooth_gray(slices.picture(seed)), mask)
             for way in reaches(seed, sorted(begun), slices.count):
-                yield from self._follow(way, slices, (mask, logits), looks, stop)
+                yield from self._follow(way, slices, (mask, score, logits), looks, stop)
 
     def _follow(
         self,
         way: range,
         slices: Slices,
-        begun: tuple[np.ndarray, np.ndarray],
+        begun: tuple[np.ndarray, float, np.ndarray],
         looks: Appearance,
         stop: threading.Event,
     ) -> Iterator[SliceMask]:
-        """The slices of `way` one after the other, until the target has ended; `begun` is (mask, logits)."""
-        before, logits = begun
+        """The slices of `way` one after the other, until the target has ended; `begun` is (mask, predicted
+        IoU, logits) of the seed.
+        """
+        before, first, logits = begun
+        least = min(self._limits.score, self._limits.doubted * first)
         most = self._limits.drift * (looks.high - looks.low)
         for number in way:
             if stop.is_set():
                 return
             encoded, gray = slices.encode(number), smooth_gray(slices.picture(number))
             mask, score, logits = self._drawn(encoded, before, logits)
-            if not mask.any() or score < self._limits.score:
+            if not mask.any() or score < least:
                 return
             like = looks.part_of(mask, gray, before)
             share = np.count_nonzero(like) / np.count_nonzero(mask)

@@ -31,6 +31,15 @@ def test_of_several_parts_the_one_over_the_last_mask_is_kept():
     assert part[3:11].any() and not part[15:].any()
 
 
+def test_each_part_of_the_last_mask_keeps_what_lies_over_it_and_a_speck_of_it_keeps_nothing():
+    three = np.zeros(VALUES.shape, bool)
+    three[2:12, 2:28] = three[16:26, 2:28] = three[30:38, 2:28] = True
+    before = np.zeros(VALUES.shape, bool)
+    before[3:11, 5:20] = before[17:23, 5:20] = before[33:35, 5:8] = True
+    part = Appearance.of(GRAY, LEFT).part_of(three, GRAY, before)
+    assert part[3:11].any() and part[17:25].any() and not part[29:].any()
+
+
 def test_a_region_of_many_grey_values_refuses_little_and_another_tissue_leaves_nothing():
     whole = np.ones(VALUES.shape, bool)
     assert Appearance.of(GRAY, whole).part_of(LEFT, GRAY, LEFT).sum() > 0.9 * LEFT.sum()

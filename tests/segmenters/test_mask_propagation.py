@@ -62,15 +62,29 @@ def test_a_box_too_large_is_drawn_tight_around_what_looks_like_the_target():
     assert (found & (values >= 190)).sum() < 0.25 * found.sum()
 
 
-def test_a_mask_that_the_segmenter_doubts_or_that_jumps_ends_it():
-    assert [one.number for one in MaskPropagator(BrightSegmenter(0.3)).propagate(Drawn(grey()), SEED)] == [
-        MID
-    ]
+def test_a_mask_that_jumps_ends_it():
     values = grey()
     values[MID] = 150  # the whole slice is like the ball
     limits = Limits(grow=2.0)
     found = [one.number for one in MaskPropagator(BrightSegmenter(), limits).propagate(Drawn(values), SEED)]
     assert MID + 1 not in found and MID - 1 in found
+
+
+@pytest.mark.parametrize(
+    ("scores", "drawn"),
+    [
+        ((0.9, 0.62, 0.59), 2),  # a seed that is not doubted does not raise the limit of 0.6
+        ((0.5, 0.45, 0.43, 0.42), 3),  # 0.85 of the seed's is the limit here
+    ],
+)
+def test_a_mask_that_the_segmenter_doubts_ends_it_and_one_doubted_from_the_first_does_not(scores, drawn):
+    class Doubting(BrightSegmenter):
+        def segment_after(self, *given):
+            mask, _, logits = super().segment_after(*given)
+            return mask, next(left), logits
+
+    left = iter((*scores, 0.0))  # the last is for the first slice of the other way
+    assert len(list(MaskPropagator(Doubting()).propagate(Drawn(grey()), SEED))) == drawn
 
 
 def test_an_empty_seed_goes_nowhere():
