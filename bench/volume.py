@@ -4,24 +4,27 @@ propagated.
 Prints for each target the 3D Dice and the surface Dice at 2 mm, beside the middle slice's mask alone and the
 true box on every slice, then the means, seconds per slice (`seconds_per_slice`), of that of its encoding
 (`encode_seconds`), and the peak memory of the process, which keeps what it made of every slice for its
-controls. With `--stock` the same frames go through the video predictor of the `sam2` package, with random
-weights: for its time alone.
+controls. With `--stock` the first target's frames go through ours once more and through the video predictor
+of the `sam2` package, with random weights: for its time alone. With `--slices` nothing is scored: the first
+volume is laid to and fro up to so many slices, for time and memory.
 
-    python -m bench.volume --volumes ../shared/data/volumes [--only ct_lesion] [--stock]
+    python -m bench.volume --volumes ../shared/data/volumes [--only ct_lesion] [--stock | --slices 300]
 """
 
 import argparse
 import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from medreasoner.evaluation.volume_targets import targets_in, volume_rows
+from medreasoner.evaluation.volume_targets import VolumeTarget, targets_in, volume_rows
 from medreasoner.evaluation.volumes import KeptSlices, VolumeScore, means, score_target
 from medreasoner.geometry import mask_to_box
 from medreasoner.imaging import ImageError
-from medreasoner.segmenters.base import SegmenterPrompt
+from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
+from medreasoner.segmenters.propagation import Propagator, propagator_of
 from medreasoner.segmenters.registry import load_segmenter
 from medreasoner.volume_masks import VolumeSlices
 
@@ -34,20 +37,44 @@ def row(score: VolumeScore) -> str:
     )
 
 
-def stock_seconds(folder: Path, only: str) -> float:
-    """Seconds per slice of the stock video predictor at 512 pixels on the first target's slices."""
+def stock() -> Propagator:
+    """The video predictor of the `sam2` package at 512 pixels, with random weights."""
     import torch
 
     from medreasoner.segmenters.sam2_package import build
     from medreasoner.segmenters.sam2_video import VIDEO_CLASS, VideoPropagator
 
-    target = next(targets_in(folder, volume_rows(folder, only)[0]))
     torch.manual_seed(0)
-    propagator = VideoPropagator(build("2.1", overrides=(VIDEO_CLASS,)), "stock")
+    return VideoPropagator(build("2.1", overrides=(VIDEO_CLASS,)), "stock")
+
+
+def timed(name: str, propagator: Propagator, target: VolumeTarget, segmenter: Segmenter) -> str:
+    """A line with the seconds per slice from the true box on the middle slice, encoding included."""
     prompt = SegmenterPrompt(mask_to_box(target.mask[target.middle - 1]))
-    started = time.perf_counter()
-    drawn = list(propagator.propagate(VolumeSlices(target.volume, None), {target.middle: prompt}))
-    return (time.perf_counter() - started) / max(1, len(drawn))
+    started = time.perf_counter(), time.process_time()
+    slices = VolumeSlices(target.volume, segmenter)
+    drawn = sum(1 for _ in propagator.propagate(slices, {target.middle: prompt}))
+    wall, busy = time.perf_counter() - started[0], time.process_time() - started[1]
+    each = f"{wall / drawn:.2f} s a slice, of the processor {busy / drawn:.2f} s"
+    return f"{name}: {drawn} of {slices.count} slices; {each}"
+
+
+def lengthened(target: VolumeTarget, slices: int) -> VolumeTarget:
+    """A target in its volume laid to and fro up to `slices`."""
+    there = range(len(target.mask))
+    to_and_fro = [*there, *there[-2:0:-1]]
+    order = [to_and_fro[at % len(to_and_fro)] for at in range(slices)]
+    shown = target.volume.show
+    volume = replace(
+        target.volume,
+        shape=(slices, *target.volume.shape[1:]),
+        show=lambda number: shown(order[number - 1] + 1),
+    )
+    return replace(target, volume=volume, mask=target.mask[order])
+
+
+def peak_memory() -> str:
+    return f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
 
 
 def main() -> None:
@@ -56,8 +83,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only volumes whose id begins with this")
     parser.add_argument("--segmenter", default="embedded", help="as `medreasoner ground --segmenter`")
     parser.add_argument("--stock", action="store_true", help="time the sam2 package's video predictor too")
+    parser.add_argument("--slices", type=int, help="instead: time and memory of a volume of so many slices")
     options = parser.parse_args()
     segmenter, scores = load_segmenter(options.segmenter), []
+    if options.slices or options.stock:
+        first = next(targets_in(options.volumes, volume_rows(options.volumes, options.only)[0]))
+    if options.slices:
+        long = lengthened(first, options.slices)
+        print(timed(segmenter.name, propagator_of(segmenter), long, segmenter), peak_memory(), sep="\n")
+        return
     print(f"{'volume':20}{'target':30}{'Dice':>6}{'NSD':>7}{'middle':>8}{'alone':>8}{'boxes':>8}   slices")
     for volume in volume_rows(options.volumes, options.only):
         slices = None
@@ -75,9 +109,10 @@ def main() -> None:
         for away in distances
     }
     print(f"Dice by slices from the middle: {by_distance}")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    print(peak_memory())
     if options.stock:
-        print(f"stock video predictor: {stock_seconds(options.volumes, options.only):.2f} s per slice")
+        print(timed(segmenter.name, propagator_of(segmenter), first, segmenter))
+        print(timed("stock video predictor", stock(), first, segmenter))
 
 
 if __name__ == "__main__":
