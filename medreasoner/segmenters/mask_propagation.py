@@ -40,8 +40,8 @@ class Limits:
 
     grow: float = 0.02
     score: float = 0.6
-    doubted: float = 0.85
-    larger: float = 1.6
+    doubted: float = 0.8
+    larger: float = 2.0
     smaller: float = 0.15
     overlap: float = 0.2
     like: float = 0.5
