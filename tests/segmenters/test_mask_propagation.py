@@ -57,7 +57,7 @@ def test_a_box_too_large_is_drawn_tight_around_what_looks_like_the_target():
     values[:, :, MIDDLE[2] + 4 :] = 200  # bright as the segmenter sees it, brighter than the ball
     seed = BALL[MID - 1].copy()
     seed[:, MIDDLE[2] + 4 :] = False
-    limits = Limits(grow=0.5, redraw=1.0, like=0.2, smaller=0, overlap=0)
+    limits = Limits(grow=0.5, redraw=1.0, like=0.2, larger=1.6, smaller=0, overlap=0)
     found = masks(MaskPropagator(BrightSegmenter(), limits).propagate(Drawn(values), {MID: box_of(seed)}))
     assert (found & (values >= 190)).sum() < 0.25 * found.sum()
 
@@ -68,6 +68,15 @@ def test_a_mask_that_jumps_ends_it():
     limits = Limits(grow=2.0)
     found = [one.number for one in MaskPropagator(BrightSegmenter(), limits).propagate(Drawn(values), SEED)]
     assert MID + 1 not in found and MID - 1 in found
+
+
+@pytest.mark.parametrize(("width", "drawn"), [(15, 2), (18, 1)])
+def test_a_mask_may_double_from_one_slice_to_the_next(width, drawn):
+    values = np.full((2, SIDE, SIDE), 20, np.uint8)
+    values[0, 20:28, 20:28] = values[1, 20:28, 16 : 16 + width] = 150
+    propagator = MaskPropagator(BrightSegmenter(), Limits(grow=2.0))
+    seed = {1: box_of(values[0] == 150)}
+    assert len(list(propagator.propagate(Drawn(values), seed))) == drawn
 
 
 @pytest.mark.parametrize(
