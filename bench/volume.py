@@ -18,11 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from medreasoner.evaluation.volume_targets import VolumeTarget, targets_in, volume_rows
 from medreasoner.evaluation.volumes import KeptSlices, VolumeScore, means, score_target
 from medreasoner.geometry import mask_to_box
-from medreasoner.imaging import ImageError
+from medreasoner.imaging import ImageError, Volume
 from medreasoner.segmenters.base import Segmenter, SegmenterPrompt
 from medreasoner.segmenters.propagation import Propagator, propagator_of
 from medreasoner.segmenters.registry import load_segmenter
@@ -48,15 +49,28 @@ def stock() -> Propagator:
     return VideoPropagator(build("2.1", overrides=(VIDEO_CLASS,)), "stock")
 
 
+class Watched(VolumeSlices):
+    """The slices of a volume, and the numbers of those that were looked at."""
+
+    def __init__(self, volume: Volume, segmenter: Segmenter) -> None:
+        super().__init__(volume, segmenter)
+        self.seen: set[int] = set()
+
+    def picture(self, number: int) -> Image.Image:
+        self.seen.add(number)
+        return super().picture(number)
+
+
 def timed(name: str, propagator: Propagator, target: VolumeTarget, segmenter: Segmenter) -> str:
-    """A line with the seconds per slice from the true box on the middle slice, encoding included."""
+    """A line with the seconds per slice looked at, from the true box on the middle one, encoding included."""
     prompt = SegmenterPrompt(mask_to_box(target.mask[target.middle - 1]))
     started = time.perf_counter(), time.process_time()
-    slices = VolumeSlices(target.volume, segmenter)
+    slices = Watched(target.volume, segmenter)
     drawn = sum(1 for _ in propagator.propagate(slices, {target.middle: prompt}))
     wall, busy = time.perf_counter() - started[0], time.process_time() - started[1]
-    each = f"{wall / drawn:.2f} s a slice, of the processor {busy / drawn:.2f} s"
-    return f"{name}: {drawn} of {slices.count} slices; {each}"
+    seen = len(slices.seen)
+    each = f"{wall / seen:.2f} s a slice, of the processor {busy / seen:.2f} s"
+    return f"{name}: {drawn} masks in {seen} of {slices.count} slices; {each}"
 
 
 def lengthened(target: VolumeTarget, slices: int) -> VolumeTarget:
