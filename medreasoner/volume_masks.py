@@ -100,8 +100,19 @@ def seed_component(mask: np.ndarray, seeds: Mapping[int, np.ndarray]) -> np.ndar
     """The parts of a mask (D, H, W) that are connected in space with the masks (H, W) of the seeds'
     slices.
     """
-    labels, _ = ndimage.label(mask, NEIGHBOURS)
-    kept = {int(label) for number, seed in seeds.items() for label in np.unique(labels[number - 1][seed])} - {
-        0
-    }
-    return np.isin(labels, sorted(kept))
+    found = np.zeros_like(mask)
+    rows, columns = (_range_of(mask.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    # labels take four bytes a voxel, four times what the mask does: only the box around it is labelled
+    labels, count = ndimage.label(mask[:, rows, columns], NEIGHBOURS)
+    kept = np.zeros(count + 1, bool)
+    for number, seed in seeds.items():
+        kept[labels[number - 1][seed[rows, columns]]] = True
+    kept[0] = False
+    np.take(kept, labels, out=found[:, rows, columns])
+    return found
+
+
+def _range_of(filled: np.ndarray) -> slice:
+    """From the first to the last True of a line; empty where there is none."""
+    at = np.flatnonzero(filled)
+    return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)

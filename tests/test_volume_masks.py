@@ -3,6 +3,7 @@
 python -m pytest tests/test_volume_masks.py
 """
 
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -96,3 +97,16 @@ def test_only_what_is_connected_in_space_with_a_seed_is_kept():
     both = seed_component(mask, {1: seed, 4: mask[3]})
     assert np.array_equal(both, mask)
     assert not seed_component(mask, {4: seed}).any(), "the seed lies on nothing in that slice"
+
+
+def test_a_small_mask_in_a_large_volume_costs_little_memory():
+    mask = np.zeros((40, 256, 256), bool)
+    mask[5:30, 100:130, 90:120] = True
+    tracemalloc.start()
+    try:
+        kept = seed_component(mask, {10: mask[9]})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(kept, mask) and peak < 1.5 * mask.nbytes
+    assert not seed_component(np.zeros_like(mask), {10: mask[9]}).any()
