@@ -2,7 +2,6 @@
 format.
 """
 
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -22,9 +21,9 @@ from medreasoner.prompts import Prompt
 from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
 from medreasoner.reasoners.embedded_config import MedReasonerConfig
 from tests import tiny
-from train.embedded.create import number_ids, openings, reset, save
+from train.embedded.create import openings, reset, save
 from train.embedded.presence import rule_of
-from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
+from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS, number_ids
 
 WIDTHS = (8, 16, 32, 64)  # of the tower's stages; the third stage's map is (32, 32, 32)
 
@@ -93,7 +92,7 @@ def config(presence: bool = False) -> MedReasonerConfig:
         place_token_id=tokenizer().convert_tokens_to_ids(PLACE_FOLLOWS),
         number_token_ids=number_ids(tokenizer()),
         openings=openings(processor(), Prompt.load(EMBEDDED_FOLDER / "prompt.json")) if presence else (),
-        presence=asdict(rule_of(tokenizer(), (1, 2), 8)) if presence else None,
+        presence=rule_of(tokenizer(), (1, 2), 8).settings() if presence else None,
     )
 
 

@@ -4,7 +4,8 @@ reasoning and the answer that follow.
 The decoder's hidden states at the end of a prompt say far better than its words whether there is anything to
 mark (docs/experiments/absence.md). So a small head reads them. Where it says no, the text keeps to that: the
 first sentence names what is asked for, the second says that it is not there, and the answer names no place.
-Of a message that asks for nothing at all ("Hello") the reasoning says so at once.
+Of a message that asks for nothing at all ("Hello") the reasoning says so at once. An answer that has begun is
+written to its end in the form that was trained, so that it can be read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -90,11 +91,14 @@ class Presence:
 
         Where the head says no, what is not a refusal is minus infinity; where it says yes, the words need
         better odds than its own for one. After `answer` place and nowhere share what they had by the head's
-        odds, unless the reasoning has refused.
+        odds, unless the reasoning has refused. After that, what would not go on with the answer is minus
+        infinity.
         """
         decision, written = self.decisions[row], self.written[row]
         if decision is None:
             return logits
+        if form := self.rule.in_answer(written):
+            return logits.masked_fill(~only(form, logits), -torch.inf)
         odds = decision.shows
         if written[-1:] == [self.rule.answer]:
             return self._decided(logits, odds, reasoned=len(written) > 1)

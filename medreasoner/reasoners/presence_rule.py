@@ -1,22 +1,23 @@
-"""How a reasoning goes on that finds nothing: the rule by which the words keep to what the presence head says
-(`presence.py`)."""
+"""How a reasoning goes on that finds nothing, and how an answer is written to its end: the rule by which the
+words keep to what the presence head says (`presence.py`) and to the form of an answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from transformers import PreTrainedConfig
 
 from medreasoner.messages import short
 from medreasoner.reasoners.answer_rules import PAIR, check_tokens
 
-LISTS = "layers", "named"  # fields of a rule that are lists of numbers
-NESTED = "refusals", "repeats", "others"  # those that are lists of such lists
+LISTS = "layers", "named", "end"  # fields of a rule that are lists of numbers
+NESTED = "refusals", "repeats", "others", "separators"  # those that are lists of such lists
+NUMBERS = "numbers"  # the one field that the model's own settings hold already
 WIDEST = 4096
 
 
 @dataclass(frozen=True)
 class PresenceRule:
-    """How a reasoning goes on that finds nothing, as token ids, and what the head reads.
+    """How a reasoning goes on that finds nothing, how an answer ends, as token ids, and what the head reads.
 
     Args:
         layers: indices of the hidden states that the head reads. width: of its middle layer.
@@ -26,6 +27,8 @@ class PresenceRule:
         refusals: how the second sentence begins where nothing is to be marked. repeats: the pairs of tokens
             in it between which the name comes again. close: the token that ends a reasoning.
         others: the reasonings of which one is written, to its end, about a message that asks for nothing.
+        separators: what stands after each number of a place. end: what ends an answer after that.
+        numbers: that a place is written in, `MedReasonerConfig.number_token_ids`.
     """
 
     layers: Sequence[int]
@@ -40,13 +43,17 @@ class PresenceRule:
     repeats: Sequence[Sequence[int]]
     close: int
     others: Sequence[Sequence[int]]
+    separators: Sequence[Sequence[int]]
+    end: Sequence[int]
+    numbers: Sequence[int]
 
     @staticmethod
     def of(config: PreTrainedConfig) -> "PresenceRule":
         """That of a model's `config.presence`. Errors: ValueError for what is no such rule."""
         values, text = config.presence, config.text_config
-        if not isinstance(values, dict) or values.keys() != {each.name for each in fields(PresenceRule)}:
-            expected = ", ".join(each.name for each in fields(PresenceRule))
+        names = [each.name for each in fields(PresenceRule) if each.name != NUMBERS]
+        if not isinstance(values, dict) or values.keys() != set(names):
+            expected = ", ".join(names)
             raise ValueError(f"presence in config.json must have {expected}, got {short(values)}")
         for name, value in values.items():
             each = value if name in NESTED else [value if name in LISTS else [value]]
@@ -62,7 +69,11 @@ class PresenceRule:
                 f"presence.width in config.json must be a whole number from 1 to {WIDEST}, got "
                 f"{short(values['width'])}"
             )
-        return PresenceRule(**values)
+        return PresenceRule(**values, numbers=config.number_token_ids)
+
+    def settings(self) -> dict:
+        """`config.presence` of a model with this rule."""
+        return {name: value for name, value in asdict(self).items() if name != NUMBERS}
 
     def next(self, written: Sequence[int], asks_nothing: bool) -> set[int]:
         """The only tokens that may come next where nothing is to be marked; none for no limit.
@@ -87,6 +98,20 @@ class PresenceRule:
         again = len(after) - said[0] - 1  # tokens of the name that were said again
         name = [*text[len(self.named) : text.index(self.sentence_end)], following[after[said[0]]]]
         return {name[again]} if again < len(name) else set()
+
+    def in_answer(self, written: Sequence[int]) -> Sequence[int]:
+        """The only tokens that may come next once an answer has begun a place, or named none; none for no
+        limit.
+        """
+        if self.place in written:
+            form = [each for separator in self.separators for each in (self.numbers, *separator)]
+            begun = list(written).index(self.place)
+        elif self.nowhere in written:
+            form, begun = [], list(written).index(self.nowhere)
+        else:
+            return ()
+        rest = [*form, *self.end][len(written) - begun - 1 :]
+        return () if not rest else [rest[0]] if isinstance(rest[0], int) else rest[0]
 
     def refusing(self, written: Sequence[int]) -> set[int]:
         """The tokens that would make the second sentence a refusal."""

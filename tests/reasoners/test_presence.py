@@ -29,8 +29,21 @@ RULE = PresenceRule(
     repeats=((WHERE, 70),),
     close=CLOSE,
     others=((80,), (81, 82)),
+    separators=((90,), (91,), (90, 92)),
+    end=(93, 94),
+    numbers=(100, 101, 102),
 )
 NAMED = (THINK, 10, 11, 30, 31, STOP)
+
+
+@pytest.mark.parametrize("answer", [(PLACE, 100, 90, 102, 91, 101, 90, 92, 93, 94), (NOWHERE, 93, 94)])
+def test_an_answer_that_has_begun_is_written_to_its_end(answer):
+    begun = (*NAMED, 100, CLOSE, ANSWER)
+    assert RULE.in_answer(begun) == ()
+    for length in range(1, len(answer)):
+        may = RULE.in_answer(begun + answer[:length])
+        assert tuple(may) == (RULE.numbers if answer[length] in RULE.numbers else (answer[length],))
+    assert RULE.in_answer(begun + answer) == () == RULE.in_answer((*begun, *answer, 7))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +180,7 @@ def _with(inputs, tokens):
 
 def test_a_saved_head_is_loaded_again(folder):
     model = load_reasoner(folder, device="cpu")._model
-    assert asdict(model.presence_head.rule) == asdict(PresenceRule(**model.config.presence))
+    assert model.presence_head.rule.settings() == model.config.presence
     assert asdict(model.presence_head.rule) == asdict(rule_of(tiny_medreasoner.tokenizer(), (1, 2), 8))
     assert (
         model.presence_head.middle.weight.shape == (8, 64)

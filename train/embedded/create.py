@@ -37,7 +37,7 @@ from medreasoner.reasoners.embedded import MedReasonerForConditionalGeneration
 from medreasoner.reasoners.embedded_config import MedReasonerConfig
 from medreasoner.reasoners.image_projector import ImageProjector
 from train.embedded.presence import PREFIX
-from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS
+from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS, number_ids
 
 LONGEST_QUESTION = 256  # tokens; the sentence encoder has positions for so many
 
@@ -90,11 +90,6 @@ def openings(processor: ProcessorMixin, prompt: Prompt) -> list[tuple[list[int],
 
     first = tokenizer.convert_tokens_to_ids([ANSWER[0], THINK[0]])
     return [(ending(think=False), first[0]), (ending(think=True), first[1])]
-
-
-def number_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The tokens of the numbers that an answer may hold."""
-    return tokenizer.convert_tokens_to_ids([str(number) for number in range(int(EMBEDDED.limit) + 1)])
 
 
 def create(earlier_folder: Path, sentence_encoder: Path, out: Path, seed: int = 0) -> PreTrainedModel:
