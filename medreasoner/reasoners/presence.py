@@ -91,14 +91,16 @@ class Presence:
 
         Where the head says no, what is not a refusal is minus infinity; where it says yes, the words need
         better odds than its own for one. After `answer` place and nowhere share what they had by the head's
-        odds, unless the reasoning has refused. After that, what would not go on with the answer is minus
-        infinity.
+        odds, unless the reasoning has refused. What would begin an answer within the reasoning, or not go on
+        with one that has begun, is minus infinity.
         """
         decision, written = self.decisions[row], self.written[row]
         if decision is None:
             return logits
         if form := self.rule.in_answer(written):
             return logits.masked_fill(~only(form, logits), -torch.inf)
+        if barred := self.rule.not_in_reasoning(written):
+            logits = logits.masked_fill(only(barred, logits), -torch.inf)
         odds = decision.shows
         if written[-1:] == [self.rule.answer]:
             return self._decided(logits, odds, reasoned=len(written) > 1)

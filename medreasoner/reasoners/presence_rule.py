@@ -100,9 +100,11 @@ class PresenceRule:
         return {name[again]} if again < len(name) else set()
 
     def in_answer(self, written: Sequence[int]) -> Sequence[int]:
-        """The only tokens that may come next once an answer has begun a place, or named none; none for no
-        limit.
+        """The only tokens that may come next once the reasoning is closed; none for no limit, and after
+        `answer`, where the head decides.
         """
+        if list(written[-1:]) == [self.close]:
+            return [self.answer]
         if self.place in written:
             form = [each for separator in self.separators for each in (self.numbers, *separator)]
             begun = list(written).index(self.place)
@@ -112,6 +114,11 @@ class PresenceRule:
             return ()
         rest = [*form, *self.end][len(written) - begun - 1 :]
         return () if not rest else [rest[0]] if isinstance(rest[0], int) else rest[0]
+
+    def not_in_reasoning(self, written: Sequence[int]) -> Sequence[int]:
+        """The tokens of an answer, while a reasoning is not closed: an answer in it could not be read."""
+        open_yet = list(written[:1]) == [self.think] and self.close not in written
+        return [self.answer, self.place, self.nowhere, *self.end] if open_yet else ()
 
     def refusing(self, written: Sequence[int]) -> set[int]:
         """The tokens that would make the second sentence a refusal."""

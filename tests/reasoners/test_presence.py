@@ -29,21 +29,32 @@ RULE = PresenceRule(
     repeats=((WHERE, 70),),
     close=CLOSE,
     others=((80,), (81, 82)),
-    separators=((90,), (91,), (90, 92)),
-    end=(93, 94),
-    numbers=(100, 101, 102),
+    separators=((32,), (33,), (32, 34)),
+    end=(35, 36),
+    numbers=(37, 38, 39),
 )
 NAMED = (THINK, 10, 11, 30, 31, STOP)
 
 
-@pytest.mark.parametrize("answer", [(PLACE, 100, 90, 102, 91, 101, 90, 92, 93, 94), (NOWHERE, 93, 94)])
+@pytest.mark.parametrize("answer", [(PLACE, 37, 32, 39, 33, 38, 32, 34, 35, 36), (NOWHERE, 35, 36)])
 def test_an_answer_that_has_begun_is_written_to_its_end(answer):
-    begun = (*NAMED, 100, CLOSE, ANSWER)
-    assert RULE.in_answer(begun) == ()
+    begun = (*NAMED, 37, CLOSE, ANSWER)
+    assert RULE.in_answer(begun) == () and RULE.in_answer(begun[:-1]) == [ANSWER]
     for length in range(1, len(answer)):
         may = RULE.in_answer(begun + answer[:length])
         assert tuple(may) == (RULE.numbers if answer[length] in RULE.numbers else (answer[length],))
     assert RULE.in_answer(begun + answer) == () == RULE.in_answer((*begun, *answer, 7))
+
+
+def test_an_answer_does_not_begin_within_a_reasoning():
+    held, free = torch.zeros(200), torch.zeros(200)
+    presence = Presence(RULE, [Decision(2.0, -9.0)])
+    for token in NAMED:
+        presence.follow(0, token)
+        held = presence.steered(0, free)
+        assert (held[[ANSWER, PLACE, NOWHERE, *RULE.end]] == -torch.inf).all() and held[CLOSE] == 0
+    presence.follow(0, CLOSE)
+    assert presence.steered(0, free).isfinite().nonzero().flatten().tolist() == [ANSWER]
 
 
 @pytest.mark.parametrize(
@@ -109,8 +120,9 @@ def test_words_need_better_odds_for_a_refusal_than_the_heads():
     steered = steer(Presence(RULE, [Decision(2.5, -1.0)]), [written], [{}], torch.zeros(1, len(written), 40))[
         0
     ]
-    lowered = [(row, token) for row, token in (steered != 0).nonzero().tolist()]
-    assert lowered == [(len(NAMED) - 1, 22), (len(NAMED), 21)] and float(steered.min()) == -2.5
+    lowered = ((steered != 0) & steered.isfinite()).nonzero().tolist()  # what no reasoning may hold aside
+    assert lowered == [[len(NAMED) - 1, 22], [len(NAMED), 21]]
+    assert all(steered[row, token] == -2.5 for row, token in lowered)
 
 
 def test_place_and_nowhere_share_their_probability_by_the_odds():
@@ -130,7 +142,9 @@ def test_rows_are_decided_apart_and_nothing_before_a_prompt_has_ended():
     presence = Presence(RULE, [None] * 3)
     tokens = [7, *NAMED]
     steered = steer(presence, [tokens] * 3, [{0: Decision(2.0, 5.0)}, {0: Decision(-2.0, -5.0)}, {}], logits)
-    assert steered[0, 1, 22] == -2.0 and steered[2].isfinite().all() and steered[1, 0].isfinite().all()
+    assert steered[0, 1, 22] == -2.0 and steered[2].isfinite().all()
+    in_reasoning = [n for n in range(40) if n not in (ANSWER, PLACE, NOWHERE, *RULE.end)]
+    assert steered[1, 0].isfinite().nonzero()[:, 0].tolist() == in_reasoning
     assert steered[1, 1].isfinite().nonzero().flatten().tolist() == [CLOSE, 20, 22]
     assert presence.decisions == [(2.0, 5.0), (-2.0, -5.0), None] and presence.written == [
         [*NAMED],
