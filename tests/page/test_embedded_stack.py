@@ -164,3 +164,13 @@ def test_a_box_that_is_drawn_is_outlined_undone_and_done_again(answered):
     page.keyboard.press("Shift+U")
     expect(mask(page)).not_to_have_attribute("d", outline)
     assert sides(page) == drawn
+
+
+def test_the_outline_alone_is_shown_until_m_is_held(answered):
+    page = answered
+    status(page).click()
+    expect(mask(page)).to_have_css("fill", "none")
+    page.keyboard.down("m")
+    expect(mask(page)).not_to_have_css("fill", "none")
+    page.keyboard.up("m")
+    expect(mask(page)).to_have_css("fill", "none")
