@@ -100,7 +100,7 @@ class Presence:
         if form := self.rule.in_answer(written):
             return logits.masked_fill(~only(form, logits), -torch.inf)
         if barred := self.rule.not_in_reasoning(written):
-            logits = logits.masked_fill(only(barred, logits), -torch.inf)
+            logits = logits.index_fill(0, torch.tensor(barred, device=logits.device), -torch.inf)
         odds = decision.shows
         if written[-1:] == [self.rule.answer]:
             return self._decided(logits, odds, reasoned=len(written) > 1)

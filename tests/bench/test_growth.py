@@ -25,7 +25,6 @@ def test_the_work_grows_as_it_says():
 
 
 def test_the_plot_has_a_panel_for_each_part(tmp_path):
-    pytest.importorskip("matplotlib", reason="matplotlib comes with the extra `train`")
     found = {"rows": [(10, 0.1), (100, 1.0)], "slices": [(10, 0.2), (300, 4.0)]}
     both = Image.open(draw(found, UNITS, tmp_path / "both.png"))
     one = Image.open(draw({"rows": found["rows"]}, UNITS, tmp_path / "one.png"))

@@ -21,7 +21,6 @@ from safetensors.torch import save_file
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedTokenizerBase
 
-from medreasoner.answer import Answer, render
 from medreasoner.answer_blocks import ANSWER, THINK
 from medreasoner.data.absence import MESSAGES, NO_QUESTION, texts
 from medreasoner.data.build.writers.reasonings import named
@@ -30,7 +29,7 @@ from medreasoner.reasoners.presence import PresenceHead
 from medreasoner.reasoners.presence_rule import PresenceRule
 from train.embedded.presence_questions import SHOWN
 from train.embedded.presence_states import collect
-from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS, number_ids
+from train.embedded.vocabulary import NOWHERE, PLACE_FOLLOWS, number_ids, separators
 from train.model_spec import open_model_spec
 
 SHARD = "presence_head.safetensors"
@@ -72,19 +71,6 @@ def rule_of(tokenizer: PreTrainedTokenizerBase, layers: Sequence[int], width: in
         end=[token(ANSWER[1]), tokenizer.eos_token_id],
         numbers=number_ids(tokenizer),
     )
-
-
-def separators(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
-    """What stands after each number of an answer, up to the tag that ends it."""
-    numbers, found = set(number_ids(tokenizer)), []
-    place = Answer((0.0, 0.0, 1.0, 1.0), ((0.0, 0.0), (1.0, 1.0)))
-    text = render(place).partition(PLACE_FOLLOWS)[2].removesuffix(ANSWER[1])
-    for each in tokenizer(PLACE_FOLLOWS + text, add_special_tokens=False).input_ids[1:]:
-        if each in numbers:
-            found.append([])
-        else:
-            found[-1].append(each)
-    return found
 
 
 def weights_of(kinds: Sequence[str]) -> torch.Tensor:

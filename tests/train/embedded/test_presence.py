@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from transformers import AutoConfig, AutoTokenizer
 
 from medreasoner import MedReasoner
 from medreasoner.data.absence import NO_QUESTION
+from medreasoner.manifest import EMBEDDED_FOLDER
 from medreasoner.prompts import messages
 from tests import tiny, tiny_medreasoner
 from train.embedded import feature_cache, presence, presence_states
@@ -140,3 +142,9 @@ def test_the_folder_answers_with_the_head_and_nothing_else_has_changed(
 def test_without_images_it_says_what_to_do(built_set, packed, tmp_path):
     with pytest.raises(SystemExit, match="run train.embedded.features on the sets first"):
         collect(packed, [built_set], [tmp_path / "none"], False, tmp_path / "x.npy")
+
+
+def test_the_shipped_rule_is_the_one_that_the_command_writes():
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_FOLDER)
+    shipped = AutoConfig.from_pretrained(EMBEDDED_FOLDER).presence
+    assert presence.rule_of(tokenizer, shipped["layers"], shipped["width"]).settings() == shipped
