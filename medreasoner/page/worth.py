@@ -38,18 +38,18 @@ class Worth:
         if found is None:
             return f"{kind}: {NEVER}"
         overlap, number = found
-        return f"{kind}: box overlap {overlap:.2f} in {number} test images"
+        return f"{kind}: box overlap {overlap:.2f} in {number} questions"
 
     def _overall(self) -> str:
         if not self._by_modality:
             return "never tested"
         total = sum(number for _, number in self._by_modality.values())
         mean = sum(overlap * number for overlap, number in self._by_modality.values()) / total
-        return f"on all kinds of image together: box overlap {mean:.2f} in {total} test images"
+        return f"on all kinds of image together: box overlap {mean:.2f} in {total} questions"
 
 
 def _table(card: str) -> dict[str, tuple[float, int]]:
-    """modality in lower case -> (mean box IoU, number of test images)."""
+    """modality in lower case -> (mean box IoU, number of test questions)."""
     rows, columns = {}, None
     for line in card.splitlines():
         cells = _CELL.split(line.strip().strip("|").strip())

@@ -62,7 +62,7 @@ def test_what_the_model_is_worth_on_this_kind_of_image_is_said_when_the_image_op
     page = visit()
     open_example(page, EXAMPLE.modality)
     expect(
-        page.get_by_text(re.compile(r"on Ultrasound: box overlap 0\.\d\d in \d+ test images"))
+        page.get_by_text(re.compile(r"on Ultrasound: box overlap 0\.\d\d in \d+ questions"))
     ).to_be_visible()
 
 

@@ -20,9 +20,9 @@ CARD = """
 @pytest.mark.parametrize(
     "modality, said",
     [
-        ("CT", "on CT: box overlap 0.20 in 19 test images"),
+        ("CT", "on CT: box overlap 0.20 in 19 questions"),
         ("MRI", "on MRI: never tested on this kind of image"),
-        (None, "on all kinds of image together: box overlap 0.19 in 20 test images"),
+        (None, "on all kinds of image together: box overlap 0.19 in 20 questions"),
     ],
 )
 def test_the_line_is_that_of_the_card(modality, said):
