@@ -29,6 +29,7 @@ from transformers.models.llava.modeling_llava import (
     LlavaModel,
     LlavaModelOutputWithPast,
 )
+from transformers.models.sam2.modeling_sam2 import Sam2VisionEncoderOutput
 from transformers.utils import can_return_tuple
 
 from medreasoner.reasoners.answer_rules import check_openings, check_tokens, opened, placed, prompt_ends
@@ -37,6 +38,7 @@ from medreasoner.reasoners.image_projector import STAGE_3, ImageProjector
 from medreasoner.reasoners.presence import PresenceHead, presence_of, steer
 from medreasoner.reasoners.presence_rule import PresenceRule
 from medreasoner.reasoners.question_tokens import ends, gathered, numbered
+from medreasoner.segmenters.sam2_encoder import Encoder, can_encode
 
 
 class MedReasonerModel(LlavaModel):
@@ -48,19 +50,23 @@ class MedReasonerModel(LlavaModel):
         super().__init__(config)
         self.multi_modal_projector = ImageProjector(config)
         self.question_encoder = BertModel(config.question_config, add_pooling_layer=False)
-        self.question_projector = nn.Linear(
-            config.question_config.hidden_size, config.text_config.hidden_size
-        )
-        self.sentence_projector = nn.Linear(
-            config.question_config.hidden_size, config.text_config.hidden_size
-        )
+        read, hidden = config.question_config.hidden_size, config.text_config.hidden_size
+        self.question_projector = nn.Linear(read, hidden)
+        self.sentence_projector = nn.Linear(read, hidden)
+        self._encoder: Encoder | None = None
         self.post_init()
 
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
         """The tower's output; `pooler_output` holds the image tokens, (256, H) an image."""
-        outputs = self.vision_tower(pixel_values, output_hidden_states=True, return_dict=True)
-        outputs.pooler_output = list(self.image_tokens(outputs.hidden_states[STAGE_3]))
-        return outputs
+        if not can_encode(self.vision_tower, pixel_values):
+            outputs = self.vision_tower(pixel_values, output_hidden_states=True, return_dict=True)
+            outputs.pooler_output = list(self.image_tokens(outputs.hidden_states[STAGE_3]))
+            return outputs
+        self._encoder = self._encoder or Encoder(self.vision_tower)
+        maps, (*_, stage_3, last) = self._encoder(pixel_values)
+        seen = self._encoder.last_stage(stage_3, self.multi_modal_projector.updated)
+        tokens = list(self.image_tokens(stage_3, seen))
+        return Sam2VisionEncoderOutput(last_hidden_state=last, fpn_hidden_states=maps, pooler_output=tokens)
 
     def image_tokens(self, stage_3: torch.Tensor, last: torch.Tensor | None = None) -> torch.Tensor:
         """(B, 256, H) of the tower's stage-3 map (B, 32, 32, 384); `last` as in `forward`."""

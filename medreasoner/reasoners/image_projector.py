@@ -2,11 +2,13 @@
 last stage with low-rank updates.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.nn.functional import linear
 from transformers.activations import ACT2FN
 from transformers.models.llava.configuration_llava import LlavaConfig
 
@@ -43,6 +45,17 @@ class ImageProjector(nn.Module):
         states = self.last_stage(stage_3, blocks) if last is None else last
         coarse = self.linear_2(self.act(self.linear_1(states))).flatten(1, 2)
         return coarse + self.fine(stage_3.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2)
+
+    def updated(self, block: int, name: str, layer: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The linear layer `name` of block number `block` of the last stage, with its update."""
+        key = f"{block}_{name.replace('.', '-')}"
+
+        def apply(states: torch.Tensor) -> torch.Tensor:
+            out = layer(states)
+            out.flatten(0, -2).addmm_(linear(states, self.down[key]).flatten(0, -2), self.up[key].t())
+            return out
+
+        return apply
 
     def last_stage(self, stage_3: torch.Tensor, blocks: nn.ModuleList) -> torch.Tensor:
         """The map (B, 16, 16, 768) after `blocks`, whose own weights are not changed."""

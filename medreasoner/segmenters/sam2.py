@@ -21,6 +21,7 @@ from medreasoner.messages import first_line
 from medreasoner.segmenters.base import PROMPTS, SegmenterError, SegmenterPrompt, check_alike
 from medreasoner.segmenters.cleanup import tidy
 from medreasoner.segmenters.sam2_decoder import can_decode, decode_many
+from medreasoner.segmenters.sam2_encoder import Encoder, can_encode
 from medreasoner.segmenters.sam2_model import CLIPPED_LOGITS, decode, image_processor, mask_inputs
 from medreasoner.segmenters.sam2_weights import open_sam2
 from medreasoner.weights import weights_of
@@ -68,6 +69,7 @@ class Sam2Segmenter:
         self._specks, self._passes = specks, passes
         self._side = model.config.prompt_encoder_config.image_size
         self._processor = image_processor(self._side)
+        self._encoder: Encoder | None = None
 
     @staticmethod
     def load(folder: Path, name: str, device: str, tower: torch.nn.Module | None = None) -> "Sam2Segmenter":
@@ -105,7 +107,7 @@ class Sam2Segmenter:
             try:
                 if features is None or not self._shared:
                     pixels = self._processor(image, return_tensors="pt")["pixel_values"].to(model.device)
-                    features = model.vision_encoder(pixels, return_dict=True).fpn_hidden_states
+                    features = self._features(pixels)
                 maps = mask_inputs(model, features)
             except (RuntimeError, ValueError) as error:
                 raise SegmenterError(
@@ -113,6 +115,13 @@ class Sam2Segmenter:
                     f"{first_line(error)}"
                 ) from error
         return Encoded(maps, image.size)
+
+    def _features(self, pixels: torch.Tensor) -> Sequence[torch.Tensor]:
+        tower = self._model.vision_encoder
+        if not can_encode(tower, pixels):
+            return tower(pixels, return_dict=True).fpn_hidden_states
+        self._encoder = self._encoder or Encoder(tower)
+        return self._encoder(pixels)[0]
 
     def segment(self, encoded: Encoded, prompt: SegmenterPrompt) -> tuple[np.ndarray, float]:
         """See `Segmenter.segment`."""

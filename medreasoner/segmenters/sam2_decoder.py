@@ -1,9 +1,8 @@
 """SAM 2's mask decoder for many prompts in one image, on the weights of transformers' `Sam2Model`.
 
-The numbers are those of `sam2_model.decode` but for rounding; what differs is the order of the products. An
-image has many places (P = 1024) and a prompt few tokens (T = 11), so the projections of the attention go to
-the tokens' side: (x Wq)(y Wk)' = x (y Wk Wq')', and likewise for the values. The transposed convolutions,
-whose stride is their size, are products over places, and only the masks that are asked for are drawn.
+The numbers are those of `sam2_model.decode` but for rounding; what differs is the order of the products, of
+which those of attention are in `sam2_attention.py`. The transposed convolutions, whose stride is their size,
+are products over places, and only the masks that are asked for are drawn.
 """
 
 from collections.abc import Sequence
@@ -12,6 +11,14 @@ import torch
 from torch.nn.functional import layer_norm
 from transformers import Sam2Model
 
+from medreasoner.segmenters.sam2_attention import (
+    Places,
+    asked,
+    asked_projected,
+    read,
+    read_projected,
+    written,
+)
 from medreasoner.segmenters.sam2_model import CLIPPED_LOGITS
 
 AT_ONCE = 4  # prompts; their maps fit into a processor's cache
@@ -37,12 +44,20 @@ def decode_many(
     """
     fine, middle, coarse = maps
     side, decoder = coarse.shape[-1], model.mask_decoder
+    image, places = (
+        each[0].flatten(1).t().contiguous() for each in (coarse, model.get_image_wide_positional_embeddings())
+    )
+    first = decoder.transformer.layers[0]
     picture = {
-        "image": coarse[0].flatten(1).t(),  # (P, 256)
-        "places": model.get_image_wide_positional_embeddings()[0].flatten(1).t(),
-        # what is added to both results of `_upscaled`, in its order: (P, 4 * 64) and (P, 4, 4 * 32)
+        "image": image,  # (P, 256)
+        "places": places,
+        # what the first block's projections make of both, (P, 128)
+        "keys": first.cross_attn_token_to_image.k_proj(image + places),
+        "values": first.cross_attn_token_to_image.v_proj(image),
+        "queries": first.cross_attn_image_to_token.q_proj(image + places),
+        # what is added to both results of `_upscaled`, in its order: (P, 4 * 64) and (P * 4, 4 * 32)
         "middle": _split(middle, side).flatten(1) + decoder.upscale_conv1.bias.repeat(4),
-        "fine": _split(fine, side).flatten(2) + decoder.upscale_conv2.bias.repeat(4),
+        "fine": _split(fine, side).flatten(2).flatten(0, 1) + decoder.upscale_conv2.bias.repeat(4),
     }
     found = []
     count = len(next(tensor for tensor in prompts.values() if tensor is not None))
@@ -64,14 +79,11 @@ def _passes(
     prompts: dict[str, torch.Tensor],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     logits, scores = [], []
-    asked = {f"input_{name}": prompts.get(f"input_{name}") for name in ("points", "labels", "boxes")}
+    told = {f"input_{name}": prompts.get(f"input_{name}") for name in ("points", "labels", "boxes")}
     for _ in range(passes):
-        tokens, _ = model.prompt_encoder(**asked, input_masks=None)
-        if mask is None:
-            states = picture["image"] + model.prompt_encoder.no_mask_embed.weight
-        else:
-            states = picture["image"] + model.prompt_encoder.mask_embed(mask).flatten(2).transpose(1, 2)
-        drawn, each = _decode(model.mask_decoder, states, tokens[:, 0], picture, multimask)
+        tokens, _ = model.prompt_encoder(**told, input_masks=None)
+        image = _with_mask(model.prompt_encoder, picture["image"], mask)
+        drawn, each = _decode(model.mask_decoder, image, tokens[:, 0], picture, multimask)
         best = each.argmax(-1)
         rows = torch.arange(len(best), device=best.device)
         logits.append(_joined(drawn[rows, best], side))
@@ -80,9 +92,20 @@ def _passes(
     return torch.stack(logits).mean(0), torch.stack(scores).mean(0)
 
 
+def _with_mask(encoder: torch.nn.Module, image: torch.Tensor, mask: torch.Tensor | None) -> Places:
+    """The image's places and what `encoder` adds for mask logits (N, 1, S, S), or for none."""
+    if mask is None:
+        return Places(image, None, None, encoder.no_mask_embed.weight[0])
+    embed = encoder.mask_embed
+    channels = embed.activation(embed.layer_norm1(embed.conv1(mask)))
+    channels = embed.activation(embed.layer_norm2(embed.conv2(channels)))
+    out = embed.conv3
+    return Places(image, channels.flatten(2).transpose(1, 2), out.weight[:, :, 0, 0], out.bias)
+
+
 def _decode(
     decoder: torch.nn.Module,
-    states: torch.Tensor,
+    image: Places,
     prompt: torch.Tensor,
     picture: dict[str, torch.Tensor],
     multimask: bool,
@@ -90,23 +113,24 @@ def _decode(
     """Logits (N, K, P * 16), 4 x 4 pixels a place, and predicted IoU (N, K) of K masks.
 
     Args:
-        states: of the image, (P, 256) for all prompts alike or (N, P, 256).
         prompt: embedded prompts (N, T, 256).
     """
     learnt = torch.cat([decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = first = torch.cat([learnt.expand(len(prompt), -1, -1), prompt], 1)
     transformer = decoder.transformer
-    for layer in transformer.layers:
-        tokens, states = _layer(layer, tokens, states, first, picture["places"])
+    states = image.states()
+    for number, layer in enumerate(transformer.layers):
+        tokens, states = _layer(layer, tokens, states, first, picture, None if number else image)
     masks = slice(1, None) if multimask else slice(0, 1)
     wanted = torch.cat([tokens[:, 1:2], tokens[:, 2 : 2 + decoder.num_mask_tokens][:, masks]], 1)
     told = torch.cat([first[:, 1:2], first[:, 2 : 2 + decoder.num_mask_tokens][:, masks]], 1)
-    read = _read(transformer.final_attn_token_to_image, wanted + told, states + picture["places"], states)
-    wanted = transformer.layer_norm_final_attn(wanted + read)
+    seen = read(transformer.final_attn_token_to_image, wanted + told, states + picture["places"], states)
+    wanted = transformer.layer_norm_final_attn(wanted + seen)
     mlps = decoder.output_hypernetworks_mlps[masks]
     weights = torch.stack([mlp(wanted[:, 1 + n]) for n, mlp in enumerate(mlps)], 1)
-    pixels = _upscaled(decoder, states, picture).view(len(prompt), -1, weights.shape[-1])
-    return weights @ pixels.transpose(1, 2), decoder.iou_prediction_head(wanted[:, 0])[:, masks]
+    # one by one: what one prompt's places become fits into a processor's cache
+    drawn = [few @ _upscaled(decoder, one, picture).t() for few, one in zip(weights, states, strict=True)]
+    return torch.stack(drawn), decoder.iou_prediction_head(wanted[:, 0])[:, masks]
 
 
 def _layer(
@@ -114,71 +138,47 @@ def _layer(
     tokens: torch.Tensor,
     states: torch.Tensor,
     told: torch.Tensor,
-    places: torch.Tensor,
+    picture: dict[str, torch.Tensor],
+    image: Places | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens (N, T, 256) and states of the image (N, P, 256) after one block of both directions."""
+    """Tokens (N, T, 256) and states of the image (N, P, 256) after one block of both directions.
+
+    Args:
+        image: in the first block what `states` come from.
+    """
     query = tokens if layer.skip_first_layer_pe else tokens + told
     seen, _ = layer.self_attn(query[:, None], query[:, None], tokens[:, None])
     tokens = layer.layer_norm1(seen[:, 0] if layer.skip_first_layer_pe else tokens + seen[:, 0])
-    placed = states + places
-    read = _read(layer.cross_attn_token_to_image, tokens + told, placed, states)
-    tokens = layer.layer_norm2(tokens + read)
+    reads, writes = layer.cross_attn_token_to_image, layer.cross_attn_image_to_token
+    if image is None:
+        placed = states + picture["places"]
+        seen = read(reads, tokens + told, placed, states)
+    else:
+        keys, values = (
+            image.through(p, picture[name]) for p, name in ((reads.k_proj, "keys"), (reads.v_proj, "values"))
+        )
+        seen = read_projected(reads, tokens + told, keys, values)
+    tokens = layer.layer_norm2(tokens + seen)
     tokens = layer.layer_norm3(tokens + layer.mlp(tokens))
-    states = _written(layer.cross_attn_image_to_token, tokens + told, tokens, placed, states)
-    return tokens, layer.layer_norm4(states)
-
-
-def _read(
-    attention: torch.nn.Module, tokens: torch.Tensor, placed: torch.Tensor, states: torch.Tensor
-) -> torch.Tensor:
-    """What tokens (N, T, 256) read of the image: queries from them, keys from `placed`, values from
-    `states`. The bias of the keys adds the same to all scores of a token, and so nothing."""
-    count, length, width = tokens.shape
-    heads = attention.num_attention_heads
-    query = attention.q_proj(tokens).view(count, length, heads, -1) * attention.scaling
-    into, out = (
-        weight.view(heads, -1, width) for weight in (attention.k_proj.weight, attention.v_proj.weight)
-    )
-    query = torch.einsum("nthd,hdc->nthc", query, into).reshape(count, -1, width)
-    shares = (query @ placed.mT).softmax(-1)
-    read = (shares @ states).view(count, length, heads, width)
-    values = torch.einsum("nthc,hdc->nthd", read, out).reshape(count, length, -1)
-    return attention.o_proj(values + attention.v_proj.bias)
-
-
-def _written(
-    attention: torch.nn.Module,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    placed: torch.Tensor,
-    states: torch.Tensor,
-) -> torch.Tensor:
-    """`states` and what the image reads of the tokens (N, T, 256): queries from `placed`."""
-    count, length, width = keys.shape
-    heads = attention.num_attention_heads
-    into, out = attention.q_proj.weight.view(heads, -1, width), attention.o_proj.weight.view(width, heads, -1)
-    keys = attention.k_proj(keys).view(count, length, heads, -1) * attention.scaling
-    constant = torch.einsum("nthd,hd->nth", keys, attention.q_proj.bias.view(heads, -1))
-    keys = torch.einsum("nthd,hdc->nthc", keys, into).reshape(count, -1, width)
-    scores = (keys @ placed.mT).view(count, length, heads, -1) + constant[..., None]
-    shares = scores.softmax(1).view(count, length * heads, -1)
-    values = attention.v_proj(values).view(count, length, heads, -1)
-    # the shares of each head add up to one, so each brings its part of the bias
-    values = torch.einsum("nthd,chd->nthc", values, out) + attention.o_proj.bias / heads
-    return torch.baddbmm(states.expand(count, -1, -1), shares.mT, values.reshape(count, -1, width))
+    if image is None:
+        scores = asked(writes, tokens + told, placed)
+    else:
+        scores = asked_projected(writes, tokens + told, image.through(writes.q_proj, picture["queries"]))
+    return tokens, layer.layer_norm4(written(writes, scores, tokens, states))
 
 
 def _upscaled(
     decoder: torch.nn.Module, states: torch.Tensor, picture: dict[str, torch.Tensor]
 ) -> torch.Tensor:
-    """(N, P, 4, 4, 32): two transposed convolutions, each to 2 x 2 pixels of what was one."""
+    """(P * 16, 32) of one prompt's states (P, 256): two transposed convolutions, each to 2 x 2 pixels of what
+    was one."""
     first = decoder.upscale_conv1.weight.permute(0, 2, 3, 1).flatten(1)  # (256, 4 * 64)
     second = decoder.upscale_conv2.weight.permute(0, 2, 3, 1).flatten(1)  # (64, 4 * 32)
     norm, act = decoder.upscale_layer_norm, decoder.activation
-    middle = (states @ first).add_(picture["middle"])
-    middle = middle.view(*middle.shape[:2], 4, -1)
+    middle = torch.addmm(picture["middle"], states, first).view(-1, norm.weight.shape[0])
     middle = act(layer_norm(middle, middle.shape[-1:], norm.weight, norm.bias, norm.eps))
-    return act((middle @ second).add_(picture["fine"]))
+    fine = torch.addmm(picture["fine"], middle, second)
+    return act(fine).view(-1, decoder.upscale_conv2.weight.shape[1])
 
 
 def _split(feature: torch.Tensor, side: int) -> torch.Tensor:

@@ -31,7 +31,8 @@ def pair(folder) -> MedReasoner:
 def passes(pair):
     """How often the tower ran, one entry a pass."""
     seen = []
-    hook = pair.reasoner._model.model.vision_tower.register_forward_hook(lambda *_: seen.append(1))
+    tower = pair.reasoner._model.model.vision_tower
+    hook = tower.get_input_embeddings().register_forward_hook(lambda *_: seen.append(1))
     yield seen
     hook.remove()
 
