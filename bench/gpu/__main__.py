@@ -29,8 +29,8 @@ PARTS: dict[str, Callable[[Size, str], dict]] = {
     "one streamed answer, SDPA": lambda size, device: one_answer(size, device, "sdpa"),
     "one streamed answer, eager": lambda size, device: one_answer(size, device, "eager"),
     "a batch": batch,
-    "GRPO step, ours": lambda size, device: step(size, device, with_ours=True),
-    "GRPO step, TRL's example": lambda size, device: step(size, device, with_ours=False),
+    "GRPO step, ours": lambda size, device: step(size, device, rewards="mask"),
+    "GRPO step, TRL's example": lambda size, device: step(size, device, rewards=None),
     "the embedded pair": embedded,
 }
 

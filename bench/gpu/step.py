@@ -91,10 +91,10 @@ def options_of(size: Size, device: str, folder: str) -> Options:
     return Options(**recipe | step)
 
 
-def ours(spec: ModelSpec, options: GRPOConfig, device: str) -> dict:
-    """What `train.grpo` gives the trainer: our reward functions, masks included, and rows."""
+def ours(spec: ModelSpec, options: GRPOConfig, device: str, rewards: str) -> dict:
+    """What `train.grpo` gives the trainer: the reward functions of the set `rewards`, and rows."""
     functions, options.reward_weights = reward_functions(
-        "mask", spec.frame, fixed_wh(spec), NewImages(segmenter_of(device))
+        rewards, spec.frame, fixed_wh(spec), NewImages(segmenter_of(device))
     )
     return {"reward_funcs": functions, "train_dataset": prompt_rows([sample()] * 4, spec)}
 
@@ -106,12 +106,16 @@ def stock(spec: ModelSpec) -> dict:
     return {"reward_funcs": [think_format_reward], "train_dataset": Dataset.from_dict(rows)}
 
 
-def prepared(size: Size, device: str, folder: str, with_ours: bool) -> tuple[GRPOTrainer, StepTimes]:
-    """A trainer that is ready for its steps, and what will say how long they took."""
+def prepared(size: Size, device: str, folder: str, rewards: str | None) -> tuple[GRPOTrainer, StepTimes]:
+    """A trainer that is ready for its steps, and what will say how long they took.
+
+    Args:
+        rewards: a set of ours; None for what TRL's example has.
+    """
     model, processor = build_qwen(size, device)
     spec = ModelSpec(Path(), processor, PROMPT, FAMILY.frame, InputSize(square=size.side))
     times, options = StepTimes(device), options_of(size, device, folder)
-    parts = ours(spec, options, device) if with_ours else stock(spec)
+    parts = ours(spec, options, device, rewards) if rewards else stock(spec)
     trainer = GRPOTrainer(
         model=model,
         args=options,
@@ -125,11 +129,11 @@ def prepared(size: Size, device: str, folder: str, with_ours: bool) -> tuple[GRP
     return trainer, times
 
 
-def step(size: Size, device: str, with_ours: bool) -> dict[str, float | None]:
+def step(size: Size, device: str, rewards: str | None) -> dict[str, float | None]:
     """Seconds of the last step and its parts; the rest after rollout and reward is the update."""
     forget_peak(device)
     with TemporaryDirectory() as folder:
-        trainer, times = prepared(size, device, folder, with_ours)
+        trainer, times = prepared(size, device, folder, rewards)
         trainer.train()
     log, last = trainer.state.log_history[0], times.steps[-1]
     update = last["whole"] - last["rollout"] - last["reward"]

@@ -7,12 +7,13 @@ those of docs/experiments/speed.md.
 import argparse
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from bench.machine import libraries, processor
-from bench.peers.answers import click_to_mask, encode, first_word, tokens
+from bench.peers.answers import click_to_mask, encode, encode_for_both, first_word, tokens
 from bench.peers.evaluation import three_segmenters
 from bench.peers.pairs import Measured, Row, measure
 from bench.peers.training import grpo_step, mask_group
@@ -27,6 +28,13 @@ ROWS = {
     "click-to-mask": Row("click to mask, embedded weights, 1024 x 768", THEIRS, click_to_mask, 0.8, 0.6),
     "first-word": Row("first word, image open", "`generate` to its end", first_word, 0.25, 0.1),
     "encode": Row("encode, hiera-tiny, 512 px", "`SAM2ImagePredictor.set_image`", encode, 0.8, 0.6),
+    "encode-for-both": Row(
+        "the same and the reasoner's image tokens",
+        "`SAM2ImagePredictor.set_image`",
+        encode_for_both,
+        0.8,
+        0.6,
+    ),
     "tokens": Row("one answer, image encoded", "plain `generate` of as many tokens", tokens, 0.67, 0.33),
     "mask-group": Row("masks of a group of 16", "transformers' `Sam2Model`, 16 times", mask_group, 0.3, 0.2),
     "three-segmenters": Row(
@@ -37,6 +45,13 @@ ROWS = {
         0.33,
     ),
     "grpo-step": Row("GRPO step, tiny Qwen2.5-VL", "TRL's example set up alike", grpo_step, 1.05, 0.9),
+    "grpo-step-paper": Row(
+        "the same with the published rewards, which draw no masks",
+        "TRL's example set up alike",
+        partial(grpo_step, "paper-soft"),
+        1.05,
+        0.9,
+    ),
 }
 
 

@@ -91,7 +91,12 @@ def tokens() -> tuple[Way, Way]:
 
 
 def encode() -> tuple[Way, Way]:
-    """Ours gives the reasoner's image tokens and the segmenter's maps in one pass."""
+    """The maps that a mask is drawn from, both ways."""
+    return lambda: pair().segmenter.encode(picture()), lambda: package().encode(picture())
+
+
+def encode_for_both() -> tuple[Way, Way]:
+    """Ours gives the reasoner's image tokens too, for which the last stage runs twice."""
 
     def ours() -> None:
         encoded = pair().reasoner.encode(picture())

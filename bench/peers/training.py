@@ -38,10 +38,11 @@ def mask_group() -> tuple[Way, Way]:
     return lambda: reward([image] * GROUP, places, [image.size] * GROUP), one_by_one
 
 
-def grpo_step() -> tuple[Way, Way]:
-    """A group of eight answers about an image that the segmenter has not seen. The trainers live on."""
+def grpo_step(rewards: str = "mask") -> tuple[Way, Way]:
+    """A group of eight answers about an image that the segmenter has not seen, scored by this set. The
+    trainers live on."""
     folder = TemporaryDirectory()
-    trainers = [prepared(STEP, "cpu", folder.name, with_ours)[0] for with_ours in (True, False)]
+    trainers = [prepared(STEP, "cpu", folder.name, each)[0] for each in (rewards, None)]
 
     def way(trainer: GRPOTrainer) -> Way:
         return lambda: (folder, trainer.train())

@@ -54,20 +54,30 @@ class Appearance:
         """What of a mask looks like this: for each part of `before`, the mask of the slice before, the
         connected region over it; without specks and threads. (H, W) bool.
         """
+        window = _window(mask)  # nothing of it lies outside, and a whole slice takes longer
+        found, mask, gray = np.zeros_like(mask), mask[window], gray[window]
         like = mask & (gray >= self.low) & (gray <= self.high)
         if np.count_nonzero(mask) >= SMALL:
             like = ndimage.binary_opening(like)
         regions, count = ndimage.label(like)
         if not count:
-            return np.zeros_like(mask)
-        over = [np.bincount(regions[part], minlength=count + 1)[1:] for part in parts(before)]
+            return found
+        over = [np.bincount(regions[part[window]], minlength=count + 1)[1:] for part in parts(before)]
         if not np.any(over):
             over = [np.bincount(regions.ravel())[1:]]
-        return np.isin(regions, [int(sizes.argmax()) + 1 for sizes in over if sizes.any()])
+        found[window] = np.isin(regions, [int(sizes.argmax()) + 1 for sizes in over if sizes.any()])
+        return found
 
 
 def parts(mask: np.ndarray) -> list[np.ndarray]:
     """The connected parts of a mask (H, W), not empty, without those of less than PART of its area."""
-    labels, count = ndimage.label(mask)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    window, labels = _window(mask), np.zeros(mask.shape, np.int32)
+    labels[window], count = ndimage.label(mask[window])
+    areas = np.bincount(labels[window].ravel(), minlength=count + 1)[1:]
     return [labels == number for number, area in enumerate(areas, 1) if area >= PART * areas.sum()]
+
+
+def _window(mask: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of the box around a mask (H, W), not empty."""
+    (window,) = ndimage.find_objects(mask.view(np.uint8), 1)
+    return window
