@@ -24,13 +24,16 @@ Put = Callable[[int, str, torch.nn.Module], Linear]
 
 def can_encode(tower: Sam2VisionModel, pixels: torch.Tensor) -> bool:
     """Whether `Encoder(tower)` gives what `tower` gives of `pixels` (B, 3, H, W): without gradients, on the
-    CPU, for images of the model's side, where each stage but the first pools 2 x 2 tokens inside windows.
+    CPU, for images of the model's side, where each stage but the first pools 2 x 2 tokens inside windows. A
+    tower whose `forward` was replaced (in training by a cache, by accelerate where weights are moved) is
+    asked itself.
     """
     config = tower.config.backbone_config
     side, pooled = config.image_size[0] // config.patch_stride[0], len(config.blocks_per_stage) - 1
     grids = [side >> stage for stage in range(pooled)] + config.window_size_per_stage[:pooled]
     return (
         not torch.is_grad_enabled()
+        and "forward" not in vars(tower)
         and pixels.device.type == "cpu"
         and tuple(pixels.shape[-2:]) == tuple(config.image_size) == (config.image_size[0],) * 2
         and config.num_query_pool_stages == pooled
