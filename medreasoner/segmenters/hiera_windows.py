@@ -24,6 +24,7 @@ class Windows:
     zeros: int = 0
 
     def __len__(self) -> int:
+        """The tokens of all of them."""
         return self.count * self.tokens
 
 

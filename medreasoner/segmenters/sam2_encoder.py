@@ -29,6 +29,8 @@ def can_encode(tower: Sam2VisionModel, pixels: torch.Tensor) -> bool:
     asked itself.
     """
     config = tower.config.backbone_config
+    if isinstance(config.image_size, int) or isinstance(config.patch_stride, int):
+        return False
     side, pooled = config.image_size[0] // config.patch_stride[0], len(config.blocks_per_stage) - 1
     grids = [side >> stage for stage in range(pooled)] + config.window_size_per_stage[:pooled]
     return (
@@ -37,7 +39,7 @@ def can_encode(tower: Sam2VisionModel, pixels: torch.Tensor) -> bool:
         and pixels.device.type == "cpu"
         and tuple(pixels.shape[-2:]) == tuple(config.image_size) == (config.image_size[0],) * 2
         and config.num_query_pool_stages == pooled
-        and tuple(config.query_stride) == (2, 2)
+        and config.query_stride == [2, 2]
         and all(length % 2 == 0 for length in grids)
         and (tower.config.fpn_kernel_size, tower.config.fpn_stride, tower.config.fpn_padding) == (1, 1, 0)
     )
@@ -71,7 +73,8 @@ class Encoder:
             pixels: (B, 3, H, W) of the side that the model is made for.
         """
         pixels = pixels.contiguous(memory_format=torch.channels_last)  # so that a token's values lie together
-        tokens = self._orders[0].of_map(self._tower.backbone.patch_embed(pixels)) + self._embedded
+        tokens = self._orders[0].of_map(self._tower.backbone.patch_embed(pixels))
+        tokens = tokens + self._embedded.to(tokens.dtype)
         ends = []
         for number, order in enumerate(self._orders):
             tokens = self._stage(number, tokens, lambda _, name, layer: layer)

@@ -74,6 +74,7 @@ def test_what_it_does_not_know_is_left_to_the_model_itself():
     assert not can_encode(tower(), pixels(256))
     assert not can_encode(tower(windows=(8, 4, 7, 7)), pixels())
     assert not can_encode(tower(num_query_pool_stages=2), pixels())
+    assert not can_encode(tower(patch_stride=4), pixels())
     replaced = tower()
     replaced.forward = replaced.forward
     assert not can_encode(replaced, pixels())
