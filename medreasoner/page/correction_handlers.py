@@ -39,16 +39,19 @@ class CorrectionHandlers:
         return self._layout.update(refined_values(session, said, event.edit), run) if said else gr.skip()
 
     def _refined(self, session: Session, event: gr.EventData) -> str:
-        """Correct the shown answer; what the status line says then, "" where the visitor has asked anew
-        meanwhile. Errors: GroundingError, SegmenterError, gr.Error."""
-        shown = session.shown
+        """Correct the shown answer; what the status line says then, "" where the visitor has asked anew or
+        corrected further meanwhile: corrections are answered side by side, and a later one may be done
+        first. Errors: GroundingError, SegmenterError, gr.Error."""
+        if event.edit < session.edit:
+            return ""
+        session.edit, shown = event.edit, session.shown
         grounding, clicks = read_prompt(event.box, event.points, event.clicks)
         if shown.is_models_own(grounding, clicks):
             shown.restore()
             return "Done"
         calls = self._models.asked_with(shown.asked.key)
         refined = calls.refine(session.loaded.image, grounding, clicks, session.cache_of(calls.key))
-        if session.shown is not shown:
+        if session.shown is not shown or event.edit < session.edit:
             return ""
         session.correct(refined)
         return refined_text(refined)

@@ -49,6 +49,7 @@ class Session:
         shown: the answer that is shown. answers: all that were given about this image, the oldest first.
         views: (slice, axis, frame) -> the answers about that view of the same file, and which was shown.
         volume: what was asked about the whole stack that this is a slice of.
+        edit: number of the latest correction that was asked for.
         phase: of the status line, as the server set it last.
         compared: a second model was asked too.
         tasks: what the visitor has set going with this image.
@@ -72,6 +73,7 @@ class Session:
         default_factory=dict, repr=False
     )
     volume: VolumeRun | None = field(default=None, repr=False)
+    edit: int = 0
     phase: str = "ready"
     compared: bool = False
     tasks: Tasks = field(default_factory=lambda: Tasks(uuid.uuid4().hex))
